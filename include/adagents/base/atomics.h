@@ -9,11 +9,17 @@ namespace adagents {
 
 /// The production policy: std::atomic itself. A policy has `template <class T> using Atomic` with
 /// load, store, exchange, compare_exchange_strong, compare_exchange_weak, fetch_add, fetch_sub,
-/// fetch_or and fetch_and (each with explicit std::memory_order), and `Pause()`, called in every
-/// spinning loop. Thread safety: as std::atomic.
+/// fetch_or and fetch_and (each with explicit std::memory_order); `Plain<T>`, ordinary memory that
+/// the atomics guard; `Pause()`, called in every spinning loop; and `At(site, order)`, through which
+/// a structure names each memory order it depends on, so that a test can weaken one of them and see
+/// the structure break. Sites are enumerators of the structure. Thread safety: as std::atomic.
 struct StdAtomics {
   template <class T>
   using Atomic = std::atomic<T>;
+  template <class T>
+  using Plain = T;
+
+  static constexpr std::memory_order At(int /*site*/, std::memory_order order) { return order; }
 
   static void Pause() {
 #if defined(__x86_64__) || defined(__i386__)
