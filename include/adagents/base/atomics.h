@@ -1,26 +1,44 @@
 // Which atomics an algorithm runs on. Every lock-free structure of the library is a template on
-// such a policy: StdAtomics in production; in the tests a policy whose loads may return stale
-// values and whose every access is a scheduling point, so that interleavings are searched.
+// such a policy: StdAtomics in production; in the tests testing::ModelAtomics
+// (testing/interleave.h), whose loads may return stale values and whose every access is a
+// scheduling point, so that interleavings are searched.
+//
+// How a structure is written against it:
+//   template <class T, class Atomics = StdAtomics>
+//   class Thing {
+//     typename Atomics::template Atomic<uint64_t> word_{0};
+//     ... word_.store(1, Atomics::At("thing.publish", std::memory_order_release));
+//   };
+// Every order stronger than relaxed goes through At() with a name of its own. The tests weaken
+// one named order at a time and must catch each such mutant; relaxed needs no name. No fences:
+// ThreadSanitizer does not model them, and neither do the tests.
 #pragma once
 
 #include <atomic>
+#include <cstdint>
+#include <limits>
+#include <string_view>
 
 namespace adagents {
 
 /// The production policy: std::atomic itself. A policy has `template <class T> using Atomic` with
 /// load, store, exchange, compare_exchange_strong, compare_exchange_weak, fetch_add, fetch_sub,
-/// fetch_or and fetch_and (each with explicit std::memory_order); `Plain<T>`, ordinary memory that
-/// the atomics guard; `Pause()`, called in every spinning loop; and `At(site, order)`, through which
-/// a structure names each memory order it depends on, so that a test can weaken one of them and see
-/// the structure break. Sites are enumerators of the structure. Thread safety: as std::atomic.
+/// fetch_or and fetch_and (each with explicit std::memory_order), and the functions below.
+/// Thread safety: as std::atomic.
 struct StdAtomics {
   template <class T>
   using Atomic = std::atomic<T>;
-  template <class T>
-  using Plain = T;
 
-  static constexpr std::memory_order At(int /*site*/, std::memory_order order) { return order; }
+  /// True in tests only: objects must then be constructed even where zeroed memory would do.
+  static constexpr bool kModelled = false;
 
+  /// The order itself; a test's policy may return a weaker one for the `site` under test. Costs
+  /// nothing once compiled.
+  static constexpr std::memory_order At(std::string_view /*site*/, std::memory_order order) {
+    return order;
+  }
+
+  /// Called in every spinning loop.
   static void Pause() {
 #if defined(__x86_64__) || defined(__i386__)
     __builtin_ia32_pause();
@@ -28,6 +46,26 @@ struct StdAtomics {
     asm volatile("yield");
 #endif
   }
+
+  /// A small number for the calling thread, dense from 0 in order of first use and never reused:
+  /// picks a stripe, modulo the number of stripes. Two threads may share a stripe.
+  static uint32_t ThreadIndex() {
+    static std::atomic<uint32_t> next{0};
+    static constinit thread_local uint32_t mine = 0;  // index + 1; 0 until first use
+    if (mine == 0) mine = next.fetch_add(1, std::memory_order_relaxed) + 1;
+    return mine - 1;
+  }
+
+  /// Sleeps while `word` holds `expected`, until a Notify on it or for `timeout_nanos` (kForever:
+  /// no limit; <= 0: does not sleep). May return at any time for no reason: call it in a loop
+  /// that looks at `word` again. Returns false when the time has run out. It orders nothing:
+  /// load `word` with acquire afterwards.
+  static bool WaitOn(const std::atomic<uint32_t>& word, uint32_t expected, int64_t timeout_nanos);
+  /// Wakes one or all of those who sleep on `word`. Store the new value first: a waiter that has
+  /// not seen it yet will not go to sleep.
+  static void NotifyOne(const std::atomic<uint32_t>& word);
+  static void NotifyAll(const std::atomic<uint32_t>& word);
+  static constexpr int64_t kForever = std::numeric_limits<int64_t>::max();
 };
 
 /// Bytes that cores exchange as one; what different threads write is kept this far apart.
