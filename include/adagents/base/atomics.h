@@ -6,8 +6,10 @@
 // How a structure is written against it:
 //   template <class T, class Atomics = StdAtomics>
 //   class Thing {
+//     enum Site { kPublish, kRead };
 //     typename Atomics::template Atomic<uint64_t> word_{0};
-//     ... word_.store(1, Atomics::At("thing.publish", std::memory_order_release));
+//     typename Atomics::template Plain<int> guarded_{};  // its races are reported by the tests
+//     ... word_.store(1, Atomics::At(kPublish, std::memory_order_release));
 //   };
 // Every order stronger than relaxed goes through At() with a name of its own. The tests weaken
 // one named order at a time and must catch each such mutant; relaxed needs no name. No fences:
@@ -16,8 +18,6 @@
 
 #include <atomic>
 #include <cstdint>
-#include <limits>
-#include <string_view>
 
 namespace adagents {
 
@@ -29,12 +29,17 @@ struct StdAtomics {
   template <class T>
   using Atomic = std::atomic<T>;
 
+  /// Ordinary memory that the structure's atomics guard.
+  template <class T>
+  using Plain = T;
+
   /// True in tests only: objects must then be constructed even where zeroed memory would do.
   static constexpr bool kModelled = false;
 
-  /// The order itself; a test's policy may return a weaker one for the `site` under test. Costs
-  /// nothing once compiled.
-  static constexpr std::memory_order At(std::string_view /*site*/, std::memory_order order) {
+  /// The order itself; a test's policy may return a weaker one for the `site` (an enumerator of
+  /// the structure) under test. Costs nothing once compiled.
+  template <class Site>
+  static constexpr std::memory_order At(Site /*site*/, std::memory_order order) {
     return order;
   }
 
@@ -55,17 +60,6 @@ struct StdAtomics {
     if (mine == 0) mine = next.fetch_add(1, std::memory_order_relaxed) + 1;
     return mine - 1;
   }
-
-  /// Sleeps while `word` holds `expected`, until a Notify on it or for `timeout_nanos` (kForever:
-  /// no limit; <= 0: does not sleep). May return at any time for no reason: call it in a loop
-  /// that looks at `word` again. Returns false when the time has run out. It orders nothing:
-  /// load `word` with acquire afterwards.
-  static bool WaitOn(const std::atomic<uint32_t>& word, uint32_t expected, int64_t timeout_nanos);
-  /// Wakes one or all of those who sleep on `word`. Store the new value first: a waiter that has
-  /// not seen it yet will not go to sleep.
-  static void NotifyOne(const std::atomic<uint32_t>& word);
-  static void NotifyAll(const std::atomic<uint32_t>& word);
-  static constexpr int64_t kForever = std::numeric_limits<int64_t>::max();
 };
 
 /// Bytes that cores exchange as one; what different threads write is kept this far apart.
