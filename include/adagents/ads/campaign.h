@@ -1,0 +1,184 @@
+// What an advertiser buys: a campaign, its creatives, and whom it is for. Plain values, filled by
+// catalog_loader.h or by hand, checked and frozen by catalog.h.
+//
+//   Campaign c;
+//   c.id = "acme-spring";
+//   c.advertiser = "Acme";
+//   c.adomain = {"acme.example"};
+//   c.bid.max_cpm = Micros{4'500'000};                      // at most 4.50 a thousand
+//   c.targeting.Include(Attribute::kCountry, {"USA"});
+//   c.targeting.Exclude(Attribute::kGenre, {"news"});
+//   c.creatives.push_back({.id = "acme-30s", .format = MarkupType::kAudio, .duration_ms = 30'000});
+#pragma once
+
+#include <bitset>
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "adagents/ads/decision.h"
+#include "adagents/base/money.h"
+
+namespace adagents::ads {
+
+/// What a campaign wants from an impression. brand_awareness: heard or seen to the end;
+/// direct_response: acted upon; reach: as many different listeners as the budget buys.
+enum class Objective : uint8_t { kBrandAwareness, kDirectResponse, kReach };
+
+/// What an advertiser may pay for besides the impression itself.
+enum class Action : uint8_t { kNone, kClick, kCompletion, kConversion };
+
+/// What a condition looks at in a request. The comment gives the canonical spelling of its values
+/// (see Canonical()) and where a request says it.
+enum class Attribute : uint8_t {
+  kCountry,     // "USA": ISO 3166-1 alpha-3; device.geo, else user.geo
+  kRegion,      // "ca", or "usa-ca" to pin the country
+  kCity,        // "chicago", or "usa-chicago"
+  kMetro,       // "501": Google metro code
+  kDeviceType,  // "phone", "tablet", "mobile" (both), "pc", "ctv", "connected_device", "stb", "ooh"
+  kOs,          // "ios" (iPads too), "android", "windows", "macos", "linux", "tvos": lower case
+  kMake,        // "apple": lower case
+  kChannel,     // "app", "site", "dooh"
+  kGenre,       // "jazz": content.genre, lower case
+  kCategory,    // "iab1" also holds for "iab1-3": cat of app, site and content
+  kLanguage,    // "en": ISO 639-1; content.language, else device.language
+  kKeyword,     // of app, site and content; of the user only where consent allows
+  kPublisher,   // publisher.id, as sent
+  kApp,         // app.bundle, else app.id, as sent
+  kDomain,      // "example.com" also holds for "www.example.com": site.domain, else page's host
+  kDeal,        // pmp.deals.id, as sent; a campaign that includes deals buys only through them
+  kAge,         // "13-17", "18-24", "25-34", "35-44", "45-54", "55-64", "65+"; consented only
+  kGender,      // "m", "f", "o"; consented only
+};
+inline constexpr int kAttributeCount = static_cast<int>(Attribute::kGender) + 1;
+
+/// The names used in catalogs and reasons, such as "device_type". Never empty for valid values.
+std::string_view Name(Attribute a);
+std::string_view Name(Objective o);
+std::string_view Name(MarkupType m);
+std::string_view Name(Action a);
+
+/// The spelling in which values of `a` are compared: letter case folded where the attribute says
+/// so, country codes of two letters widened to three, "en-US" cut to "en". Never fails: a value
+/// without a better spelling stays as it is (and then simply matches only itself).
+std::string Canonical(Attribute a, std::string_view value);
+
+/// The band of kAge that holds `years`, or empty when outside [13, 120].
+std::string_view AgeBand(int years);
+
+/// Hours of the week in the listener's time zone; bit 0 is Monday 00:00-01:00, bit 167 is Sunday
+/// 23:00-24:00.
+using HoursOfWeek = std::bitset<168>;
+
+/// One attribute's list. Includes hold when the request has any of the values; excludes hold when
+/// it has none of them. A request that does not say fails every include and passes every exclude.
+struct Condition {
+  Attribute attribute = Attribute::kCountry;
+  bool exclude = false;
+  std::vector<std::string> values;  // canonical, sorted, without repeats, once in a Catalog
+
+  bool operator==(const Condition&) const = default;
+};
+
+/// Whom a campaign is for: every condition must hold. No conditions: everybody, always. Several
+/// includes of one attribute are one list. Thread-compatible.
+struct Targeting {
+  std::vector<Condition> conditions;
+  HoursOfWeek hours;  // none set: any hour
+
+  void Include(Attribute a, std::vector<std::string> values) {
+    conditions.push_back({a, false, std::move(values)});
+  }
+  void Exclude(Attribute a, std::vector<std::string> values) {
+    conditions.push_back({a, true, std::move(values)});
+  }
+  bool operator==(const Targeting&) const = default;
+};
+
+/// A picture or page shown beside an audio or video creative.
+struct Companion {
+  int32_t w = 0, h = 0;  // device-independent pixels
+  std::string mime;
+  std::string media_url;
+  std::string click_through;
+
+  bool operator==(const Companion&) const = default;
+};
+
+/// One ad that can be played or shown. `id` is the bid's crid.
+struct Creative {
+  std::string id;
+  std::string title;                        // also the native headline
+  std::string body;                         // native text; empty otherwise
+  std::string brand;                        // the campaign's brand when empty
+  MarkupType format = MarkupType::kBanner;  // never kUnset
+  std::vector<std::string> mimes;           // of the media file; lower case; empty: not stated
+  int32_t w = 0, h = 0;                     // banner, video and native image; 0: any
+  int32_t duration_ms = 0;                  // audio and video, > 0 there
+  int32_t bitrate_kbps = 0;                 // 0: not stated
+  std::string media_url;                    // audio, video, image
+  std::string markup;                       // banner HTML; when empty the image is shown
+  std::string click_through;                // landing page
+  std::string language;                     // "en"; empty: fits any
+  std::string tone;            // "calm", "upbeat", "serious", ...; free words, lower case
+  std::string pace;            // "slow", "medium", "fast"
+  std::string voice;           // "female", "male", "none", ...
+  std::string call_to_action;  // "visit", "install", ...; empty: none
+  std::vector<uint8_t> attr;   // AdCOM creative attributes, 1-63
+  std::vector<Companion> companions;
+
+  bool operator==(const Creative&) const = default;
+};
+
+/// What it may cost, in the campaign's currency.
+struct Budget {
+  Micros daily{};     // 0: no daily bound
+  Micros lifetime{};  // 0: no lifetime bound; at least one of the two is set
+
+  bool operator==(const Budget&) const = default;
+};
+
+/// How it bids. The price of a thousand impressions never exceeds max_cpm; with a target action the
+/// value of an impression is value_per_action times the predicted rate of that action.
+struct BidStrategy {
+  Micros max_cpm{};  // > 0
+  Action action = Action::kNone;
+  Micros value_per_action{};  // > 0 exactly when there is an action: the target CPC, CPCV or CPA
+
+  bool operator==(const BidStrategy&) const = default;
+};
+
+/// One campaign. Thread-compatible; immutable once in a Catalog.
+struct Campaign {
+  static constexpr uint32_t kNoIndex = std::numeric_limits<uint32_t>::max();
+
+  std::string id;             // the bid's cid; unique; survives catalog swaps
+  uint32_t index = kNoIndex;  // rank in its Catalog, set by it; means nothing in another one
+  uint64_t key = 0;           // StableHash64(id), set by the Catalog; survives catalog swaps
+  std::string name;
+  std::string advertiser;
+  std::string brand;  // the advertiser when empty
+  std::string seat;   // buyer seat on the exchange; empty: none
+  Objective objective = Objective::kBrandAwareness;
+  Currency currency;  // of budget and bid
+  Budget budget;
+  absl::Time start = absl::InfinitePast();  // runs in [start, end)
+  absl::Time end = absl::InfiniteFuture();
+  BidStrategy bid;
+  int32_t priority = 0;              // -100..100; the higher is considered first
+  std::vector<std::string> adomain;  // advertiser domains, at least one
+  std::vector<std::string> cat;      // IAB content categories of the ad, as "IAB2-3"
+  Targeting targeting;
+  std::vector<Creative> creatives;  // at least one; ids unique within the campaign
+
+  /// The name that listeners know.
+  std::string_view brand_or_advertiser() const { return brand.empty() ? advertiser : brand; }
+  bool operator==(const Campaign&) const = default;
+};
+
+}  // namespace adagents::ads

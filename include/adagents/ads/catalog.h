@@ -1,0 +1,132 @@
+// All campaigns of one moment, checked, ordered and indexed: an immutable value that serving
+// threads read without locks and that is swapped whole when campaigns change.
+//
+//   absl::StatusOr<std::unique_ptr<Catalog>> catalog = LoadCatalog(json);  // catalog_loader.h
+//   std::vector<uint32_t> found;
+//   catalog->targeting().Match(query, &found);                             // targeting.h
+//   for (uint32_t i : found) {
+//     if (switches.Killed(catalog->facts(i).key)) continue;
+//     const Campaign& c = catalog->campaign(i);
+//   }
+//
+// Campaigns are ranked: by priority, then by StaticScore, both falling, then by id. Index 0 is the
+// best, so taking indices in ascending order is taking the best first. What the hot path needs of
+// a campaign and its creatives is kept apart from the texts, in CampaignFacts and CreativeFacts,
+// so that judging hundreds of candidates stays within the cache.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "adagents/ads/campaign.h"
+#include "adagents/base/money.h"
+
+namespace adagents::ads {
+
+class TargetingIndex;
+
+/// What deciding needs of one campaign. Plain value.
+struct CampaignFacts {
+  uint64_t key = 0;     // StableHash64(Campaign::id)
+  int64_t start_s = 0;  // flight [start_s, end_s) in Unix seconds
+  int64_t end_s = 0;
+  Micros max_cpm{};
+  Micros value_per_action{};
+  uint32_t first_creative = 0;  // into Catalog::creative_facts
+  uint32_t creative_count = 0;
+  Objective objective = Objective::kBrandAwareness;
+  Action action = Action::kNone;
+  int8_t priority = 0;
+  Currency currency;
+
+  bool InFlight(int64_t now_s) const { return now_s >= start_s && now_s < end_s; }
+};
+static_assert(sizeof(CampaignFacts) <= 64, "one cache line");
+
+/// What deciding needs of one creative. Plain value.
+struct CreativeFacts {
+  uint64_t key = 0;        // CombineHash of the campaign's key and StableHash64(Creative::id)
+  uint64_t attr_bits = 0;  // bit n for AdCOM creative attribute n
+  uint64_t mime_bits = 0;  // bit of each MIME type, see Catalog::MimeBit; 0: not stated
+  int32_t duration_ms = 0;
+  int32_t bitrate_kbps = 0;
+  uint32_t campaign = 0;     // index
+  uint16_t in_campaign = 0;  // its place in Campaign::creatives
+  uint16_t language = 0;     // two letters, first in the low byte; 0: fits any
+  int16_t w = 0, h = 0;      // 0: any
+  MarkupType format = MarkupType::kUnset;
+};
+static_assert(sizeof(CreativeFacts) <= 64, "one cache line");
+
+/// An immutable set of campaigns with its targeting index. Thread-safe.
+class Catalog {
+ public:
+  static constexpr size_t kMaxCampaigns = size_t{1} << 24;  // indices stay small; 16 GB of texts
+  static constexpr size_t kMaxCreatives = 1000;             // of one campaign
+
+  /// Checks, ranks and indexes `campaigns`; empty is fine. InvalidArgument lists every fault, one a
+  /// line, each with the campaign's place in `campaigns` and what is wrong.
+  static absl::StatusOr<std::unique_ptr<Catalog>> Build(std::vector<Campaign> campaigns);
+
+  ~Catalog();
+  Catalog(const Catalog&) = delete;
+  Catalog& operator=(const Catalog&) = delete;
+
+  size_t size() const { return campaigns_.size(); }
+  /// All in order of rank; `campaigns()[i].index == i`.
+  std::span<const Campaign> campaigns() const { return campaigns_; }
+  const Campaign& campaign(uint32_t index) const { return campaigns_[index]; }
+  const CampaignFacts& facts(uint32_t index) const { return facts_[index]; }
+  /// Of one campaign, in its own order.
+  std::span<const CreativeFacts> creative_facts(uint32_t index) const {
+    const CampaignFacts& f = facts_[index];
+    return {creative_facts_.data() + f.first_creative, f.creative_count};
+  }
+  const Creative& creative(const CreativeFacts& f) const {
+    return campaigns_[f.campaign].creatives[f.in_campaign];
+  }
+  size_t creative_total() const { return creative_facts_.size(); }
+
+  /// StableHash64 of each advertiser domain, and of each category with its parents ("IAB2-3" gives
+  /// IAB2-3 and IAB2), in canonical spelling: for checking badv and bcat.
+  std::span<const uint64_t> adomain_keys(uint32_t index) const;
+  std::span<const uint64_t> cat_keys(uint32_t index) const;
+
+  /// By id or key; nullopt when there is none.
+  std::optional<uint32_t> Find(std::string_view id) const;
+  std::optional<uint32_t> FindKey(uint64_t key) const;
+
+  const TargetingIndex& targeting() const { return *targeting_; }
+
+  /// A hash of all contents, the same for equal campaigns in any order and on any machine.
+  uint64_t fingerprint() const { return fingerprint_; }
+
+  /// The score behind the ranking: what the campaign could pay for a thousand impressions at most,
+  /// in micros. Never negative.
+  static int64_t StaticScore(const Campaign& c) { return c.bid.max_cpm.value; }
+
+  /// A bit for each common media type ("audio/mpeg" and "audio/mp3" share one, and so on); unknown
+  /// types share the last one. Letter case and parameters after ';' do not matter.
+  static uint64_t MimeBit(std::string_view mime);
+
+ private:
+  Catalog();
+  void Freeze();
+
+  std::vector<Campaign> campaigns_;
+  std::vector<CampaignFacts> facts_;
+  std::vector<CreativeFacts> creative_facts_;
+  std::vector<uint32_t> adomain_begin_, cat_begin_;  // size() + 1 offsets
+  std::vector<uint64_t> adomain_keys_, cat_keys_;
+  std::vector<uint32_t> by_key_;  // campaign indices by rising key
+  std::unique_ptr<TargetingIndex> targeting_;
+  uint64_t fingerprint_ = 0;
+};
+
+}  // namespace adagents::ads
