@@ -49,7 +49,7 @@ configure() {
   done
   if [[ -n $current ]]; then return; fi
   say "configuring $preset"
-  (cd "$ADAGENTS_ROOT" && cmake --preset "$preset" "${arguments[@]}") >&2
+  (cd "$ADAGENTS_ROOT" && cmake --preset "$preset" "${arguments[@]}") >&2 || return 1
   touch "$stamp"
 }
 
@@ -59,4 +59,13 @@ build() {
   shift
   if (($#)); then arguments=(--target "$@"); fi
   cmake --build "$(build_dir "$preset")" --parallel "$(job_count)" "${arguments[@]}" >&2
+}
+
+# program FOLDER NAME: the path of one of the Release programs of examples/ or bench/.
+program() {
+  local list
+  list=$(build_dir release)/$1/programs.txt
+  grep -x ".*/$2" "$list" && return
+  echo "$1 has no program '$2'; there are: $(sed 's|.*/||' "$list" | xargs)" >&2
+  return 1
 }

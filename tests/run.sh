@@ -1,0 +1,126 @@
+#!/usr/bin/env bash
+# Runs everything that a change must pass; CI runs it through .ci/run.
+#
+#   tests/run.sh [--unit] [--checks] [--asan] [--tsan] [--clang] [--fuzz SECONDS]
+#
+#   --unit    the unit tests and the examples, in Release
+#   --checks  README code, consumer projects, headers alone, include direction, must-not-compile
+#   --asan    AddressSanitizer and UndefinedBehaviorSanitizer on the unit tests, -Werror with g++
+#   --tsan    ThreadSanitizer on our own concurrent structures
+#   --clang   the libraries without a warning from clang
+#   --fuzz    every fuzz target for so many seconds (only when asked for)
+#
+# Without options: all but --fuzz. Installs what is missing first; what did not change is not built
+# again. The last line counts every test of every part: "N passed, N failed".
+. "$(dirname "${BASH_SOURCE[0]}")/../cmake/common.sh"
+
+usage() { sed -n '2,14s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; }
+
+parts=()
+fuzz_seconds=0
+while (($#)); do
+  case $1 in
+    --unit | --checks | --asan | --tsan | --clang) parts+=("${1#--}") ;;
+    --fuzz)
+      parts+=(fuzz)
+      fuzz_seconds=${2:-}
+      [[ $fuzz_seconds =~ ^[1-9][0-9]*$ ]] || { usage >&2; exit 2; }
+      shift
+      ;;
+    -h | --help) usage; exit 0 ;;
+    *) echo "tests/run.sh: unknown option '$1'" >&2; usage >&2; exit 2 ;;
+  esac
+  shift
+done
+((${#parts[@]})) || parts=(unit checks asan tsan clang)
+wants() { [[ " ${parts[*]} " == *" $1 "* ]]; }
+
+passed=0 failed=0
+started=$SECONDS
+count() {
+  if (($2)); then say "FAILED: $1"; failed=$((failed + $2)); fi
+  passed=$((passed + $3))
+}
+# step NAME COMMAND...: a step that is one test of its own, such as a build.
+step() {
+  local name=$1
+  shift
+  if "$@"; then count "$name" 0 1; else count "$name" 1 0; return 1; fi
+}
+
+# run_tests PRESET LABEL: the tests with this label, counted from CTest's closing line.
+run_tests() {
+  local preset=$1 label=$2 log closing bad all begun=$SECONDS
+  log=$(build_dir "$preset")/tests-$label.log
+  "${wrapper[@]}" ctest --test-dir "$(build_dir "$preset")" --label-regex "^$label\$" \
+    --no-tests=error --output-on-failure --parallel "$(job_count)" 2>&1 | tee "$log" || true
+  closing=$(grep -E '^[0-9]+% tests passed, [0-9]+ tests failed out of [0-9]+' "$log") || {
+    count "$preset $label: CTest ran nothing" 1 0
+    return
+  }
+  read -r _ _ _ bad _ _ _ _ all <<< "$closing"
+  count "$preset $label" "$bad" $((all - bad))
+  say "$preset $label: $closing; $((SECONDS - begun)) s"
+}
+wrapper=()
+
+# Checks build the rest on their own, so a part's build goes through the same count.
+prepare() {
+  local preset=$1 begun=$SECONDS
+  shift
+  step "configure $preset" configure "$preset" "$@" && step "build $preset" build "$preset" || return 1
+  say "$preset built; $((SECONDS - begun)) s"
+}
+
+needs=(--tests)
+if wants clang; then needs+=(--clang); fi
+if wants fuzz; then needs+=(--fuzz); fi
+bootstrap "${needs[@]}"
+ADAGENTS_JOBS=$(job_count)
+export ADAGENTS_JOBS  # for the builds inside tests
+
+if wants unit || wants checks; then
+  if prepare release ADAGENTS_BUILD_TESTS=ON ADAGENTS_BUILD_EXAMPLES=ON; then
+    if wants unit; then run_tests release unit; fi
+    if wants checks; then run_tests release checks; fi
+  fi
+fi
+
+if wants tsan; then
+  # g++ 12's ThreadSanitizer cannot place its shadow memory when addresses have more than 28 random
+  # bits, as newer kernels' do by default.
+  if (($(cat /proc/sys/vm/mmap_rnd_bits 2>/dev/null || echo 0) > 28)); then
+    wrapper=(setarch "$(uname -m)" -R)
+  fi
+  if TSAN_OPTIONS=halt_on_error=1 prepare tsan ADAGENTS_BUILD_TESTS=ON; then
+    TSAN_OPTIONS=halt_on_error=1 run_tests tsan unit
+  fi
+  wrapper=()
+fi
+
+if wants asan; then
+  export UBSAN_OPTIONS=print_stacktrace=1
+  if prepare asan-ubsan ADAGENTS_BUILD_TESTS=ON; then run_tests asan-ubsan unit; fi
+fi
+
+if wants clang; then prepare clang || true; fi
+
+if wants fuzz; then
+  if prepare fuzz ADAGENTS_BUILD_TESTS=ON ADAGENTS_BUILD_FUZZERS=ON; then
+    found=
+    for fuzzer in "$(build_dir fuzz)"/tests/*/*_fuzz "$(build_dir fuzz)"/tests/*_fuzz; do
+      [[ -x $fuzzer ]] || continue
+      found=1
+      name=$(basename "$fuzzer" _fuzz)
+      corpus=$(build_dir fuzz)/corpus/$name
+      mkdir -p "$corpus"
+      step "fuzz $name" "$fuzzer" -max_total_time="$fuzz_seconds" -artifact_prefix="$corpus-" \
+        "$corpus" "$ADAGENTS_ROOT/tests/fuzz/corpus/$name" || true
+    done
+    if [[ -z $found ]]; then count "there is no fuzz target" 1 0; fi
+  fi
+fi
+
+say "$((SECONDS - started)) s in all"
+echo "$passed passed, $failed failed"
+((failed == 0))
