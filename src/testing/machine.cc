@@ -12,6 +12,8 @@ namespace {
 constexpr size_t kStackBytes = 128 * 1024;
 // The end of a trace that a report shows.
 constexpr size_t kTraceShown = 80;
+// Priorities below this belong to threads that spin.
+constexpr uint64_t kLowest = uint64_t{1} << 40;
 
 thread_local Machine* active = nullptr;
 
@@ -79,6 +81,7 @@ bool Machine::RunSchedule(const ProgramMaker& make, uint64_t seed) {
   current_ = 0;
   concurrent_ = false;
   schedule_steps_ = 0;
+  lowest_ = kLowest;
   trace_.clear();
   failure_.clear();
   make_ = &make;
@@ -123,7 +126,7 @@ void Machine::StartThreads() {
   for (uint32_t t = 1; t < thread_count_; ++t) {
     ThreadState& thread = threads_[t];
     thread.state = State::kRunnable;
-    thread.priority = random_();
+    thread.priority = kLowest + random_.Below(kLowest);
     const bool dies = program_->threads[t - 1].mortal && random_.Below(2) == 0;
     thread.dies_in = dies ? 1 + random_.Below(uint64_t{2} << random_.Below(6)) : 0;
     memory_.Join(t, 0);
@@ -199,7 +202,7 @@ void Machine::Point() {
     EndThread(State::kKilled);
   }
   if (mode_ == Mode::kPriorities && random_.Below(change_every_) == 0) {
-    thread.priority = random_();
+    thread.priority = kLowest + random_.Below(kLowest);
   }
   SwitchTo(Choose());
 }
@@ -209,7 +212,7 @@ void Machine::Pause() {
     Point();
     return;
   }
-  threads_[current_].priority = random_.Below(1 << 20);  // below nearly all others
+  threads_[current_].priority = --lowest_;  // spinners take turns behind everyone else
   const uint32_t before = current_;
   Point();
   // Whoever spins lets another thread run, or a schedule would be mostly spinning.

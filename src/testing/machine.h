@@ -100,6 +100,7 @@ class Machine {
   bool concurrent_ = false;
   Mode mode_ = Mode::kUniform;
   uint64_t change_every_ = 0;
+  uint64_t lowest_ = 0;  // the priority of the thread that paused last
   uint64_t schedule_steps_ = 0;
   uint64_t steps_ = 0;
   const ProgramMaker* make_ = nullptr;

@@ -21,7 +21,7 @@ namespace adagents::internal {
 template <class Atomics = StdAtomics>
 class IndexStack {
  public:
-  enum Site { kPush, kPop };
+  enum Site : int { kPush, kPop };
   static constexpr uint32_t kNone = 0xffffffffu;
 
   /// Starts with all of 0..size-1 free, 0 on top.

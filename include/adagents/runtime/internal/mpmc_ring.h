@@ -23,7 +23,7 @@ namespace adagents::internal {
 template <class T, class Atomics = StdAtomics>
 class MpmcRing {
  public:
-  enum Site { kProducerSees, kConsumerSees, kPublish, kHandOn };
+  enum Site : int { kProducerSees, kConsumerSees, kPublish, kHandOn };
 
   /// Capacity is rounded up to a power of two, at least 2.
   explicit MpmcRing(size_t capacity) {

@@ -6,8 +6,10 @@
 // consumer's announcement, so it sees a waiter and bumps epoch_, on which that waiter sleeps; or it
 // comes before, and the consumer's acquires it and the second look finds the work.
 // Progress: Notify() is wait-free unless somebody sleeps, and then makes one system call.
-// Memory orders: waiters_ acq_rel for the argument above. epoch_ is bumped with release and read
-// with acquire, so that a wake-up carries what was written before the Notify().
+// Memory orders: the producer's look at waiters_ releases its work and the consumer's announcement
+// acquires it; nothing flows the other way, so neither needs to be acq_rel. epoch_ is bumped with
+// release and the ticket read with acquire: a consumer whose ticket is already new must see the
+// work, for nobody will wake it again.
 #pragma once
 
 #include <cstdint>
@@ -22,11 +24,11 @@ namespace adagents::internal {
 template <class Atomics>
 class Parker {
  public:
-  enum Site { kAnnounce, kLook, kBump, kTicket };
+  enum Site : int { kAnnounce, kLook, kBump, kTicket };
 
   /// Announces a sleeper; the ticket for Park(). Look for work again before parking.
   [[nodiscard]] uint32_t Announce() {
-    waiters_.fetch_add(1, Atomics::At(kAnnounce, std::memory_order_acq_rel));
+    waiters_.fetch_add(1, Atomics::At(kAnnounce, std::memory_order_acquire));
     return epoch_.load(Atomics::At(kTicket, std::memory_order_acquire));
   }
   /// Found work after all.
@@ -38,7 +40,7 @@ class Parker {
   }
   /// Whether anybody sleeps or is about to; orders the producer's work before the look.
   [[nodiscard]] bool HasWaiters() {
-    return waiters_.fetch_add(0, Atomics::At(kLook, std::memory_order_acq_rel)) > 0;
+    return waiters_.fetch_add(0, Atomics::At(kLook, std::memory_order_release)) > 0;
   }
   /// Wakes up to `count` sleepers.
   void Notify(int count = 1) {

@@ -29,7 +29,7 @@ enum class End : uint8_t { kOpen = 0, kCompleted = 1, kExpired = 2, kCancelled =
 template <class Atomics = StdAtomics>
 class SettleGate {
  public:
-  enum Site { kOpenSite, kSettle, kRegister, kRead };
+  enum Site : int { kOpenSite, kSettle, kRegister, kRead, kSweep };
   static constexpr int kMaxHolds = 32;
 
   /// Starts the next generation and returns it. Only the owner, with no other user left.
@@ -78,7 +78,7 @@ class SettleGate {
 
   /// The current generation if it is open, for the timer's sweep; -1 otherwise.
   [[nodiscard]] int64_t OpenGeneration() const {
-    const uint64_t word = word_.load(std::memory_order_seq_cst);
+    const uint64_t word = word_.load(Atomics::At(kSweep, std::memory_order_seq_cst));
     return (word & kEndMask) == 0 ? static_cast<int64_t>(word >> kGenShift) : -1;
   }
 
