@@ -48,6 +48,7 @@ class Contestant {
   virtual ~Contestant() = default;
   const std::string& name() const { return name_; }
   bool ours() const { return ours_; }
+  virtual bool Takes(Mode) const { return true; }
   virtual Slice Run(const Team& team, const Script& script, Mode mode,
                     const SliceOptions& options) = 0;
 

@@ -7,7 +7,7 @@
 // where a Client is made and used on one thread, and Decide returns explain's value.
 //
 // A contestant that answers by callback is a class X with
-//   X(const Team&, unsigned cores, uint32_t slots, Answered answered, void* who);
+//   X(const Team&, unsigned cores, Mode mode, uint32_t slots, Answered answered, void* who);
 //   void Submit(uint32_t slot, uint64_t request);   // then answered(who, slot, value), once
 // where a slot has at most one request at a time.
 #pragma once
@@ -299,7 +299,8 @@ class Callback final : public Contestant {
 
  private:
   struct Waiting {
-    Waiting(const Team& team, unsigned cores) : x(team, cores, kSlots, &Waiting::OnAnswer, this) {}
+    Waiting(const Team& team, unsigned cores, Mode mode)
+        : x(team, cores, mode, kSlots, &Waiting::OnAnswer, this) {}
     static void OnAnswer(void* who, uint32_t slot, uint64_t value) {
       static_cast<Waiting*>(who)->arrival[slot].arrival.Set(value);
     }
@@ -325,7 +326,7 @@ class Callback final : public Contestant {
   };
 
   Slice RunWaiting(const Team& team, const Script& script, Mode mode, const SliceOptions& options) {
-    Waiting waiting(team, options.cores);
+    Waiting waiting(team, options.cores, mode);
     return RunCallers(waiting, script, mode, options);
   }
 
@@ -364,7 +365,8 @@ class Callback final : public Contestant {
 
   Slice RunTokens(const Team& team, const Script& script, const SliceOptions& options) {
     Tokens tokens(script);
-    tokens.x.emplace(team, options.cores, kInFlightRequests, &Tokens::OnAnswer, &tokens);
+    tokens.x.emplace(team, options.cores, Mode::kInFlight, kInFlightRequests, &Tokens::OnAnswer,
+                     &tokens);
     for (uint32_t slot = 0; slot < kInFlightRequests; ++slot) {
       tokens.place[slot].handed_in = Ticks::Now();
       tokens.x->Submit(slot, script.request[0]);

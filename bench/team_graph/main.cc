@@ -27,6 +27,9 @@
 namespace adagents::bench {
 namespace {
 
+/// More than this used by others, and the figures are in doubt.
+constexpr double kQuietShare = 0.04;
+
 struct Options {
   int rounds = 5;
   double slice_ms = 150;
@@ -57,7 +60,8 @@ std::vector<Contestant*> Chosen(const Contestants& all, char body, Mode mode,
                                 const std::regex& filter) {
   std::vector<Contestant*> chosen;
   for (const auto& c : all) {
-    if (std::regex_search(fmt::format("{}/{}/{}", body, Name(mode), c->name()), filter)) {
+    if (c->Takes(mode) &&
+        std::regex_search(fmt::format("{}/{}/{}", body, Name(mode), c->name()), filter)) {
       chosen.push_back(c.get());
     }
   }
@@ -126,8 +130,12 @@ int Main(int argc, char** argv) {
 
   const Contestants all = AllContestants();
   const auto begin = std::chrono::steady_clock::now();
+  const int64_t others_before = MachineCpuNanos() - ProcessCpuNanos();
   const Results results = Measure(all, options, info);
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
+  const int64_t others = MachineCpuNanos() - ProcessCpuNanos() - others_before;
+  info.others_share =
+      std::clamp(static_cast<double>(others) / 1e9 / took.count() / info.cores, 0., 1.);
 
   const bool colour = isatty(STDOUT_FILENO) != 0;
   PrintTable(stdout, colour, info, results, all);
@@ -135,6 +143,11 @@ int Main(int argc, char** argv) {
   PrintBars(stdout, colour, bars);
   fmt::print("\n{:.0f} s; decisions that differ from the floor's: {}\n", took.count(),
              results.wrong());
+  if (info.others_share > kQuietShare) {
+    fmt::print(
+        "Other processes used {:.0f} % of the machine meanwhile: measure again when it is quiet.\n",
+        info.others_share * 100);
+  }
   if (!options.json.empty()) {
     std::ofstream out(options.json);
     out << ToJson(info, results, all, bars) << "\n";

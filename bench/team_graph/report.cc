@@ -183,6 +183,7 @@ std::string ToJson(const RunInfo& info, const Results& results, const Contestant
   json doc;
   doc["machine"] = {{"cores", info.cores},
                     {"rounds_per_us", info.rounds_per_us},
+                    {"others_share", info.others_share},
                     {"clock", info.tsc ? "tsc" : "steady_clock"}};
   doc["rounds"] = info.rounds;
   doc["slice_ms"] = info.slice_ms;

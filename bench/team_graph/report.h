@@ -33,6 +33,7 @@ struct RunInfo {
   int rounds = 0;
   double slice_ms = 0;
   std::string heap_counts;
+  double others_share = 0;  // of the machine's processor time, used by other processes meanwhile
 };
 
 class Results {

@@ -55,4 +55,8 @@ inline void Pause() {
 int64_t ProcessCpuNanos();
 int64_t ThreadCpuNanos();
 
+/// Processor time that the whole machine has used so far, in nanoseconds (to a hundredth of a
+/// second); negative where it cannot be known.
+int64_t MachineCpuNanos();
+
 }  // namespace adagents::bench
