@@ -10,11 +10,11 @@
 set -euo pipefail
 case_file=$1 compiler=$2 flags=$3
 
-compile() { "$compiler" "@$flags" -fsyntax-only "$@" "$case_file" 2>&1; }
+compile() { LC_ALL=C "$compiler" "@$flags" -fsyntax-only "$@" "$case_file" 2>&1; }
 
 expected=$(sed -n 's|^// error: ||p' "$case_file")
 if [[ -z $expected ]]; then echo "$case_file says no '// error: REGEX'"; exit 1; fi
-grep -q '^#ifdef ADAGENTS_BAD' "$case_file" || { echo "$case_file has no bad version"; exit 1; }
+grep -qE '^#ifn?def ADAGENTS_BAD' "$case_file" || { echo "$case_file has no bad version"; exit 1; }
 
 if ! output=$(compile); then
   printf 'the good version does not compile:\n%s\n' "$output"

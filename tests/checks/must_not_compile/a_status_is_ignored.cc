@@ -1,5 +1,5 @@
 // A function that can fail returns an absl::Status that must be looked at.
-// error: ignoring return(ed)? value|unused-result
+// error: unused-result
 #pragma GCC diagnostic error "-Wunused-result"
 #include "adagents/base/status.h"
 
