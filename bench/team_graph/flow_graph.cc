@@ -35,11 +35,11 @@ struct NoNext {
 template <class AgentNode, class Next = NoNext>
 class Wired {
  public:
-  Wired(const Team& team, flow::graph& graph, Next next = {}) {
+  Wired(const Team& team, flow::graph& graph, Next next = {}) : next_(next) {
     ForEachAgent([&]<int I>() {
-      auto body = [this, &team, next](flow::continue_msg) mutable noexcept {
+      auto body = [this, &team](flow::continue_msg) noexcept {
         RunAgent<I>(team, board_);
-        if constexpr (I == kExplain) next(board_.slot[I].value);
+        if constexpr (I == kExplain) next_(board_.slot[I].value);
       };
       node_[I].emplace(graph, std::move(body));
       for (int k = 0; k < kGraph[I].inputs; ++k) {
@@ -60,6 +60,7 @@ class Wired {
 
  private:
   SpreadBoard board_;
+  [[no_unique_address]] Next next_;
   std::array<std::optional<AgentNode>, kAgents> node_;
 };
 
