@@ -236,11 +236,11 @@ struct Imp {
   Micros bidfloor;               ///< CPM
   Currency bidfloorcur;
   Text tagid, displaymanager, displaymanagerver;
-  bool instl = false, rwdd = false, ssai = false;
-  bool clickbrowser = false;
+  bool instl = false, rwdd = false, clickbrowser = false;
   std::optional<bool> secure;  ///< absent: unknown
   Int exp;                     ///< seconds between auction and impression
-  Int qty_multiplier_milli;    ///< dooh: impressions per play, in thousandths
+  Int ssai;                    ///< server-side ad insertion: 0 unknown, 1 client, 2 mixed, 3 server
+  std::optional<double> qty_multiplier;  ///< dooh: qty.multiplier, impressions per play
 };
 
 struct Segment {

@@ -1,0 +1,384 @@
+// Where and to whom: site, app or dooh; device; user; regs; source.
+#include <algorithm>
+#include <cmath>
+
+#include "adapters/openrtb/fields.h"
+
+namespace adagents::openrtb {
+namespace {
+
+using ads::Channel, ads::ChannelKind, ads::Content, ads::Data, ads::Device, ads::Eid, ads::Geo,
+    ads::Os, ads::Publisher, ads::Regs, ads::Segment, ads::Source, ads::SupplyChainNode, ads::Uid,
+    ads::User;
+
+// --- Data and content ---------------------------------------------------------------------------
+
+/// Keywords are one comma-separated text; 2.6 also allows `kwarray`, which is joined to that.
+template <auto M, class T>
+bool ReadKeywords(Walk& walk, Element value, const Path& path, T& out) {
+  if (!value.is_array()) return ReadText(walk, value, path, out.*M);
+  ads::List<ads::Text> words;
+  if (!ReadTexts(walk, value, path, words)) return false;
+  size_t size = 0;
+  for (ads::Text word : words) size += word.size() + 1;
+  std::span<char> joined = walk.arena.Array<char>(size);
+  char* end = joined.data();
+  for (ads::Text word : words) {
+    if (end != joined.data()) *end++ = ',';
+    end = std::copy(word.begin(), word.end(), end);
+  }
+  out.*M = {joined.data(), static_cast<size_t>(end - joined.data())};
+  return true;
+}
+
+struct Named {
+  ads::Text id, name, domain;
+};
+constexpr Fields kNamed({
+    Field<Named>{"id", Text<&Named::id>},
+    {"name", Text<&Named::name>},
+    {"domain", Text<&Named::domain>},
+});
+
+/// Producer, network and channel are objects of which only a name matters: the id where it has
+/// none.
+template <auto M, class T>
+bool ReadNamed(Walk& walk, Element value, const Path& path, T& out) {
+  Named named;
+  if (!ReadObject(walk, value, path, named, kNamed)) return false;
+  out.*M = named.name.empty() ? named.id : named.name;
+  return true;
+}
+
+constexpr Fields kSegment({
+    Field<Segment>{"id", Text<&Segment::id>},
+    {"name", Text<&Segment::name>},
+    {"value", Text<&Segment::value>},
+});
+bool ReadSegment(Walk& walk, Element value, const Path& path, Segment& out) {
+  return ReadObject(walk, value, path, out, kSegment);
+}
+
+constexpr Fields kData({
+    Field<Data>{"id", Text<&Data::id>},
+    {"name", Text<&Data::name>},
+    {"segment", Objects<&Data::segment, ReadSegment>},
+});
+bool ReadData(Walk& walk, Element value, const Path& path, Data& out) {
+  return ReadObject(walk, value, path, out, kData);
+}
+
+constexpr Fields kContent({
+    Field<Content>{"id", Text<&Content::id>},
+    {"title", Text<&Content::title>},
+    {"series", Text<&Content::series>},
+    {"season", Text<&Content::season>},
+    {"artist", Text<&Content::artist>},
+    {"album", Text<&Content::album>},
+    {"genre", Text<&Content::genre>},
+    {"isrc", Text<&Content::isrc>},
+    {"url", Text<&Content::url>},
+    {"keywords", ReadKeywords<&Content::keywords>},
+    {"kwarray", ReadKeywords<&Content::keywords>},
+    {"contentrating", Text<&Content::contentrating>},
+    {"language", Text<&Content::language>},
+    {"langb", Text<&Content::langb>},
+    {"userrating", Text<&Content::userrating>},
+    {"episode", Number<&Content::episode>},
+    {"cattax", Number<&Content::cattax>},
+    {"gtax", Number<&Content::gtax>},
+    {"genres", Ints<&Content::genres>},
+    {"prodq", Number<&Content::prodq>},
+    {"context", Number<&Content::context>},
+    {"qagmediarating", Number<&Content::qagmediarating>},
+    {"livestream", Number<&Content::livestream>},
+    {"sourcerelationship", Number<&Content::sourcerelationship>},
+    {"len", Number<&Content::len>},
+    {"cat", Texts<&Content::cat>},
+    {"data", Objects<&Content::data, ReadData>},
+    {"producer", ReadNamed<&Content::producer>},
+    {"network", ReadNamed<&Content::network>},
+    {"channel", ReadNamed<&Content::channel>},
+});
+bool ReadContent(Walk& walk, Element value, const Path& path, Content& out) {
+  return ReadObject(walk, value, path, out, kContent);
+}
+
+// --- Site, app, dooh ----------------------------------------------------------------------------
+
+constexpr Fields kPublisher({
+    Field<Publisher>{"id", Text<&Publisher::id>},
+    {"name", Text<&Publisher::name>},
+    {"domain", Text<&Publisher::domain>},
+    {"cat", Texts<&Publisher::cat>},
+});
+bool ReadPublisher(Walk& walk, Element value, const Path& path, Publisher& out) {
+  return ReadObject(walk, value, path, out, kPublisher);
+}
+
+constexpr Fields kChannel({
+    Field<Channel>{"id", Text<&Channel::id>},
+    {"name", Text<&Channel::name>},
+    {"domain", Text<&Channel::domain>},
+    {"keywords", ReadKeywords<&Channel::keywords>},
+    {"kwarray", ReadKeywords<&Channel::keywords>},
+    {"cat", Texts<&Channel::cat>},
+    {"sectioncat", Texts<&Channel::sectioncat>},
+    {"pagecat", Texts<&Channel::pagecat>},
+    {"cattax", Number<&Channel::cattax>},
+    {"publisher", Object<&Channel::publisher, ReadPublisher>},
+    {"content", Object<&Channel::content, ReadContent>},
+    {"page", Text<&Channel::page>},
+    {"ref", Text<&Channel::ref>},
+    {"search", Text<&Channel::search>},
+    {"mobile", Number<&Channel::mobile, 0, 1>},
+    {"bundle", Text<&Channel::bundle>},
+    {"storeurl", Text<&Channel::storeurl>},
+    {"ver", Text<&Channel::ver>},
+    {"paid", Number<&Channel::paid, 0, 1>},
+    {"venuetype", Texts<&Channel::venuetype>},
+    {"venuetypetax", Number<&Channel::venuetypetax>},
+});
+
+bool ReadChannel(Walk& walk, Element value, const Path& path, ChannelKind kind, Channel& out) {
+  if (IsAbsent(value)) return true;
+  if (out.kind != ChannelKind::kNone && out.kind != kind) {
+    return walk.Fail(path, "must not stand beside another of site, app and dooh");
+  }
+  out.kind = kind;
+  return ReadObject(walk, value, path, out, kChannel);
+}
+
+// --- Device -------------------------------------------------------------------------------------
+
+constexpr Fields kGeo({
+    Field<Geo>{"lat", Real<&Geo::lat>},
+    {"lon", Real<&Geo::lon>},
+    {"country", Text<&Geo::country>},
+    {"region", Text<&Geo::region>},
+    {"city", Text<&Geo::city>},
+    {"metro", Text<&Geo::metro>},
+    {"zip", Text<&Geo::zip>},
+    {"utcoffset", Number<&Geo::utcoffset, kIntMin>},
+    {"type", Number<&Geo::type>},
+    {"accuracy", Number<&Geo::accuracy>},
+    {"lastfix", Number<&Geo::lastfix>},
+});
+
+constexpr int32_t kLargestUtcOffset = 14 * 60;  // minutes: Kiribati
+
+bool ReadGeo(Walk& walk, Element value, const Path& path, Geo& out) {
+  if (!ReadObject(walk, value, path, out, kGeo)) return false;
+  if (!out.lat || !out.lon || std::fabs(*out.lat) > 90 || std::fabs(*out.lon) > 180) {
+    out.lat.reset();
+    out.lon.reset();
+  }
+  if (out.utcoffset && std::abs(int64_t{*out.utcoffset}) > kLargestUtcOffset) out.utcoffset.reset();
+  const auto lower = [](char c) { return c >= 'a' && c <= 'z'; };
+  if (std::any_of(out.country.begin(), out.country.end(), lower)) {
+    std::span<char> upper = walk.arena.Array<char>(out.country.size());
+    std::transform(out.country.begin(), out.country.end(), upper.begin(),
+                   [&](char c) { return lower(c) ? static_cast<char>(c - 'a' + 'A') : c; });
+    out.country = {upper.data(), upper.size()};
+  }
+  return true;
+}
+
+constexpr Fields kDevice({
+    Field<Device>{"ua", Text<&Device::ua>},
+    {"ip", Text<&Device::ip>},
+    {"ipv6", Text<&Device::ipv6>},
+    {"ifa", Text<&Device::ifa>},
+    {"make", Text<&Device::make>},
+    {"model", Text<&Device::model>},
+    {"os", Text<&Device::os>},
+    {"osv", Text<&Device::osv>},
+    {"hwv", Text<&Device::hwv>},
+    {"language", Text<&Device::language>},
+    {"carrier", Text<&Device::carrier>},
+    {"mccmnc", Text<&Device::mccmnc>},
+    {"devicetype", Number<&Device::devicetype>},
+    {"connectiontype", Number<&Device::connectiontype>},
+    {"w", Number<&Device::w>},
+    {"h", Number<&Device::h>},
+    {"ppi", Number<&Device::ppi>},
+    {"pxratio", Real<&Device::pxratio>},
+    {"js", Number<&Device::js, 0, 1>},
+    {"geofetch", Number<&Device::geofetch, 0, 1>},
+    {"dnt", Flag<&Device::dnt>},
+    {"lmt", Flag<&Device::lmt>},
+    {"geo", Object<&Device::geo, ReadGeo>},
+});
+
+/// `needle` in lower case.
+bool Contains(std::string_view text, std::string_view needle) {
+  const auto same = [](char a, char b) {
+    return (a >= 'A' && a <= 'Z' ? a + ('a' - 'A') : a) == b;
+  };
+  return std::search(text.begin(), text.end(), needle.begin(), needle.end(), same) != text.end();
+}
+
+Os OsOf(const Device& device) {
+  struct Name {
+    std::string_view text;
+    Os os;
+  };
+  // In this order: "iPhone; CPU iPhone OS 10 like Mac OS X", "Linux; Android 12".
+  static constexpr Name kNames[] = {
+      {"android", Os::kAndroid}, {"iphone", Os::kIos},      {"ipad", Os::kIos},
+      {"ipod", Os::kIos},        {"ipados", Os::kIos},      {"tvos", Os::kTvos},
+      {"apple tv", Os::kTvos},   {"windows", Os::kWindows}, {"mac", Os::kMacos},
+      {"darwin", Os::kMacos},    {"linux", Os::kLinux},
+  };
+  const bool named = !device.os.empty();
+  const std::string_view text = named ? device.os : device.ua;
+  if (named && text.size() == 3 && Contains(text, "ios")) return Os::kIos;
+  for (const Name& name : kNames) {
+    if (Contains(text, name.text)) return name.os;
+  }
+  return named ? Os::kOther : Os::kUnknown;
+}
+
+// --- User, regs, source -------------------------------------------------------------------------
+
+constexpr Fields kUid({
+    Field<Uid>{"id", Text<&Uid::id>},
+    {"atype", Number<&Uid::atype>},
+});
+bool ReadUid(Walk& walk, Element value, const Path& path, Uid& out) {
+  return ReadObject(walk, value, path, out, kUid);
+}
+
+constexpr Fields kEid({
+    Field<Eid>{"source", Text<&Eid::source>},
+    {"uids", Objects<&Eid::uids, ReadUid>},
+});
+bool ReadEid(Walk& walk, Element value, const Path& path, Eid& out) {
+  return ReadObject(walk, value, path, out, kEid);
+}
+
+// Consent is not a place for guesses: a number is no TCF string.
+template <auto M, class T>
+bool StrictText(Walk& walk, Element value, const Path& path, T& out) {
+  if (!value.is_string()) return walk.Fail(path, "must be a string");
+  ads::Text text;
+  if (!ReadText(walk, value, path, text)) return false;
+  if (!text.empty() || (out.*M).empty()) out.*M = text;
+  return true;
+}
+
+// The 2.5 places, read after the 2.6 ones and only where those are absent.
+constexpr Fields kUserExt({
+    Field<User>{"consent", StrictText<&User::consent>},
+    {"eids", Objects<&User::eids, ReadEid>},
+});
+constexpr Fields kUser({
+    Field<User>{"id", Text<&User::id>},
+    {"buyeruid", Text<&User::buyeruid>},
+    {"yob", Number<&User::yob>},
+    {"gender", Text<&User::gender>},
+    {"keywords", ReadKeywords<&User::keywords>},
+    {"kwarray", ReadKeywords<&User::keywords>},
+    {"customdata", Text<&User::customdata>},
+    {"consent", StrictText<&User::consent>},
+    {"data", Objects<&User::data, ReadData>},
+    {"eids", Objects<&User::eids, ReadEid>},
+    {"geo", Object<&User::geo, ReadGeo>},
+});
+
+constexpr Fields kRegsExt({
+    Field<Regs>{"gdpr", Flag<&Regs::gdpr>},
+    {"us_privacy", StrictText<&Regs::us_privacy>},
+    {"gpp", StrictText<&Regs::gpp>},
+    {"gpp_sid", Ints<&Regs::gpp_sid, kIntMin>},
+});
+constexpr Fields kRegs({
+    Field<Regs>{"coppa", Flag<&Regs::coppa>},
+});
+
+constexpr Fields kNode({
+    Field<SupplyChainNode>{"asi", Text<&SupplyChainNode::asi>},
+    {"sid", Text<&SupplyChainNode::sid>},
+    {"rid", Text<&SupplyChainNode::rid>},
+    {"name", Text<&SupplyChainNode::name>},
+    {"domain", Text<&SupplyChainNode::domain>},
+    {"hp", Number<&SupplyChainNode::hp>},
+});
+bool ReadNode(Walk& walk, Element value, const Path& path, SupplyChainNode& out) {
+  return ReadObject(walk, value, path, out, kNode);
+}
+
+constexpr Fields kSchain({
+    Field<Source>{"complete", Flag<&Source::schain_complete>},
+    {"ver", Text<&Source::schain_ver>},
+    {"nodes", Objects<&Source::schain, ReadNode>},
+});
+bool ReadSchain(Walk& walk, Element value, const Path& path, Source& out) {
+  if (!value.is_object()) return IsAbsent(value) || walk.Fail(path, "must be an object");
+  out.has_schain = true;
+  return ReadObject(walk, value, path, out, kSchain);
+}
+
+constexpr Fields kSource({
+    Field<Source>{"tid", Text<&Source::tid>},
+    {"pchain", Text<&Source::pchain>},
+    {"fd", Number<&Source::fd, 0, 1>},
+    {"schain", ReadSchain},
+});
+constexpr Fields kSourceExt({
+    Field<Source>{"schain", ReadSchain},
+});
+
+/// Reads `ext` of an object with what 2.5 kept there, into a fresh T.
+template <class T, class Table>
+bool ReadExt(Walk& walk, Element value, const Path& path, T& out, const Table& table) {
+  Element ext;
+  if (value["ext"].get(ext) != simdjson::SUCCESS) return true;
+  return ReadObject(walk, ext, Path{&path, "ext"}, out, table);
+}
+
+}  // namespace
+
+bool ReadSite(Walk& walk, Element value, const Path& path, Channel& out) {
+  return ReadChannel(walk, value, path, ChannelKind::kSite, out);
+}
+bool ReadApp(Walk& walk, Element value, const Path& path, Channel& out) {
+  return ReadChannel(walk, value, path, ChannelKind::kApp, out);
+}
+bool ReadDooh(Walk& walk, Element value, const Path& path, Channel& out) {
+  return ReadChannel(walk, value, path, ChannelKind::kDooh, out);
+}
+
+bool ReadDevice(Walk& walk, Element value, const Path& path, Device& out) {
+  if (!ReadObject(walk, value, path, out, kDevice)) return false;
+  out.os_kind = OsOf(out);
+  return true;
+}
+
+bool ReadUser(Walk& walk, Element value, const Path& path, User& out) {
+  if (!ReadObject(walk, value, path, out, kUser)) return false;
+  User old;
+  if (!ReadExt(walk, value, path, old, kUserExt)) return false;
+  if (out.consent.empty()) out.consent = old.consent;
+  if (out.eids.empty()) out.eids = old.eids;
+  return true;
+}
+
+bool ReadRegs(Walk& walk, Element value, const Path& path, Regs& out) {
+  if (!ReadObject(walk, value, path, out, kRegs, kRegsExt)) return false;
+  Regs old;
+  if (!ReadExt(walk, value, path, old, kRegsExt)) return false;
+  if (!out.gdpr) out.gdpr = old.gdpr;
+  if (out.us_privacy.empty()) out.us_privacy = old.us_privacy;
+  if (out.gpp.empty()) out.gpp = old.gpp;
+  if (out.gpp_sid.empty()) out.gpp_sid = old.gpp_sid;
+  return true;
+}
+
+bool ReadSource(Walk& walk, Element value, const Path& path, Source& out) {
+  if (!ReadObject(walk, value, path, out, kSource)) return false;
+  if (out.has_schain) return true;
+  return ReadExt(walk, value, path, out, kSourceExt);
+}
+
+}  // namespace adagents::openrtb

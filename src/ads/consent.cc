@@ -1,0 +1,130 @@
+#include "adagents/ads/consent.h"
+
+#include <arpa/inet.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "adagents/ads/request.h"
+#include "ads/privacy_strings.h"
+
+namespace adagents::ads {
+namespace {
+
+constexpr int kGppTcfEu = 2;
+constexpr int kGppUsPrivacy = 6;
+
+constexpr uint16_t Bit(Purpose p) { return static_cast<uint16_t>(1u << (static_cast<int>(p) - 1)); }
+
+/// Purposes for which the framework (policy version 4 and later) lets a legitimate interest stand
+/// in for consent, among those that we use.
+constexpr uint16_t kInterestPermitted = Bit(Purpose::kBasicAds) | Bit(Purpose::kMeasureAds) |
+                                        Bit(Purpose::kUnderstandAudience) | Bit(Purpose::kDevelop);
+
+/// Reads the TCF string into `consent`; true if its owner opted in to precise geolocation.
+bool ReadTcf(const Request& request, Consent* consent) {
+  Text text = request.user.consent;
+  if (text.empty()) (void)internal::FindGppSection(request.regs.gpp, kGppTcfEu, &text);
+  consent->purposes = 0;
+  if (text.empty()) {
+    consent->tcf = TcfState::kMissing;
+    return false;
+  }
+  TcfCore core;
+  if (!DecodeTcf(text, &core)) {
+    consent->tcf = TcfState::kMalformed;
+    return false;
+  }
+  consent->tcf = TcfState::kDecoded;
+  consent->purposes =
+      static_cast<uint16_t>(core.consents | (core.legitimate_interests & kInterestPermitted));
+  return (core.special_features & 1) != 0;
+}
+
+bool UsOptOut(const Regs& regs) {
+  bool out = !regs.us_privacy.empty() && internal::UsPrivacyOptsOut(regs.us_privacy);
+  for (int32_t sid : regs.gpp_sid) {
+    if (sid <= 0 || sid == kGppTcfEu) continue;  // 0 and -1: none applies
+    Text section;
+    bool readable = internal::FindGppSection(regs.gpp, sid, &section);
+    if (!readable) {
+      out = true;
+    } else if (sid == kGppUsPrivacy) {
+      out |= internal::UsPrivacyOptsOut(section);
+    } else {
+      out |= internal::GppOptsOut(section, sid, &readable) || !readable;
+    }
+  }
+  return out;
+}
+
+// --- Removal ------------------------------------------------------------------------------------
+
+/// The first `prefix` bits of an address, the rest zero; empty if it is not one.
+Text Truncate(Text address, int family, size_t prefix_bytes, Arena* arena) {
+  char text[INET6_ADDRSTRLEN];
+  if (address.empty() || address.size() >= sizeof(text)) return {};
+  std::memcpy(text, address.data(), address.size());
+  text[address.size()] = '\0';
+  unsigned char bytes[16] = {};
+  if (inet_pton(family, text, bytes) != 1) return {};
+  std::fill(bytes + prefix_bytes, bytes + sizeof(bytes), static_cast<unsigned char>(0));
+  if (inet_ntop(family, bytes, text, sizeof(text)) == nullptr) return {};
+  return arena->Copy(Text(text));
+}
+
+void Coarsen(std::optional<double>* degrees) {
+  if (*degrees) *degrees = std::round(**degrees * 100) / 100;
+}
+
+void CoarsenGeo(Geo* geo, bool child) {
+  Coarsen(&geo->lat);
+  Coarsen(&geo->lon);
+  geo->accuracy.reset();
+  geo->lastfix.reset();
+  if (child) geo->zip = geo->city = {};
+}
+
+}  // namespace
+
+Consent ComputeConsent(const Request& request) {
+  const Regs& regs = request.regs;
+  Consent c;
+  c.coppa = regs.coppa;
+  c.limited = request.device.lmt || request.device.dnt;
+  c.us_opt_out = UsOptOut(regs);
+  c.gdpr = regs.gdpr.value_or(false) ||
+           std::find(regs.gpp_sid.begin(), regs.gpp_sid.end(), kGppTcfEu) != regs.gpp_sid.end();
+  const bool located = !c.gdpr || ReadTcf(request, &c);
+  const bool barred = c.coppa || c.us_opt_out || c.limited;
+  c.may_identify = !barred && c.Allows(Purpose::kStorage) && c.Allows(Purpose::kBasicAds) &&
+                   c.Allows(Purpose::kPersonalisedAds);
+  c.may_profile = c.may_identify && c.Allows(Purpose::kCreateProfile);
+  c.may_locate = located && !c.coppa && !c.us_opt_out;
+  c.may_measure = c.Allows(Purpose::kMeasureAds);
+  return c;
+}
+
+void ApplyConsent(Request* request, Arena* arena) {
+  const Consent& c = request->consent;
+  Device& device = request->device;
+  User& user = request->user;
+  if (!c.may_identify) {
+    const Text consent = user.consent;
+    const Geo geo = user.geo;
+    user = User{};
+    user.consent = consent;
+    user.geo = geo;
+    device.ifa = {};
+  }
+  if (!c.may_locate) {
+    constexpr size_t kIpv4Bytes = 3, kIpv6Bytes = 6;  // /24, /48
+    device.ip = Truncate(device.ip, AF_INET, kIpv4Bytes, arena);
+    device.ipv6 = Truncate(device.ipv6, AF_INET6, kIpv6Bytes, arena);
+    CoarsenGeo(&device.geo, c.coppa);
+    CoarsenGeo(&user.geo, c.coppa);
+  }
+}
+
+}  // namespace adagents::ads

@@ -1,0 +1,169 @@
+#include "ads/privacy_strings.h"
+
+#include <array>
+#include <span>
+
+namespace adagents::ads {
+namespace internal {
+namespace {
+
+constexpr int8_t kForeign = -1;
+
+constexpr std::array<int8_t, 256> MakeBase64Url() {
+  std::array<int8_t, 256> table{};
+  for (int8_t& value : table) value = kForeign;
+  constexpr std::string_view kAlphabet =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+  for (size_t i = 0; i < kAlphabet.size(); ++i) {
+    table[static_cast<unsigned char>(kAlphabet[i])] = static_cast<int8_t>(i);
+  }
+  return table;
+}
+constexpr std::array<int8_t, 256> kBase64Url = MakeBase64Url();
+
+constexpr int kLargestSection = 64;  // far above any that is assigned; bounds a range's loop
+
+/// Which 2-bit fields after the version are opt-outs (1: opted out), by GPP section 7 to 12, from
+/// the Global Privacy Platform's section specifications.
+constexpr int kUsNational[] = {6, 7, 8};  // sale, sharing, targeted advertising
+constexpr int kCalifornia[] = {3, 4};     // sale, sharing
+constexpr int kVirginia[] = {3, 4};       // sale, targeted advertising; Colorado, Connecticut alike
+constexpr int kUtah[] = {4, 5};
+constexpr std::span<const int> kOptOuts[] = {kUsNational, kCalifornia, kVirginia,
+                                             kVirginia,   kUtah,       kVirginia};
+
+}  // namespace
+
+uint64_t BitReader::Read(int n) {
+  uint64_t value = 0;
+  for (int i = 0; i < n; ++i, ++at_) {
+    if (at_ / 6 >= text_.size()) {
+      failed_ = true;
+      return 0;
+    }
+    const int8_t six = kBase64Url[static_cast<unsigned char>(text_[at_ / 6])];
+    if (six == kForeign) {
+      failed_ = true;
+      return 0;
+    }
+    value = value << 1 | (static_cast<uint64_t>(six) >> (5 - at_ % 6) & 1);
+  }
+  return value;
+}
+
+uint32_t BitReader::ReadFibonacci() {
+  uint32_t value = 0, step = 1, next = 2;
+  bool previous = false;
+  for (int i = 0; i < 24 && !failed_; ++i) {  // 24 digits: up to 121,392
+    const bool bit = Read(1) != 0;
+    if (bit && previous) return value;
+    if (bit) value += step;
+    previous = bit;
+    const uint32_t sum = step + next;
+    step = next;
+    next = sum;
+  }
+  failed_ = true;
+  return 0;
+}
+
+bool FindGppSection(std::string_view gpp, int id, std::string_view* section) {
+  const size_t end = gpp.find('~');
+  BitReader header(gpp.substr(0, end));
+  if (header.Read(6) != 3 || header.Read(6) != 1) return false;  // type and version
+  const uint64_t items = header.Read(12);
+  uint32_t last = 0;
+  size_t index = 0;
+  bool found = false;
+  for (uint64_t i = 0; i < items && !found; ++i) {
+    const bool range = header.Read(1) != 0;
+    const uint32_t first = last + header.ReadFibonacci();
+    last = range ? first + header.ReadFibonacci() : first;
+    if (header.failed() || last > kLargestSection) return false;
+    for (uint32_t at = first; at <= last && !found; ++at) {
+      if (at == static_cast<uint32_t>(id)) {
+        found = true;
+      } else {
+        ++index;
+      }
+    }
+  }
+  if (!found) return false;
+  std::string_view rest = gpp;
+  for (size_t i = 0; i <= index; ++i) {  // the header and the sections before ours
+    const size_t tilde = rest.find('~');
+    if (tilde == std::string_view::npos) return false;
+    rest.remove_prefix(tilde + 1);
+  }
+  *section = rest.substr(0, rest.find('~'));
+  return !section->empty();
+}
+
+bool GppOptsOut(std::string_view section, int id, bool* readable) {
+  *readable = false;
+  if (id < 7 || id > 12) return true;
+  const size_t dot = section.find('.');
+  BitReader core(section.substr(0, dot));
+  const uint64_t version = core.Read(6);
+  if (version < 1 || version > 2) return true;
+  bool out = false;
+  int at = 0;
+  for (int field : kOptOuts[id - 7]) {
+    core.Skip(static_cast<size_t>(field - at) * 2);
+    out |= core.Read(2) == 1;
+    at = field + 1;
+  }
+  if (core.failed()) return true;
+  if (dot != std::string_view::npos) {
+    BitReader control(section.substr(dot + 1));
+    const bool is_control = control.Read(2) == 1;
+    out |= is_control && control.Read(1) == 1;
+    if (control.failed()) return true;
+  }
+  *readable = true;
+  return out;
+}
+
+bool UsPrivacyOptsOut(std::string_view text) {
+  if (text.size() != 4 || text[0] != '1') return true;
+  for (char c : text.substr(1)) {
+    if (c != 'Y' && c != 'N' && c != '-' && c != 'y' && c != 'n') return true;
+  }
+  return text[2] == 'Y' || text[2] == 'y';
+}
+
+}  // namespace internal
+
+bool DecodeTcf(std::string_view text, TcfCore* core) {
+  // Created, LastUpdated, CmpId, CmpVersion, ConsentScreen, ConsentLanguage, VendorListVersion,
+  // TcfPolicyVersion, IsServiceSpecific, UseNonStandardTexts.
+  constexpr size_t kBeforeFeatures = 36 + 36 + 12 + 12 + 6 + 12 + 12 + 6 + 1 + 1;
+  // PublisherCC, MaxVendorId and IsRangeEncoding follow the purposes in every valid string.
+  constexpr int kAfterPurposes = 12 + 16 + 1;
+  internal::BitReader bits(text.substr(0, text.find('.')));
+  core->version = static_cast<int>(bits.Read(6));
+  if (core->version != 2) return false;
+  for (size_t left = kBeforeFeatures; left > 0;) {  // read, for foreign characters count
+    const int n = left < 64 ? static_cast<int>(left) : 64;
+    (void)bits.Read(n);
+    left -= static_cast<size_t>(n);
+  }
+  // Item 1 is the first bit of each field.
+  const auto read = [&bits](int size, int keep) {
+    uint16_t out = 0;
+    for (int i = 0; i < size; ++i) {
+      const uint64_t bit = bits.Read(1);
+      if (i < keep) out = static_cast<uint16_t>(out | bit << i);
+    }
+    return out;
+  };
+  core->special_features = read(12, 12);
+  core->consents = read(24, 16);
+  core->legitimate_interests = read(24, 16);
+  // PurposeOneTreatment: purpose 1 was not put to the user at all, so nothing was agreed to.
+  if (bits.Read(1) != 0) core->consents &= static_cast<uint16_t>(~1u);
+  (void)bits.Read(kAfterPurposes);
+  return !bits.failed();
+}
+
+}  // namespace adagents::ads
