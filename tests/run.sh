@@ -64,13 +64,19 @@ run_tests() {
 }
 wrapper=()
 
-# Checks build the rest on their own, so a part's build goes through the same count.
+# prepare PRESET [OPTIONS...]: configures and builds; a warning is a failure, and so is a build that
+# does not end. A file that warned is compiled again next time only if it changed.
 prepare() {
-  local preset=$1 begun=$SECONDS
+  local preset=$1 begun=$SECONDS log
   shift
-  step "configure $preset" configure "$preset" "$@" && step "build $preset" build "$preset" || return 1
+  log=$(build_dir "$preset")/build.log
+  step "configure $preset" configure "$preset" "$@" || return 1
+  step "build $preset" logged "$log" build "$preset" || return 1
+  step "$preset has no warnings" without_warnings "$log" || true
   say "$preset built; $((SECONDS - begun)) s"
 }
+logged() { local log=$1; shift; "$@" 2>&1 | tee "$log"; }
+without_warnings() { ! grep -F ' warning: ' "$1"; }
 
 needs=(--tests)
 if wants clang; then needs+=(--clang); fi
