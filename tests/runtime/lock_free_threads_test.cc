@@ -1,0 +1,113 @@
+// The runtime's lock-free parts under real threads and production atomics, for ThreadSanitizer:
+// the interleaving tests search what the memory model allows, this watches the code that ships.
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "adagents/runtime/internal/index_stack.h"
+#include "adagents/runtime/internal/mpmc_ring.h"
+#include "adagents/runtime/internal/settle_gate.h"
+#include "catch.h"
+
+namespace adagents::internal {
+namespace {
+
+constexpr int kThreads = 4;
+constexpr uint64_t kRounds = 20'000;
+
+template <class Body>
+void InThreads(const Body& body) {
+  std::vector<std::thread> threads;
+  for (int i = 0; i < kThreads; ++i) threads.emplace_back(body, i);
+  for (std::thread& thread : threads) thread.join();
+}
+
+TEST_CASE("a ring carries plain memory from every producer to exactly one consumer") {
+  struct Parcel {
+    uint64_t content = 0;
+  };
+  MpmcRing<Parcel*> ring(64);
+  std::vector<std::unique_ptr<Parcel>> parcels(kRounds * kThreads / 2);
+  for (auto& parcel : parcels) parcel = std::make_unique<Parcel>();
+  std::atomic<uint64_t> sum{0}, taken{0};
+  InThreads([&](int thread) {
+    if (thread % 2 == 0) {
+      for (uint64_t i = 0; i < kRounds; ++i) {
+        Parcel* parcel = parcels[static_cast<size_t>(thread / 2) * kRounds + i].get();
+        parcel->content = i + 1;
+        while (!ring.TryPush(parcel)) std::this_thread::yield();
+      }
+      return;
+    }
+    while (taken.load(std::memory_order_relaxed) < parcels.size()) {
+      Parcel* parcel = nullptr;
+      if (!ring.TryPop(&parcel)) {
+        std::this_thread::yield();
+        continue;
+      }
+      sum.fetch_add(parcel->content, std::memory_order_relaxed);
+      parcel->content = 0;  // a second consumer of it would race here
+      taken.fetch_add(1, std::memory_order_relaxed);
+    }
+  });
+  CHECK(taken.load() == parcels.size());
+  CHECK(sum.load() == 2 * (kRounds * (kRounds + 1) / 2));
+}
+
+TEST_CASE("whoever holds an index owns the memory behind it") {
+  IndexStack<> free_list(3);
+  std::array<uint64_t, 3> uses{};
+  InThreads([&](int) {
+    for (uint64_t i = 0; i < kRounds;) {
+      const uint32_t index = free_list.Pop();
+      if (index == IndexStack<>::kNone) {
+        std::this_thread::yield();
+        continue;
+      }
+      ++uses[index];
+      free_list.Push(index);
+      ++i;
+    }
+  });
+  CHECK(uses[0] + uses[1] + uses[2] == kRounds * kThreads);
+}
+
+TEST_CASE("one thread settles a decision, and sees every hold that was registered in time") {
+  int settled = 0;
+  for (int round = 0; round < 2'000; ++round) {
+    SettleGate<> gate;
+    const uint32_t generation = gate.Open();
+    std::array<int, kThreads> hold{};
+    std::array<bool, kThreads> registered{};
+    std::array<uint32_t, kThreads> seen{};
+    std::array<bool, kThreads> won{};
+    InThreads([&](int thread) {
+      const auto mine = static_cast<size_t>(thread);
+      hold[mine] = thread + 1;
+      registered[mine] = gate.Register(generation, thread);
+      uint32_t holds = 0;
+      won[mine] = gate.Settle(generation, End::kExpired, &holds);
+      if (!won[mine]) return;
+      for (size_t other = 0; other < kThreads; ++other) {
+        if ((holds >> other & 1) != 0 && hold[other] == static_cast<int>(other) + 1) {
+          seen[mine] |= uint32_t{1} << other;
+        }
+      }
+    });
+    uint32_t expected = 0, found = 0;
+    for (size_t thread = 0; thread < kThreads; ++thread) {
+      settled += won[thread] ? 1 : 0;
+      found |= seen[thread];
+      if (registered[thread]) expected |= uint32_t{1} << thread;
+    }
+    REQUIRE(found == expected);
+    REQUIRE(gate.Read(generation) == End::kExpired);
+  }
+  CHECK(settled == 2'000);
+}
+
+}  // namespace
+}  // namespace adagents::internal
