@@ -6,6 +6,8 @@ namespace adagents::testing {
 namespace {
 
 constexpr size_t kChunk = 1 << 16;
+// Places between one store and the next, where later ones may still land.
+constexpr uint32_t kGap = 1 << 16;
 
 bool Acquires(std::memory_order order) {
   return order == std::memory_order_acquire || order == std::memory_order_acq_rel ||
@@ -62,7 +64,7 @@ const char* MemoryModel::Construct(uint32_t thread, const void* address, uint64_
   location.accessed.fill(0);
   location.accessed[thread] = now;
   location.history.clear();
-  location.history.push_back({value, nullptr, 0});
+  location.history.push_back({value, 0, nullptr, 0});
   return nullptr;
 }
 
@@ -92,36 +94,55 @@ const char* MemoryModel::Destroy(uint32_t thread, uint32_t id, const void* addre
   return nullptr;
 }
 
-uint32_t MemoryModel::ChooseMessage(uint32_t thread, uint32_t id, std::memory_order order) {
-  const Location& location = locations_[id];
-  const auto newest = static_cast<uint32_t>(location.history.size() - 1);
-  uint32_t oldest = views_[thread][kMaxThreads + id];
-  if (order == std::memory_order_seq_cst) oldest = std::max(oldest, location.seq_cst_seen);
-  if (oldest == newest || random_->Below(256) >= stale_) return newest;
-  if (random_->Below(2) == 0) return oldest;
-  return oldest + static_cast<uint32_t>(random_->Below(newest - oldest));
+uint32_t MemoryModel::Oldest(uint32_t thread, uint32_t id, std::memory_order order) const {
+  const uint32_t oldest = views_[thread][kMaxThreads + id];
+  return order == std::memory_order_seq_cst ? std::max(oldest, locations_[id].seq_cst_seen)
+                                            : oldest;
 }
 
-void MemoryModel::Observe(uint32_t thread, uint32_t id, uint32_t message, std::memory_order order) {
+size_t MemoryModel::ChooseMessage(uint32_t thread, uint32_t id, std::memory_order order) {
+  const auto& history = locations_[id].history;
+  const size_t newest = history.size() - 1;
+  const uint32_t place = Oldest(thread, id, order);
+  if (history[newest].place == place || random_->Below(256) >= stale_) return newest;
+  size_t oldest = newest;
+  while (history[oldest].place > place) --oldest;
+  if (random_->Below(2) == 0) return oldest;
+  return oldest + random_->Below(newest - oldest);
+}
+
+void MemoryModel::Observe(uint32_t thread, uint32_t id, size_t message, std::memory_order order) {
   Location& location = locations_[id];
   auto& view = views_[thread];
-  view[kMaxThreads + id] = std::max(view[kMaxThreads + id], message);
   const Message& read = location.history[message];
+  view[kMaxThreads + id] = std::max(view[kMaxThreads + id], read.place);
   if (Acquires(order) && read.view != nullptr) {
     for (uint32_t i = 0; i < read.view_size; ++i) view[i] = std::max(view[i], read.view[i]);
   }
   if (order == std::memory_order_seq_cst) {
-    location.seq_cst_seen = std::max(location.seq_cst_seen, message);
+    location.seq_cst_seen = std::max(location.seq_cst_seen, read.place);
   }
 }
 
 void MemoryModel::Append(uint32_t thread, uint32_t id, uint64_t value, std::memory_order order,
                          const Message* continued) {
   Location& location = locations_[id];
+  auto& history = location.history;
   auto& view = views_[thread];
-  const auto index = static_cast<uint32_t>(location.history.size());
-  view[kMaxThreads + id] = index;
-  Message message{value, nullptr, 0};
+  // A read-modify-write stands right behind what it read. A store may land before stores that its
+  // thread has not seen, wherever there is room.
+  size_t behind = history.size() - 1;
+  uint32_t place = history.back().place + (continued != nullptr ? 1 : kGap);
+  if (continued == nullptr && history.back().place > Oldest(thread, id, order) &&
+      random_->Below(512) < stale_) {
+    const size_t chosen = ChooseMessage(thread, id, order);
+    if (chosen + 1 < history.size() && history[chosen + 1].place - history[chosen].place > 3) {
+      behind = chosen;
+      place = history[chosen].place + (history[chosen + 1].place - history[chosen].place) / 2;
+    }
+  }
+  view[kMaxThreads + id] = place;
+  Message message{value, place, nullptr, 0};
   if (Releases(order)) {
     message.view_size = view_size();
     uint32_t* copy = Allocate(message.view_size);
@@ -136,14 +157,16 @@ void MemoryModel::Append(uint32_t thread, uint32_t id, uint64_t value, std::memo
     message.view = continued->view;
     message.view_size = continued->view_size;
   }
-  if (order == std::memory_order_seq_cst) location.seq_cst_seen = index;
-  location.history.push_back(message);
+  if (order == std::memory_order_seq_cst) {
+    location.seq_cst_seen = std::max(location.seq_cst_seen, place);
+  }
+  history.insert(history.begin() + static_cast<std::ptrdiff_t>(behind) + 1, message);
 }
 
 const char* MemoryModel::Load(uint32_t thread, uint32_t id, const void* address,
                               std::memory_order order, uint64_t* value) {
   if (const char* error = Check(thread, id, address)) return error;
-  const uint32_t message = ChooseMessage(thread, id, order);
+  const size_t message = ChooseMessage(thread, id, order);
   *value = locations_[id].history[message].value;
   Observe(thread, id, message, order);
   return nullptr;
@@ -165,7 +188,7 @@ const char* MemoryModel::BeginModify(uint32_t thread, uint32_t id, const void* a
 
 void MemoryModel::EndModify(uint32_t thread, uint32_t id, uint64_t value, std::memory_order order) {
   Location& location = locations_[id];
-  Observe(thread, id, static_cast<uint32_t>(location.history.size() - 1), order);
+  Observe(thread, id, location.history.size() - 1, order);
   const Message continued = location.history.back();
   Append(thread, id, value, order, &continued);
 }
@@ -175,9 +198,9 @@ const char* MemoryModel::Cas(uint32_t thread, uint32_t id, const void* address, 
                              std::memory_order failure, bool* swapped) {
   if (const char* error = Check(thread, id, address)) return error;
   const auto& history = locations_[id].history;
-  const auto newest = static_cast<uint32_t>(history.size() - 1);
+  const size_t newest = history.size() - 1;
   *swapped = false;
-  uint32_t message = ChooseMessage(thread, id, failure);
+  size_t message = ChooseMessage(thread, id, failure);
   // A value that matches must also be the newest, for a swap follows what it read immediately.
   if (history[message].value == *expected) message = newest;
   if (history[message].value == *expected && !(weak && random_->Below(16) == 0)) {

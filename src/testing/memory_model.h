@@ -16,8 +16,8 @@ inline constexpr uint32_t kMaxLocations = 4096;
 
 /// Executes accesses one at a time; the caller schedules. A view is an array of clocks: entry t
 /// for thread t's own time (vector clock), entry kMaxThreads + i for the newest store of location
-/// i that is known (an index into its history). Every access returns an error's text or null.
-/// Thread-compatible.
+/// i that is known (its place in the modification order). Every access returns an error's text or
+/// null. Thread-compatible.
 class MemoryModel {
  public:
   MemoryModel();
@@ -47,6 +47,7 @@ class MemoryModel {
  private:
   struct Message {
     uint64_t value;
+    uint32_t place;        // in the modification order; a read-modify-write's is its source's + 1
     const uint32_t* view;  // what an acquire load takes over; null after a relaxed store
     uint32_t view_size;
   };
@@ -54,18 +55,19 @@ class MemoryModel {
     const void* address = nullptr;
     bool alive = false;
     bool plain = false;
-    uint32_t seq_cst_seen = 0;  // the newest store that a seq_cst access wrote or read
+    uint32_t seq_cst_seen = 0;  // place of the newest store that a seq_cst access wrote or read
     uint32_t writer = 0;        // of plain memory: who wrote last, and when on its clock
     uint32_t written = 0;
     std::array<uint32_t, kMaxThreads> accessed;  // each thread's clock at its last access
-    std::vector<Message> history;                // in modification order
+    std::vector<Message> history;                // sorted by place
   };
 
   const char* Check(uint32_t thread, uint32_t id, const void* address);
-  uint32_t ChooseMessage(uint32_t thread, uint32_t id, std::memory_order order);
-  void Observe(uint32_t thread, uint32_t id, uint32_t message, std::memory_order order);
+  size_t ChooseMessage(uint32_t thread, uint32_t id, std::memory_order order);
+  void Observe(uint32_t thread, uint32_t id, size_t message, std::memory_order order);
   void Append(uint32_t thread, uint32_t id, uint64_t value, std::memory_order order,
               const Message* continued);
+  uint32_t Oldest(uint32_t thread, uint32_t id, std::memory_order order) const;
   uint32_t* Allocate(uint32_t size);
   uint32_t view_size() const { return kMaxThreads + locations_used_; }
 

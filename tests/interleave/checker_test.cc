@@ -91,6 +91,27 @@ TEST_CASE("one location never goes back in time, even relaxed") {
         }).ok);
 }
 
+TEST_CASE("stores of two threads to two locations may land in different orders") {
+  auto program = [](std::memory_order store) -> ProgramMaker {
+    return [=](Program& p) {
+      auto s = std::make_shared<Pair>();
+      p.Thread([=] {
+        s->x.store(1, At(kStore, store));
+        s->y.store(2, At(kStore, store));
+      });
+      p.Thread([=] {
+        s->y.store(1, At(kStore, store));
+        s->x.store(2, At(kStore, store));
+      });
+      p.Finally([s] {
+        Ensure(s->x.load(kRelaxed) == 2 || s->y.load(kRelaxed) == 2, "both second stores lost");
+      });
+    };
+  };
+  CHECK(Explore({.schedules = 20000}, program(std::memory_order_seq_cst)).ok);
+  CHECK_FALSE(Explore({.schedules = 20000}, program(std::memory_order_release)).ok);
+}
+
 TEST_CASE("a read-modify-write continues a release sequence, a store breaks it") {
   auto program = [](bool modify) -> ProgramMaker {
     return [=](Program& p) {

@@ -22,9 +22,8 @@
 // Compare-exchange may fail with a stale value, the weak one for no reason. Plain<T>, and the
 // construction and destruction of everything, are checked for data races with vector clocks, so
 // memory that is freed or reused without a happens-before is caught.
-// What is not: a store that lands in the middle of the modification order, and loads that read
-// from stores later in the schedule (load buffering). Both need hardware weaker than ARMv8 plus a
-// compiler that reorders atomics; the schedules found are all real ones. No fences.
+// A store may land in the modification order before stores that its thread has not seen.
+// What is not: loads that read from stores later in the schedule (load buffering), and fences.
 #pragma once
 
 #include <array>
