@@ -50,7 +50,7 @@ step() {
 
 # run_tests PRESET LABEL: the tests with this label, counted from CTest's closing line.
 run_tests() {
-  local preset=$1 label=$2 log closing bad all begun=$SECONDS
+  local preset=$1 label=$2 log closing bad all skipped begun=$SECONDS
   log=$(build_dir "$preset")/tests-$label.log
   "${wrapper[@]}" ctest --test-dir "$(build_dir "$preset")" --label-regex "^$label\$" \
     --no-tests=error --output-on-failure --parallel "$(job_count)" 2>&1 | tee "$log" || true
@@ -59,8 +59,9 @@ run_tests() {
     return
   }
   read -r _ _ _ bad _ _ _ _ all <<< "$closing"
-  count "$preset $label" "$bad" $((all - bad))
-  say "$preset $label: $closing; $((SECONDS - begun)) s"
+  skipped=$(grep -cF '***Skipped' "$log" || true)
+  count "$preset $label" "$bad" $((all - bad - skipped))
+  say "$preset $label: $closing, $skipped of them skipped; $((SECONDS - begun)) s"
 }
 wrapper=()
 
