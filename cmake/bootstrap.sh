@@ -17,7 +17,7 @@ optional=()  # nice to have: a missing one is reported and left out
 usage() { sed -n '2,8s/^# \{0,1\}//p' "$0"; }
 add_examples() { packages+=(libcli11-dev liblzma-dev xz-utils); }
 add_tests() { packages+=(catch2); add_examples; }
-add_bench() { optional+=(libcaf-dev); add_examples; }
+add_bench() { packages+=(libbenchmark-dev); optional+=(libcaf-dev); add_examples; }
 add_clang() { packages+=(clang); }
 # libFuzzer's and the sanitizers' runtimes for clang are a package of their own, named by version.
 add_fuzz() {

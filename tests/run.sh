@@ -79,7 +79,7 @@ prepare() {
 logged() { local log=$1; shift; "$@" 2>&1 | tee "$log"; }
 without_warnings() { ! grep -F ' warning: ' "$1"; }
 
-needs=(--tests)
+needs=(--tests --bench)
 if wants clang; then needs+=(--clang); fi
 if wants fuzz; then needs+=(--fuzz); fi
 bootstrap "${needs[@]}"
@@ -87,7 +87,8 @@ ADAGENTS_JOBS=$(job_count)
 export ADAGENTS_JOBS  # for the builds inside tests
 
 if wants unit || wants checks; then
-  if prepare release ADAGENTS_BUILD_TESTS=ON ADAGENTS_BUILD_EXAMPLES=ON; then
+  # Benchmarks are built, so that they cannot rot, but they run only in bench/run.sh.
+  if prepare release ADAGENTS_BUILD_{TESTS,EXAMPLES,BENCH}=ON; then
     if wants unit; then run_tests release unit; fi
     if wants checks; then run_tests release checks; fi
   fi
