@@ -42,6 +42,10 @@ class Parker {
   [[nodiscard]] bool HasWaiters() {
     return waiters_.fetch_add(0, Atomics::At(kLook, std::memory_order_release)) > 0;
   }
+  /// A moment's guess that orders nothing, for heuristics.
+  [[nodiscard]] bool HasWaitersGuess() const {
+    return waiters_.load(std::memory_order_relaxed) > 0;
+  }
   /// Wakes up to `count` sleepers.
   void Notify(int count = 1) {
     if (HasWaiters()) Wake(count);

@@ -1,0 +1,73 @@
+// Agent: one specialist. Subclass it, declare its ports as members, and write Run:
+//
+//   class Bedtime final : public Agent {
+//     In<Request> request_{this, kRequest};
+//     Out<Calm> calm_{this, kCalm, Calm{0.5f}};
+//    public:
+//     Bedtime() : Agent({.name = "bedtime"}) {}
+//     absl::Status Run(Context& ctx) override {
+//       ctx[calm_].score = ctx[request_].hour >= 22;
+//       return absl::OkStatus();
+//     }
+//   };
+//
+// Thread safety: calls of one replica never overlap, so members need no locks; the runtime makes as
+// many replicas as it has executing threads. What replicas must share belongs in State. An agent
+// does no I/O and does not block: remote data arrives as events.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "adagents/runtime/port.h"
+
+namespace adagents {
+
+class Context;
+
+struct AgentOptions {
+  /// Unique within a runtime; in traces, statistics and errors.
+  std::string_view name;
+  /// A call that takes longer counts as a miss for the circuit breaker.
+  absl::Duration budget = absl::Milliseconds(5);
+  /// No decision without it (a guard, a consent check): when it does not run, the answer is empty.
+  bool must_run = false;
+  /// Run may be called concurrently: one instance serves every thread.
+  bool reentrant = false;
+  /// At most this many instances (0: one per executing thread), for agents that are heavy to hold.
+  /// While all are busy an optional agent takes its defaults and a required one is queued.
+  int replicas = 0;
+};
+
+class Agent {
+ public:
+  explicit Agent(const AgentOptions& options) : options_(options), name_(options.name) {
+    options_.name = name_;
+  }
+  virtual ~Agent() = default;
+  Agent(const Agent&) = delete;
+  Agent& operator=(const Agent&) = delete;
+
+  /// One call for one decision or event. Anything but OK, and any exception, counts as failed: the
+  /// outputs are discarded.
+  virtual absl::Status Run(Context& ctx) = 0;
+
+  [[nodiscard]] const AgentOptions& options() const { return options_; }
+  [[nodiscard]] const std::vector<internal::PortInfo>& ports() const { return ports_; }
+
+ private:
+  friend class Port;
+  AgentOptions options_;
+  std::string name_;
+  std::vector<internal::PortInfo> ports_;
+};
+
+inline Port::Port(Agent* agent, const internal::PortInfo& info)
+    : ordinal_(static_cast<uint32_t>(agent->ports_.size())) {
+  agent->ports_.push_back(info);
+}
+
+}  // namespace adagents

@@ -1,0 +1,219 @@
+// The runtime without its types: tickets, threads, lanes, events, plans.
+//
+// Threads: `workers` + `spares` worker threads, one timer (deadlines of asynchronous decisions and
+// the watchdog) and one answer thread (callbacks and the fallbacks of expired asynchronous
+// decisions). With an inline scheduler there are none.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <typeindex>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "adagents/base/status.h"
+#include "adagents/runtime/internal/crew.h"
+#include "adagents/runtime/internal/executor.h"
+#include "adagents/runtime/internal/futex.h"
+#include "adagents/runtime/internal/health.h"
+#include "adagents/runtime/internal/index_stack.h"
+#include "adagents/runtime/internal/mpmc_ring.h"
+#include "adagents/runtime/internal/parker.h"
+#include "adagents/runtime/internal/plan.h"
+#include "adagents/runtime/options.h"
+
+namespace adagents::internal {
+
+class Events;
+class Sharing;
+
+/// An event on its way to its listeners.
+struct EventNode {
+  explicit EventNode(std::type_index event_type) : type(event_type) {}
+  virtual ~EventNode() = default;
+  virtual const void* event() const = 0;
+  const std::type_index type;
+};
+
+using HostExecutor = std::function<void(absl::AnyInvocable<void()>)>;
+
+struct CoreSetup {
+  RuntimeOptions options;
+  PlanSignature signature;
+  StateStore states;
+  std::vector<AgentSpec::Factory> agents;
+  std::function<std::unique_ptr<RequestState>()> make_state;
+  HostExecutor callbacks;
+};
+
+/// Thread-safe.
+class Core final : public Host {
+ public:
+  static absl::StatusOr<std::shared_ptr<Core>> Create(CoreSetup setup);
+  ~Core() override;
+  /// Starts the threads, each of which keeps `self` alive.
+  absl::Status Start(std::shared_ptr<Core> self);
+
+  // Trusted decisions, on the caller's thread.
+  /// A crew for the calling thread; null when all are in use, or plans need the workers.
+  Crew* TakeCrew();
+  /// kDecided when it may run; else why it is refused.
+  Verdict OpenTrusted(Crew& crew, const CallOptions& options);
+  void RunTrusted(Crew& crew);
+  void ReturnCrew(Crew& crew);
+  /// The same when nothing was opened.
+  static void AbandonCrew(Crew& crew) { crew.busy.store(0, std::memory_order_release); }
+  /// Keeps what tickets point to alive as long as they are.
+  void Keep(std::shared_ptr<const void> shared) { kept_ = std::move(shared); }
+  /// Calls `function` on the answer thread (or the host's executor), never here.
+  void Later(absl::AnyInvocable<void()> function);
+
+  // Strict and asynchronous decisions, on the workers.
+  RequestState* Open(const CallOptions& options, Mode mode, Verdict* refused);
+  void Submit(RequestState& state);
+  /// Waits until the strict decision is answered; never beyond its deadline but to finish it.
+  void Await(RequestState& state);
+  /// One of the state's two users leaves.
+  void Leave(RequestState& state);
+  /// The ending that counts; counts it in the statistics, so once per decision that was cut short.
+  const Ending& EndingOf(const RequestState& state);
+  /// Refused before it was opened; counted.
+  void CountRefusal(Verdict verdict);
+  /// Which of results and endings counts.
+  static int Which(const RequestState& state) {
+    return state.gate.Read(state.generation) == End::kCompleted ? RequestState::kCompleted
+                                                                : RequestState::kOtherwise;
+  }
+
+  absl::Status Publish(std::unique_ptr<EventNode> node, uint64_t order_by);
+
+  // Changes while serving.
+  absl::Status Change(const std::vector<std::string>& remove, std::vector<AgentSpec::Factory> add);
+  absl::Status SetSwitchedOff(std::string_view agent, bool off);
+
+  /// Inline scheduler only: runs what is queued; how many decisions and events that was.
+  int RunPending();
+  [[nodiscard]] bool inline_mode() const { return options_.inline_scheduler.has_value(); }
+  [[nodiscard]] const RuntimeOptions& options() const { return options_; }
+
+  [[nodiscard]] Stats GetStats();
+  ShutdownReport Shutdown(absl::Duration grace);
+
+  // Host.
+  void Resume(RequestState& state) override;
+  void OnCut(RequestState& state) override;
+
+  // For the parts of the core.
+  void Adopt(Crew& crew);
+  void BeginWatch(Crew& crew, int64_t due);
+  /// True when the watchdog had marked the run.
+  bool EndWatch(Crew& crew);
+  void NotifyWorkers();
+  Executor& executor() { return executor_; }
+  const Clock& clock() const { return *options_.clock; }
+
+ private:
+  explicit Core(CoreSetup setup);
+
+  absl::Status Install(std::vector<std::shared_ptr<AgentSpec>> specs);
+  absl::StatusOr<std::unique_ptr<Team>> MakeTeam(const std::shared_ptr<const Plan>& plan,
+                                                 uint32_t crew);
+  AgentRecord* RecordOf(const std::string& name);
+  void LetGo();
+  void FreeRetired();
+
+  Verdict Admit(const CallOptions& options, RequestState& state);
+  void OpenState(RequestState& state, const CallOptions& options, Mode mode);
+  void Recycle(RequestState& state);
+  void RunOn(Crew& crew, RequestState& state);
+  void Answered(RequestState& state);
+  void DeliverNow(RequestState& state);
+  void Push(RequestState& state);
+
+  // Threads.
+  struct ThreadSlot {
+    std::thread thread;
+    std::atomic<uint32_t> exited{0};
+  };
+  void Exited(ThreadSlot& slot);
+  void WorkerMain(Crew& crew);
+  bool RunOne(Crew& crew);
+  RequestState* PopTicket(Crew& crew);
+  void RunTicket(Crew& crew, RequestState& state);
+  void Idle(Crew& crew);
+  bool HasWork() const;
+  bool TakePermit();
+  bool Saturated() const;
+  void DrainSaturated();
+  void FlushAnswers(Crew& crew, bool now);
+  void AnswerMain();
+  bool RunLater();
+  void TimerMain();
+  int64_t SweepTickets(int64_t now);
+  int64_t SweepCrews(int64_t now);
+
+  const RuntimeOptions options_;
+  const PlanSignature signature_;
+  const StateStore states_;
+  const HostExecutor callbacks_;
+  const int64_t default_nanos_;
+  const int64_t reserve_nanos_;
+  const int64_t spin_nanos_;
+  const uint32_t workers_;
+  const uint32_t threads_;  // workers and spares
+  const uint64_t epoch_;    // of this process, in generated decision ids
+  const uint64_t fork_epoch_;
+
+  Health health_;
+  Executor executor_;
+  std::vector<std::unique_ptr<Crew>> crews_;  // worker threads first, then callers
+  std::vector<std::unique_ptr<RequestState>> tickets_;
+  IndexStack<> free_tickets_;
+  std::vector<std::unique_ptr<MpmcRing<uint32_t>>> lanes_;
+  MpmcRing<uint32_t> answers_;
+  std::unique_ptr<Events> events_;
+
+  alignas(kCacheLine) std::atomic<bool> closed_{false};
+  std::atomic<bool> stop_{false};
+  std::atomic<bool> has_bounded_{false};
+  std::atomic<bool> has_must_run_{false};
+  alignas(kCacheLine) std::atomic<uint64_t> next_id_{1};
+  alignas(kCacheLine) std::atomic<uint32_t> high_water_{0};  // tickets ever used
+  alignas(kCacheLine) std::atomic<int> permits_{0};
+  std::atomic<int> stuck_workers_{0};
+  std::atomic<int> stuck_callers_{0};
+  std::atomic<int> spinners_{0};
+  std::atomic<uint64_t> queued_decisions_{0};
+  std::array<std::atomic<uint64_t>, kVerdicts> other_verdicts_{};
+
+  Parker<FutexAtomics> worker_parker_;
+  Parker<FutexAtomics> spare_parker_;
+  Parker<FutexAtomics> answer_parker_;
+  std::atomic<int64_t> next_wake_{0};  // the timer's
+  std::atomic<uint32_t> timer_bell_{0};
+
+  std::mutex config_;  // one change of plan at a time; may be held long, never by a decision
+  std::atomic<uint64_t> version_{0};
+  std::atomic<bool> has_retired_{false};
+  std::mutex mutex_;  // guards what follows and every crew's `team` pointer; held briefly
+  std::vector<std::shared_ptr<AgentSpec>> specs_;
+  std::shared_ptr<const Plan> plan_;
+  std::vector<std::unique_ptr<AgentRecord>> records_;  // by name, for ever: stuck threads use them
+  std::vector<std::unique_ptr<Team>> retired_;         // freed by idle threads, not by a decision
+
+  std::vector<std::unique_ptr<ThreadSlot>> thread_slots_;
+  ThreadSlot timer_slot_;
+  ThreadSlot answer_slot_;
+  std::shared_ptr<const void> kept_;
+  std::mutex later_mutex_;
+  std::deque<absl::AnyInvocable<void()>> later_;  // callbacks of refused calls
+  std::atomic<int> later_count_{0};
+  std::atomic<bool> shut_{false};
+};
+
+}  // namespace adagents::internal

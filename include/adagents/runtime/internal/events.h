@@ -1,0 +1,70 @@
+// Events on their way to agents: in order per key, in parallel across keys.
+//
+// A key's events all go to one shard, and a shard is drained by one thread at a time. Invariant:
+// `scheduled` is true from the push that found it false until the drainer that found the shard
+// empty has stored false; both are exchanges, so either the pusher schedules the shard or the
+// drainer sees the push. When a drainer is stuck in a listener the watchdog hands its shard to
+// another thread: the stuck one learns so from its watch and touches the shard no more.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "adagents/base/status.h"
+#include "adagents/runtime/internal/crew.h"
+#include "adagents/runtime/internal/mpmc_ring.h"
+
+namespace adagents::internal {
+
+class Core;
+struct EventNode;
+
+/// Thread-safe.
+class Events {
+ public:
+  static constexpr uint32_t kShards = 64;
+
+  Events(Core* core, size_t capacity);
+  ~Events();
+
+  /// ResourceExhausted when the key's shard is full. True in *wake when a worker should be woken.
+  absl::Status Push(std::shared_ptr<EventNode> node, uint64_t order_by, bool* wake);
+  /// Drains a batch of one scheduled shard; how many events. 0 when none is scheduled.
+  int RunSome(Crew& crew);
+  [[nodiscard]] bool HasWork() const { return scheduled_.SizeGuess() > 0; }
+
+  /// The watchdog marked this crew while it was in a listener: its shard goes to another thread.
+  void TakeOver(const Crew& crew);
+
+  [[nodiscard]] uint64_t delivered() const { return delivered_.load(std::memory_order_relaxed); }
+  [[nodiscard]] uint64_t dropped() const { return dropped_.load(std::memory_order_relaxed); }
+  /// Published and not delivered yet.
+  [[nodiscard]] uint64_t pending() const { return pending_.load(std::memory_order_relaxed); }
+
+ private:
+  struct Shard {
+    explicit Shard(size_t capacity) : queue(capacity) {}
+    MpmcRing<std::shared_ptr<EventNode>*> queue;
+    std::atomic<bool> scheduled{false};
+    // Of the thread that drains it.
+    std::shared_ptr<EventNode> current;
+    uint32_t next_listener = 0;
+  };
+  enum class Drained { kEmpty, kMore, kLost };
+
+  Drained Drain(Crew& crew, uint32_t shard_index, int* count);
+  bool Deliver(Crew& crew, uint32_t shard_index);
+  void Schedule(uint32_t shard);
+
+  Core* core_;
+  std::vector<std::unique_ptr<Shard>> shards_;
+  MpmcRing<uint32_t> scheduled_;
+  std::vector<std::atomic<uint32_t>> draining_;  // by crew: shard + 1
+  std::atomic<uint64_t> delivered_{0};
+  std::atomic<uint64_t> dropped_{0};
+  std::atomic<uint64_t> pending_{0};
+};
+
+}  // namespace adagents::internal

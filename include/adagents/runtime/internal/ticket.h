@@ -1,0 +1,126 @@
+// A decision in flight with its types.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <type_traits>
+#include <utility>
+
+#include "absl/functional/any_invocable.h"
+#include "adagents/runtime/board.h"
+#include "adagents/runtime/hold.h"
+#include "adagents/runtime/internal/request_state.h"
+#include "adagents/runtime/internal/type_ops.h"
+#include "adagents/runtime/options.h"
+
+namespace adagents::internal {
+
+/// Plain requests are themselves; handles are what they point to.
+template <class Req>
+struct RequestTraits {
+  using Value = Req;
+  static const Value* Get(const Req& request) { return &request; }
+};
+template <class Req>
+requires requires(const Req& request) {
+  typename Req::element_type;
+  *request;
+}
+struct RequestTraits<Req> {
+  using Value = std::remove_const_t<typename Req::element_type>;
+  static const Value* Get(const Req& request) { return &*request; }
+};
+
+/// What all tickets of one runtime share; set once by its builder.
+template <class Req, class Res>
+struct TicketShared {
+  std::function<Res(const typename RequestTraits<Req>::Value&, const Board&)> fallback;
+  std::function<bool(const Res&, const Hold&)> keeps;
+};
+
+template <class Req, class Res>
+struct Ticket final : RequestState {
+  using Traits = RequestTraits<Req>;
+  static_assert(std::is_default_constructible_v<Req> && std::is_default_constructible_v<Res>);
+
+  explicit Ticket(const TicketShared<Req, Res>* common) : shared(common) {}
+
+  template <class R>
+  void SetRequest(R&& from) {
+    owned = std::forward<R>(from);
+    this->request = Traits::Get(owned);
+  }
+  void ReferTo(const Req& from) { this->request = Traits::Get(from); }
+
+  Answer<Res> TakeAnswer(int which, const Ending& ending) {
+    Answer<Res> answer;
+    answer.value = std::move(results[which]);
+    answer.verdict = ending.verdict;
+    answer.id = this->id;
+    answer.defaulted = ending.defaulted;
+    answer.late = ending.late;
+    if (this->explain) answer.trace = ending.trace;
+    return answer;
+  }
+
+  bool TakeResult(int which, void* slot, bool may_move) override {
+    Res& from = *static_cast<Res*>(slot);
+    if (may_move) {
+      results[which] = std::move(from);
+      return true;
+    }
+    if constexpr (std::is_copy_assignable_v<Res>) {
+      results[which] = from;
+      return true;
+    } else {
+      return false;
+    }
+  }
+
+  void MakeFallback(int which, const Board& board) override {
+    ResetValue(results[which]);
+    if (!shared->fallback) return;
+    try {
+      results[which] =
+          shared->fallback(*static_cast<const typename Traits::Value*>(this->request), board);
+    } catch (...) {  // the host's code; the empty result is the answer then
+      ResetValue(results[which]);
+    }
+  }
+
+  void ClearResult(int which) override { ResetValue(results[which]); }
+
+  bool Keeps(int which, const Hold& hold) const override {
+    const Verdict verdict = endings[which].verdict;
+    if (shared->keeps) return shared->keeps(results[which], hold);
+    return verdict == Verdict::kDecided;
+  }
+
+  void Deliver(int which) override {
+    Callback call = std::move(callback);
+    try {
+      call(TakeAnswer(which, endings[which]));
+    } catch (...) {  // a callback's exception has nowhere to go
+    }
+  }
+
+  void Recycle() override {
+    if constexpr (!std::is_trivially_destructible_v<Req>) {
+      if (this->mode != Mode::kTrusted) owned = Req();
+    }
+    if constexpr (!std::is_trivially_destructible_v<Res>) {
+      ResetValue(results[0]);
+      ResetValue(results[1]);
+    }
+    this->request = nullptr;
+  }
+
+  using Callback = absl::AnyInvocable<void(Answer<Res>)>;
+
+  const TicketShared<Req, Res>* const shared;
+  Req owned{};
+  Res results[2]{};
+  Callback callback;
+};
+
+}  // namespace adagents::internal

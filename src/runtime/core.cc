@@ -1,0 +1,645 @@
+#include "adagents/runtime/internal/core.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "adagents/base/ids.h"
+#include "adagents/runtime/board.h"
+#include "adagents/runtime/internal/events.h"
+#include "fmt/format.h"
+
+namespace adagents::internal {
+namespace {
+
+std::atomic<uint64_t> g_fork_epoch{0};
+
+void CountForks() {
+  static const int registered = pthread_atfork(
+      nullptr, nullptr, [] { g_fork_epoch.fetch_add(1, std::memory_order_relaxed); });
+  (void)registered;
+}
+
+uint32_t Cores() { return std::max(1u, std::thread::hardware_concurrency()); }
+
+RuntimeOptions Complete(RuntimeOptions options) {
+  const int cores = static_cast<int>(Cores());
+  if (options.inline_scheduler) {
+    options.workers = options.spares = 0;
+    options.callers = 1;
+  }
+  if (options.workers <= 0 && !options.inline_scheduler) options.workers = cores;
+  if (options.callers <= 0) options.callers = 2 * cores;
+  options.callers = std::min(options.callers, 128);
+  options.workers = std::min(options.workers, 64);
+  options.spares = std::clamp(options.spares, 0, 64);
+  options.max_in_flight = std::clamp(options.max_in_flight, 1, 1 << 20);
+  options.max_events = std::max(options.max_events, 2);
+  return options;
+}
+
+// Ids of one process never meet those of an earlier one: 24 bits of its start time, 40 of count.
+uint64_t ProcessEpoch(const Clock& clock, bool inline_mode) {
+  if (inline_mode) return 0;  // decisions must replay
+  return (static_cast<uint64_t>(absl::ToUnixSeconds(clock.WallNow())) & 0xffffff) << 40;
+}
+
+}  // namespace
+
+Core::Core(CoreSetup setup)
+    : options_(Complete(std::move(setup.options))),
+      signature_(setup.signature),
+      states_(std::move(setup.states)),
+      callbacks_(std::move(setup.callbacks)),
+      default_nanos_(absl::ToInt64Nanoseconds(options_.deadline)),
+      reserve_nanos_(absl::ToInt64Nanoseconds(options_.reserve)),
+      spin_nanos_(Cores() > 1 ? absl::ToInt64Nanoseconds(options_.spin) : 0),
+      workers_(static_cast<uint32_t>(options_.workers)),
+      threads_(static_cast<uint32_t>(options_.workers + options_.spares)),
+      epoch_(ProcessEpoch(*options_.clock, options_.inline_scheduler.has_value())),
+      fork_epoch_(g_fork_epoch.load(std::memory_order_relaxed)),
+      health_(options_.breaker, options_.clock, options_.log),
+      executor_(options_.clock, &health_, this, options_.inline_scheduler.has_value()),
+      free_tickets_(static_cast<uint32_t>(options_.max_in_flight)),
+      answers_(static_cast<size_t>(options_.max_in_flight)) {
+  for (uint32_t i = 0; i < threads_ + static_cast<uint32_t>(options_.callers); ++i) {
+    crews_.push_back(std::make_unique<Crew>(i));
+    if (i >= threads_) crews_.back()->own = setup.make_state();
+  }
+  for (uint32_t i = 0; i < static_cast<uint32_t>(options_.max_in_flight); ++i) {
+    tickets_.push_back(setup.make_state());
+    tickets_.back()->index = i;
+  }
+  for (int i = 0; i < kLanes; ++i) {
+    lanes_.push_back(
+        std::make_unique<MpmcRing<uint32_t>>(static_cast<size_t>(options_.max_in_flight)));
+  }
+  events_ = std::make_unique<Events>(this, static_cast<size_t>(options_.max_events));
+  permits_.store(static_cast<int>(workers_), std::memory_order_relaxed);
+}
+
+Core::~Core() = default;
+
+absl::StatusOr<std::shared_ptr<Core>> Core::Create(CoreSetup setup) {
+  CountForks();
+  std::vector<AgentSpec::Factory> factories = std::move(setup.agents);
+  std::shared_ptr<Core> core(new Core(std::move(setup)));
+  std::vector<std::shared_ptr<AgentSpec>> specs;
+  for (auto& factory : factories) {
+    auto spec = AgentSpec::Make(std::move(factory));
+    if (!spec.ok()) return spec.status();
+    specs.push_back(*std::move(spec));
+  }
+  const std::lock_guard<std::mutex> lock(core->config_);
+  if (absl::Status status = core->Install(std::move(specs)); !status.ok()) return status;
+  return core;
+}
+
+// Under config_. Compiles, makes every crew's team, and only then shows any of it.
+absl::Status Core::Install(std::vector<std::shared_ptr<AgentSpec>> specs) {
+  auto compiled = Plan::Compile(specs, signature_, states_);
+  if (!compiled.ok()) return compiled.status();
+  const std::shared_ptr<Plan> plan = *std::move(compiled);
+  plan->version = version_ + 1;
+  for (const auto& spec : specs) {
+    if (absl::Status status = spec->MakePool(states_); !status.ok()) return status;
+    if (spec->record == nullptr) spec->record = RecordOf(spec->name());
+  }
+  std::vector<std::unique_ptr<Team>> teams;
+  for (const auto& crew : crews_) {
+    auto team = MakeTeam(plan, crew->index);
+    if (!team.ok()) return team.status();
+    teams.push_back(*std::move(team));
+  }
+  for (size_t i = 0; i < crews_.size(); ++i) {
+    // Release: the crew's thread acquires the team with the pointer. What it had not adopted yet
+    // nobody will.
+    delete crews_[i]->pending.exchange(teams[i].release(), std::memory_order_acq_rel);
+  }
+  has_bounded_.store(plan->has_bounded(), std::memory_order_relaxed);
+  has_must_run_.store(!plan->must_run().empty(), std::memory_order_relaxed);
+  health_.set_team_size(static_cast<int>(plan->agents().size()));
+  ++version_;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    plan_ = plan;
+    specs_.swap(specs);
+  }
+  LetGo();
+  return absl::OkStatus();
+}
+
+// Old agents must not live on in crews that have nothing to do: idle callers adopt here, idle
+// workers when they are woken, and what they leave is freed by whoever has time.
+void Core::LetGo() {
+  for (const auto& crew : crews_) {
+    if (crew->index < threads_ || crew->busy.exchange(1, std::memory_order_acquire) != 0) continue;
+    Adopt(*crew);
+    crew->busy.store(0, std::memory_order_release);
+  }
+  worker_parker_.Notify(static_cast<int>(threads_));
+  spare_parker_.Notify(static_cast<int>(threads_));
+  FreeRetired();
+}
+
+void Core::FreeRetired() {
+  std::vector<std::unique_ptr<Team>> retired;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    retired.swap(retired_);
+    has_retired_.store(false, std::memory_order_relaxed);
+  }
+}
+
+AgentRecord* Core::RecordOf(const std::string& name) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  for (const auto& record : records_) {
+    if (record->name != name) continue;
+    record->Clear();  // a new agent under an old name starts afresh
+    return record.get();
+  }
+  records_.push_back(std::make_unique<AgentRecord>(name));
+  return records_.back().get();
+}
+
+absl::StatusOr<std::unique_ptr<Team>> Core::MakeTeam(const std::shared_ptr<const Plan>& plan,
+                                                     uint32_t crew) {
+  auto team = std::make_unique<Team>();
+  team->plan = plan;
+  team->step_of.assign(plan->agents().size(), UINT32_MAX);
+  team->listeners.resize(plan->agents().size());
+  const uint64_t seed = options_.inline_scheduler ? options_.inline_scheduler->seed : 0;
+  std::vector<uint32_t> all = seed == 0 ? plan->order() : plan->ShuffledOrder(seed);
+  const size_t deciding = all.size();
+  for (uint32_t i = 0; i < plan->agents().size(); ++i) {
+    if (plan->agents()[i].listens) all.push_back(i);
+  }
+  for (size_t i = 0; i < all.size(); ++i) {
+    const PlanAgent& info = plan->agents()[all[i]];
+    HotStep step;
+    if (info.spec->pool() == nullptr) {
+      auto agent = info.spec->Replica(crew, states_);
+      if (!agent.ok()) return agent.status();
+      step.agent = *agent;
+    } else {
+      step.flags |= HotStep::kBounded;
+    }
+    if (info.required) step.flags |= HotStep::kRequired;
+    step.slots = plan->SlotsOf(all[i]);
+    step.record = info.spec->record;
+    step.info = &info;
+    step.index = all[i];
+    if (i < deciding) {
+      team->step_of[all[i]] = static_cast<uint32_t>(team->steps.size());
+      team->steps.push_back(step);
+    } else {
+      team->listeners[all[i]] = step;
+    }
+  }
+  return team;
+}
+
+absl::Status Core::Change(const std::vector<std::string>& remove,
+                          std::vector<AgentSpec::Factory> add) {
+  std::vector<std::shared_ptr<AgentSpec>> added;
+  for (auto& factory : add) {
+    auto spec = AgentSpec::Make(std::move(factory));
+    if (!spec.ok()) return spec.status();
+    added.push_back(*std::move(spec));
+  }
+  const std::lock_guard<std::mutex> lock(config_);
+  if (closed_.load(std::memory_order_acquire))
+    return FailedPrecondition("the runtime is shut down");
+  std::vector<std::shared_ptr<AgentSpec>> next = specs_;
+  for (const std::string& name : remove) {
+    const auto found = std::find_if(next.begin(), next.end(),
+                                    [&](const auto& spec) { return spec->name() == name; });
+    if (found == next.end()) return NotFound(fmt::format("no agent is named '{}'", name));
+    // A replacement takes the place, and so the order among equals, of what it replaces.
+    const auto successor = std::find_if(added.begin(), added.end(), [&](const auto& spec) {
+      return spec != nullptr && spec->name() == name;
+    });
+    if (successor != added.end()) {
+      *found = *successor;
+      added.erase(successor);
+    } else {
+      next.erase(found);
+    }
+  }
+  next.insert(next.end(), added.begin(), added.end());
+  return Install(std::move(next));
+}
+
+absl::Status Core::SetSwitchedOff(std::string_view agent, bool off) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  for (const auto& record : records_) {
+    if (record->name != agent) continue;
+    record->switched_off.store(off, std::memory_order_relaxed);
+    record->UpdateFlag();
+    return absl::OkStatus();
+  }
+  return NotFound(fmt::format("no agent is named '{}'", agent));
+}
+
+void Core::Adopt(Crew& crew) {
+  if (crew.pending.load(std::memory_order_relaxed) == nullptr) [[likely]]
+    return;
+  const std::lock_guard<std::mutex> lock(mutex_);
+  std::unique_ptr<Team> next(crew.pending.exchange(nullptr, std::memory_order_acquire));
+  if (next == nullptr) return;
+  if (crew.team != nullptr) {
+    const uint64_t clean = crew.clean.exchange(0, std::memory_order_relaxed);
+    for (const HotStep& step : crew.team->steps) {
+      step.record->outcomes[static_cast<size_t>(Outcome::kRan)].fetch_add(
+          clean, std::memory_order_relaxed);
+    }
+    retired_.push_back(std::move(crew.team));
+    has_retired_.store(true, std::memory_order_relaxed);
+  }
+  crew.team = std::move(next);
+  crew.samples = crew.until_sample = 0;
+}
+
+void Core::BeginWatch(Crew& crew, int64_t due) {
+  crew.due.store(due, std::memory_order_relaxed);
+  crew.watch.Begin();
+}
+
+bool Core::EndWatch(Crew& crew) {
+  if (!crew.watch.End()) [[likely]]
+    return false;
+  health_.Unstuck(*crew.overdue);
+  if (crew.index < threads_) {
+    stuck_workers_.fetch_sub(1, std::memory_order_relaxed);
+    crew.holds_permit = false;
+  } else {
+    stuck_callers_.fetch_sub(1, std::memory_order_relaxed);
+  }
+  return true;
+}
+
+Verdict Core::Admit(const CallOptions& options, RequestState& state) {
+  if (closed_.load(std::memory_order_acquire) ||
+      g_fork_epoch.load(std::memory_order_relaxed) != fork_epoch_) {
+    return Verdict::kShutDown;
+  }
+  const int64_t now = clock().Now();
+  state.arrival = options.arrival_nanos != 0 ? options.arrival_nanos : now;
+  int64_t time = default_nanos_;
+  if (options.tmax != absl::InfiniteDuration()) {
+    time = std::min(time, absl::ToInt64Nanoseconds(options.tmax));
+  }
+  state.deadline = Deadline::After(state.arrival, time).Minus(reserve_nanos_);
+  return state.deadline.Passed(now) ? Verdict::kNoTime : Verdict::kDecided;
+}
+
+void Core::OpenState(RequestState& state, const CallOptions& options, Mode mode) {
+  state.mode = mode;
+  state.lane = options.lane;
+  state.explain = options.explain;
+  state.has_must_run = has_must_run_.load(std::memory_order_relaxed);
+  state.stop = options.stop;
+  state.id =
+      options.id != 0 ? options.id : epoch_ + next_id_.fetch_add(1, std::memory_order_relaxed);
+  state.deadline_nanos.store(
+      mode == Mode::kAsync ? state.deadline.nanos() : Deadline::Infinite().nanos(),
+      std::memory_order_release);
+  state.generation = state.gate.Open();
+}
+
+const Ending& Core::EndingOf(const RequestState& state) {
+  const int which = Which(state);
+  if (which == RequestState::kOtherwise) CountRefusal(state.endings[which].verdict);
+  return state.endings[which];
+}
+
+void Core::CountRefusal(Verdict verdict) {
+  other_verdicts_[static_cast<size_t>(verdict)].fetch_add(1, std::memory_order_relaxed);
+}
+
+Crew* Core::TakeCrew() {
+  if (has_bounded_.load(std::memory_order_relaxed) && !inline_mode()) return nullptr;
+  const auto callers = static_cast<uint32_t>(crews_.size()) - threads_;
+  const uint32_t first = StdAtomics::ThreadIndex() % callers;
+  for (uint32_t i = 0; i < callers; ++i) {
+    Crew& crew = *crews_[threads_ + (first + i) % callers];
+    // Acquire: the crew as its last holder left it.
+    if (crew.busy.load(std::memory_order_relaxed) == 0 &&
+        crew.busy.exchange(1, std::memory_order_acquire) == 0) {
+      return &crew;
+    }
+  }
+  return nullptr;
+}
+
+Verdict Core::OpenTrusted(Crew& crew, const CallOptions& options) {
+  RequestState& state = *crew.own;
+  const Verdict verdict = Admit(options, state);
+  if (verdict == Verdict::kDecided) OpenState(state, options, Mode::kTrusted);
+  return verdict;
+}
+
+void Core::RunTrusted(Crew& crew) {
+  Adopt(crew);
+  RunOn(crew, *crew.own);
+}
+
+void Core::ReturnCrew(Crew& crew) {
+  Recycle(*crew.own);
+  crew.busy.store(0, std::memory_order_release);
+}
+
+RequestState* Core::Open(const CallOptions& options, Mode mode, Verdict* refused) {
+  const uint32_t index = free_tickets_.Pop();
+  if (index == IndexStack<>::kNone) {
+    *refused = closed_.load(std::memory_order_acquire) ? Verdict::kShutDown : Verdict::kOverloaded;
+    return nullptr;
+  }
+  RequestState& state = *tickets_[index];
+  *refused = Admit(options, state);
+  if (*refused != Verdict::kDecided) {
+    free_tickets_.Push(index);
+    return nullptr;
+  }
+  uint32_t high = high_water_.load(std::memory_order_relaxed);
+  while (index >= high &&
+         !high_water_.compare_exchange_weak(high, index + 1, std::memory_order_relaxed)) {
+  }
+  state.users.store(2, std::memory_order_relaxed);
+  state.done.store(0, std::memory_order_relaxed);
+  OpenState(state, options, mode);
+  return &state;
+}
+
+void Core::Submit(RequestState& state) {
+  if (state.stop.stop_possible()) {
+    state.on_stop.emplace(state.stop, StopCutter{this, &state, state.generation});
+  }
+  const bool wake_timer = state.mode == Mode::kAsync &&
+                          state.deadline.nanos() < next_wake_.load(std::memory_order_seq_cst);
+  Push(state);
+  if (wake_timer) {
+    timer_bell_.fetch_add(1, std::memory_order_release);
+    FutexAtomics::Wake(timer_bell_, 1);
+  }
+}
+
+void Core::Later(absl::AnyInvocable<void()> function) {
+  {
+    const std::lock_guard<std::mutex> lock(later_mutex_);
+    later_.push_back(std::move(function));
+  }
+  later_count_.fetch_add(1, std::memory_order_release);
+  answer_parker_.Notify();
+}
+
+bool Core::RunLater() {
+  if (later_count_.load(std::memory_order_acquire) == 0) return false;
+  absl::AnyInvocable<void()> function;
+  {
+    const std::lock_guard<std::mutex> lock(later_mutex_);
+    if (later_.empty()) return false;
+    function = std::move(later_.front());
+    later_.pop_front();
+  }
+  later_count_.fetch_sub(1, std::memory_order_relaxed);
+  if (callbacks_) {
+    callbacks_(std::move(function));
+    return true;
+  }
+  try {
+    function();
+  } catch (...) {  // a callback's exception has nowhere to go
+  }
+  return true;
+}
+
+void Core::Push(RequestState& state) {
+  // Never full: a lane holds as many tickets as there are.
+  (void)lanes_[static_cast<size_t>(state.lane)]->TryPush(state.index);
+  if (Saturated()) [[unlikely]] {
+    DrainSaturated();
+  } else if (!inline_mode()) {
+    NotifyWorkers();
+  }
+}
+
+void Core::Resume(RequestState& state) { Push(state); }
+
+void Core::Await(RequestState& state) {
+  // A caller that spins longer takes the core from the workers.
+  constexpr int kSpins = 400;
+  uint32_t done = 0;
+  for (int i = 0; i < kSpins && spin_nanos_ > 0 && done == 0; ++i) {
+    done = state.done.load(std::memory_order_acquire);
+    StdAtomics::Pause();
+  }
+  bool settled = false;  // by another, who answers without fail
+  while (done != 1) {
+    if (done == 3 || (!settled && state.deadline.Passed(clock().Now()))) {
+      if (done == 3 || Executor::Cut(state, state.generation, End::kExpired)) {
+        executor_.FinishOtherwise(state);
+        return;
+      }
+      settled = true;
+    }
+    done = 0;
+    if (state.done.compare_exchange_strong(done, 2, std::memory_order_acq_rel,
+                                           std::memory_order_acquire) ||
+        done == 2) {
+      FutexAtomics::Wait(state.done, 2, settled ? Deadline::Infinite() : state.deadline);
+      done = state.done.load(std::memory_order_acquire);
+    }
+  }
+}
+
+void Core::Leave(RequestState& state) {
+  // Acq_rel: the last one to leave sees all that the other did with the state.
+  if (state.users.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+  Recycle(state);
+  free_tickets_.Push(state.index);
+}
+
+void Core::Recycle(RequestState& state) {
+  if (state.stop.stop_possible()) {
+    state.on_stop.reset();  // waits for a callback that is running: it knows this generation
+    state.stop = {};
+  }
+  state.Recycle();
+  if (state.board != nullptr && state.running.load(std::memory_order_relaxed) != nullptr) {
+    state.board->Clear();
+  }
+  state.running.store(nullptr, std::memory_order_relaxed);
+  state.unclean.store(false, std::memory_order_relaxed);
+  state.missing.store(false, std::memory_order_relaxed);
+  state.next_hold.store(0, std::memory_order_relaxed);
+  state.cut_holds = 0;
+  state.finished = false;
+  state.saturated = false;
+  if (state.explain) {
+    state.endings[0].trace.reset();
+    state.endings[1].trace.reset();
+    state.notes.reset();
+  }
+}
+
+// Runs the agents of an open decision on this thread, and settles it when they come to the end.
+void Core::RunOn(Crew& crew, RequestState& state) {
+  BeginWatch(crew, state.deadline.nanos());
+  RunEnd end = RunEnd::kCut;
+  if (state.running.load(std::memory_order_relaxed) == nullptr) {
+    executor_.Begin(crew, state);
+    StrandTime time{state.arrival, state.arrival};
+    end = executor_.RunSteps(crew, state, 0, static_cast<uint32_t>(crew.team->steps.size()), &time);
+  } else if (&state.board->plan() == crew.team->plan.get()) {
+    const int64_t now = clock().Now();
+    StrandTime time{now, now};
+    end = executor_.RunSteps(crew, state, state.resume_at,
+                             static_cast<uint32_t>(crew.team->steps.size()), &time);
+  } else if (Executor::Cut(state, state.generation, End::kExpired)) {
+    OnCut(state);  // the plan was changed while it waited: decided from what there is
+  }
+  if (end == RunEnd::kQueued) {
+    queued_decisions_.fetch_add(1, std::memory_order_relaxed);
+    EndWatch(crew);
+    return;
+  }
+  const bool settled = end == RunEnd::kRan && executor_.Complete(crew, state);
+  EndWatch(crew);
+  if (state.mode == Mode::kTrusted) return;
+  if (settled) {
+    if (state.mode == Mode::kAsync) ++crew.unannounced;
+    Answered(state);
+  }
+  Leave(state);
+}
+
+void Core::OnCut(RequestState& state) {
+  if (state.mode != Mode::kAsync) executor_.FinishOtherwise(state);
+  Answered(state);
+  if (state.mode == Mode::kAsync) answer_parker_.Notify();
+}
+
+void Core::Answered(RequestState& state) {
+  if (state.mode == Mode::kStrict) {
+    if (state.done.exchange(1, std::memory_order_acq_rel) == 2) {
+      FutexAtomics::Wake(state.done, 1);
+    }
+  } else if (state.mode == Mode::kAsync) {
+    (void)answers_.TryPush(state.index);  // never full: as many places as tickets
+  }
+}
+
+void Core::DeliverNow(RequestState& state) {
+  if (Which(state) == RequestState::kOtherwise && !state.finished) {
+    executor_.FinishOtherwise(state);
+  }
+  (void)EndingOf(state);
+  if (callbacks_) {
+    callbacks_([this, &state] {
+      state.Deliver(Which(state));
+      Leave(state);
+    });
+  } else {
+    state.Deliver(Which(state));
+    Leave(state);
+  }
+}
+
+int Core::RunPending() {
+  if (!inline_mode()) return 0;
+  Crew* crew = TakeCrew();
+  if (crew == nullptr) return 0;
+  Adopt(*crew);
+  int count = 0;
+  for (;;) {
+    if (RequestState* state = PopTicket(*crew)) {
+      RunOn(*crew, *state);
+    } else if (const int events = events_->RunSome(*crew); events > 0) {
+      count += events;
+      continue;
+    } else if (!RunLater()) {
+      break;
+    }
+    uint32_t index = 0;
+    while (answers_.TryPop(&index)) DeliverNow(*tickets_[index]);
+    ++count;
+  }
+  crew->busy.store(0, std::memory_order_release);
+  return count;
+}
+
+absl::Status Core::Publish(std::unique_ptr<EventNode> node, uint64_t order_by) {
+  if (closed_.load(std::memory_order_acquire) ||
+      g_fork_epoch.load(std::memory_order_relaxed) != fork_epoch_) {
+    return FailedPrecondition("the runtime is shut down, or this is a forked child");
+  }
+  const std::type_index type = node->type;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (plan_->Listeners(type) == nullptr) {
+      return NotFound(fmt::format("no agent listens to events of type {}", type.name()));
+    }
+  }
+  bool wake = false;
+  if (absl::Status status = events_->Push(std::move(node), order_by, &wake); !status.ok()) {
+    return status;
+  }
+  if (inline_mode()) {
+    RunPending();
+  } else if (wake) {
+    NotifyWorkers();
+  }
+  return absl::OkStatus();
+}
+
+Stats Core::GetStats() {
+  Stats stats;
+  const std::lock_guard<std::mutex> lock(mutex_);
+  std::unordered_map<const AgentRecord*, uint64_t> clean;
+  for (const auto& crew : crews_) {
+    for (int v = 0; v < kVerdicts; ++v) {
+      stats.verdicts[static_cast<size_t>(v)] +=
+          crew->verdicts[static_cast<size_t>(v)].load(std::memory_order_relaxed);
+    }
+    // Under mutex_ a crew's team does not change.
+    if (crew->team == nullptr) continue;
+    const uint64_t runs = crew->clean.load(std::memory_order_relaxed);
+    for (const HotStep& step : crew->team->steps) clean[step.record] += runs;
+  }
+  for (int v = 0; v < kVerdicts; ++v) {
+    stats.verdicts[static_cast<size_t>(v)] +=
+        other_verdicts_[static_cast<size_t>(v)].load(std::memory_order_relaxed);
+  }
+  for (uint32_t i = 0; i < high_water_.load(std::memory_order_relaxed); ++i) {
+    stats.in_flight += tickets_[i]->gate.OpenGeneration() >= 0;
+  }
+  stats.queued_decisions = queued_decisions_.load(std::memory_order_relaxed);
+  stats.events = events_->delivered();
+  stats.events_dropped = events_->dropped();
+  stats.workers_stuck = stuck_workers_.load(std::memory_order_relaxed);
+  stats.callers_stuck = stuck_callers_.load(std::memory_order_relaxed);
+  stats.spares_left = std::max(0, options_.spares - stats.workers_stuck);
+  stats.plan_version = version_;
+  for (const auto& spec : specs_) {
+    const AgentRecord& record = *spec->record;
+    AgentStats agent;
+    agent.name = record.name;
+    for (size_t o = 0; o < agent.outcomes.size(); ++o) {
+      agent.outcomes[o] = record.outcomes[o].load(std::memory_order_relaxed);
+    }
+    agent.outcomes[static_cast<size_t>(Outcome::kRan)] += clean[&record];
+    agent.mean_nanos = record.cost.Mean();
+    agent.p99_nanos = record.cost.Quantile(0.99);
+    agent.switched_off = record.switched_off.load(std::memory_order_relaxed);
+    agent.quarantined = health_.quarantined(record);
+    agent.quarantines = record.quarantines.load(std::memory_order_relaxed);
+    agent.stuck = record.stuck.load(std::memory_order_relaxed);
+    stats.agents.push_back(std::move(agent));
+  }
+  return stats;
+}
+
+}  // namespace adagents::internal

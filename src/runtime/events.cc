@@ -1,0 +1,113 @@
+#include "adagents/runtime/internal/events.h"
+
+#include "adagents/base/ids.h"
+#include "adagents/runtime/internal/core.h"
+#include "fmt/format.h"
+
+namespace adagents::internal {
+namespace {
+// Events drained before the shard goes to the back of the queue, so that one busy key cannot keep a
+// worker from the others.
+constexpr int kBatch = 32;
+}  // namespace
+
+Events::Events(Core* core, size_t capacity) : core_(core), scheduled_(kShards * 2), draining_(256) {
+  for (uint32_t i = 0; i < kShards; ++i) shards_.push_back(std::make_unique<Shard>(capacity));
+}
+
+Events::~Events() {
+  for (const auto& shard : shards_) {
+    std::shared_ptr<EventNode>* node = nullptr;
+    while (shard->queue.TryPop(&node)) delete node;
+  }
+}
+
+absl::Status Events::Push(std::shared_ptr<EventNode> node, uint64_t order_by, bool* wake) {
+  const auto index = static_cast<uint32_t>(Mix64(order_by) % kShards);
+  Shard& shard = *shards_[index];
+  auto owned = std::make_unique<std::shared_ptr<EventNode>>(std::move(node));
+  pending_.fetch_add(1, std::memory_order_relaxed);
+  if (!shard.queue.TryPush(owned.get())) {
+    pending_.fetch_sub(1, std::memory_order_relaxed);
+    dropped_.fetch_add(1, std::memory_order_relaxed);
+    return ResourceExhausted(fmt::format(
+        "{} events wait already for the shard of order_by {}: slow down or raise max_events",
+        shard.queue.capacity(), order_by));
+  }
+  (void)owned.release();
+  *wake = !shard.scheduled.exchange(true, std::memory_order_acq_rel);
+  if (*wake) Schedule(index);
+  return absl::OkStatus();
+}
+
+void Events::Schedule(uint32_t shard) {
+  // Never full: a shard is in the ring at most once, plus once for a stuck drainer's take-over.
+  (void)scheduled_.TryPush(shard);
+}
+
+int Events::RunSome(Crew& crew) {
+  uint32_t index = 0;
+  if (!scheduled_.TryPop(&index)) return 0;
+  int count = 0;
+  switch (Drain(crew, index, &count)) {
+    case Drained::kMore:
+      Schedule(index);
+      break;
+    case Drained::kEmpty:
+      shards_[index]->scheduled.exchange(false, std::memory_order_acq_rel);
+      if (shards_[index]->queue.SizeGuess() > 0 &&
+          !shards_[index]->scheduled.exchange(true, std::memory_order_acq_rel)) {
+        Schedule(index);
+      }
+      break;
+    case Drained::kLost:
+      break;
+  }
+  return count > 0 ? count : 1;
+}
+
+Events::Drained Events::Drain(Crew& crew, uint32_t index, int* count) {
+  Shard& shard = *shards_[index];
+  for (; *count < kBatch; ++*count) {
+    if (shard.current == nullptr) {
+      std::shared_ptr<EventNode>* node = nullptr;
+      if (!shard.queue.TryPop(&node)) return Drained::kEmpty;
+      shard.current = std::move(*node);
+      shard.next_listener = 0;
+      delete node;
+    }
+    if (!Deliver(crew, index)) return Drained::kLost;
+    shard.current.reset();
+    delivered_.fetch_add(1, std::memory_order_relaxed);
+    pending_.fetch_sub(1, std::memory_order_relaxed);
+  }
+  return Drained::kMore;
+}
+
+// False when the shard was taken over while a listener was stuck.
+bool Events::Deliver(Crew& crew, uint32_t index) {
+  Shard& shard = *shards_[index];
+  core_->Adopt(crew);
+  const std::vector<uint32_t>* listeners = crew.team->plan->Listeners(shard.current->type);
+  if (listeners == nullptr) return true;  // its last listener has been removed since
+  const std::shared_ptr<EventNode> event = shard.current;  // outlives a take-over
+  while (shard.next_listener < listeners->size()) {
+    const HotStep& step = crew.team->listeners[(*listeners)[shard.next_listener++]];
+    draining_[crew.index].store(index + 1, std::memory_order_relaxed);
+    core_->BeginWatch(crew,
+                      core_->clock().Now() + absl::ToInt64Nanoseconds(core_->options().deadline));
+    core_->executor().RunListener(crew, step, event->event());
+    if (core_->EndWatch(crew)) return false;
+    draining_[crew.index].store(0, std::memory_order_relaxed);
+  }
+  return true;
+}
+
+void Events::TakeOver(const Crew& crew) {
+  const uint32_t shard = draining_[crew.index].load(std::memory_order_relaxed);
+  if (shard == 0) return;
+  draining_[crew.index].store(0, std::memory_order_relaxed);
+  Schedule(shard - 1);
+}
+
+}  // namespace adagents::internal

@@ -1,0 +1,288 @@
+#include "adagents/runtime/internal/executor.h"
+
+#include <cxxabi.h>
+
+#include <algorithm>
+#include <exception>
+#include <string>
+
+#include "adagents/runtime/board.h"
+#include "adagents/runtime/context.h"
+#include "fmt/format.h"
+
+namespace adagents::internal {
+namespace {
+
+// The clock is read again after this much predicted work; reading it costs some 25 ns.
+constexpr int64_t kReadEvery = 5'000;
+// A decision is timed agent by agent so seldom that the readings cost at most 1/500 of it.
+constexpr int64_t kReadCost = 25;
+constexpr int64_t kSampleShare = 500;
+constexpr uint32_t kMaxSamplePeriod = 1024;
+constexpr uint32_t kFirstSamples = 32;
+
+uint8_t Byte(Outcome outcome) { return static_cast<uint8_t>(outcome); }
+
+}  // namespace
+
+bool Executor::ShouldSample(Crew& crew) const {
+  if (always_time_) return true;
+  if (crew.until_sample > 0) {
+    --crew.until_sample;
+    return false;
+  }
+  ++crew.samples;
+  if (crew.samples < kFirstSamples) return true;
+  int64_t total = 0;
+  for (const HotStep& step : crew.team->steps) {
+    total += step.record->mean_nanos.load(std::memory_order_relaxed);
+  }
+  const int64_t readings = kReadCost * static_cast<int64_t>(crew.team->steps.size());
+  crew.until_sample = static_cast<uint32_t>(
+      std::clamp<int64_t>(readings * kSampleShare / (total + 1), 0, kMaxSamplePeriod));
+  return true;
+}
+
+void Executor::Begin(Crew& crew, RequestState& state) {
+  if (state.board == nullptr || &state.board->plan() != crew.team->plan.get()) {
+    state.board = std::make_unique<BoardMemory>(crew.team->plan);
+    state.sealed.assign(crew.team->plan->agents().size(), 0);
+  }
+  state.board->SetRequest(state.request);
+  if (state.explain) {
+    if (state.notes == nullptr) state.notes = std::make_unique<Notes>();
+    state.notes->timings.assign(state.sealed.size(), {});
+    state.notes->errors.assign(state.sealed.size(), {});
+  }
+  // Release: whoever cuts this decision short finds a board whose every outcome is pending.
+  state.running.store(state.board.get(), std::memory_order_release);
+}
+
+RunEnd Executor::RunSteps(Crew& crew, RequestState& state, uint32_t from, uint32_t to,
+                          StrandTime* time) {
+  return state.explain || ShouldSample(crew) ? Run<true>(crew, state, from, to, time, nullptr)
+                                             : Run<false>(crew, state, from, to, time, nullptr);
+}
+
+bool Executor::RunStrand(Crew& crew, RequestState& state, const uint32_t* agents, uint32_t count,
+                         StrandTime* time) {
+  const RunEnd end = state.explain || ShouldSample(crew)
+                         ? Run<true>(crew, state, 0, count, time, agents)
+                         : Run<false>(crew, state, 0, count, time, agents);
+  return end == RunEnd::kRan;
+}
+
+template <bool kTimed>
+RunEnd Executor::Run(Crew& crew, RequestState& state, uint32_t from, uint32_t to, StrandTime* time,
+                     const uint32_t* chosen) {
+  BoardMemory& board = *state.board;
+  Context ctx(clock_);
+  ctx.base_ = board.data();
+  ctx.board_ = &board;
+  ctx.state_ = &state;
+  const int64_t due = state.deadline.nanos();
+  const HotStep* const steps = crew.team->steps.data();
+
+  for (uint32_t at = from; at < to; ++at) {
+    const HotStep& step = chosen == nullptr ? steps[at] : steps[crew.team->step_of[chosen[at]]];
+    AgentRecord& record = *step.record;
+    if (state.gate.Read(state.generation) != End::kOpen) return RunEnd::kCut;
+
+    if (time->predicted - time->now >= kReadEvery) {
+      const int64_t now = clock_->Now();
+      const int64_t hiccup = now - time->predicted;
+      if (hiccup > time->predicted - time->now) crew.until_sample = 0;  // look closely next time
+      time->now = time->predicted = now;
+      if (now >= due) {
+        if (Cut(state, state.generation, End::kExpired)) host_->OnCut(state);
+        return RunEnd::kCut;
+      }
+    }
+    const bool slow = state.missing.load(std::memory_order_relaxed) ||
+                      record.flag.load(std::memory_order_relaxed) != AgentRecord::kClean ||
+                      (step.flags & HotStep::kBounded) != 0 ||
+                      time->predicted + record.p99_nanos.load(std::memory_order_relaxed) > due ||
+                      state.stop.stop_requested();
+    Agent* agent = step.agent;
+    bool look = false;
+    if (slow) [[unlikely]] {
+      if (state.stop.stop_requested()) {
+        if (Cut(state, state.generation, End::kCancelled)) host_->OnCut(state);
+        return RunEnd::kCut;
+      }
+      if (const Cause cause = Precheck(state, step, time); cause != Cause::kNone) {
+        NotRun(state, step, cause);
+        continue;
+      }
+      look = true;
+      if ((step.flags & HotStep::kBounded) != 0) {
+        const bool queues = (step.flags & HotStep::kRequired) != 0 || step.info->must_run;
+        agent = TakeReplica(state, step, at);
+        if (agent == nullptr && queues) return RunEnd::kQueued;  // the state is another's now
+        if (agent == nullptr) {
+          NotRun(state, step, Cause::kBusy);
+          continue;
+        }
+      }
+      ctx.missing_ = state.missing.load(std::memory_order_relaxed);
+    }
+
+    crew.current.store(&record, std::memory_order_relaxed);
+    ctx.slots_ = step.slots;
+    ctx.agent_ = step.index;
+    ctx.agent_hash_ = step.info->hash;
+    ctx.seeded_ = false;
+    int64_t started = 0;
+    if constexpr (kTimed) started = clock_->Now();
+
+    Cause cause = Cause::kError;
+    absl::Status status = Call(step, agent, ctx, &cause);
+
+    if constexpr (kTimed) {
+      const int64_t ended = clock_->Now();
+      const int64_t took = ended - started;
+      time->now = time->predicted = ended;
+      record.cost.Add(took);
+      if ((record.cost.count() & 31) == 8) record.Refresh();
+      if (state.notes != nullptr && state.explain) {
+        state.notes->timings[step.index] = {started - state.arrival, took};
+      }
+      if (took > step.info->budget_nanos) {
+        health_->Late(record, false);
+      } else if (look && status.ok()) {
+        health_->Succeeded(record);
+      }
+      // Too late: the outputs are published below, to a board that nobody reads any more.
+      if (ended >= due && Cut(state, state.generation, End::kExpired)) host_->OnCut(state);
+    } else {
+      time->predicted += record.mean_nanos.load(std::memory_order_relaxed);
+      if (look && status.ok()) health_->Succeeded(record);
+    }
+
+    if (status.ok()) [[likely]] {
+      board.outcome(step.index).store(Byte(Outcome::kRan), std::memory_order_release);
+    } else {
+      Failed(state, step, cause, Message(status));
+    }
+  }
+  return RunEnd::kRan;
+}
+
+absl::Status Executor::Call(const HotStep& step, Agent* agent, Context& ctx, Cause* cause) {
+  // A bounded agent's replica is given back however the call ends.
+  struct GiveBack {
+    ReplicaPool* pool;
+    Agent* agent;
+    Host* host;
+    ~GiveBack() {
+      if (pool == nullptr) return;
+      if (RequestState* next = pool->GiveBack(agent)) host->Resume(*next);
+    }
+  } give_back{(step.flags & HotStep::kBounded) != 0 ? step.info->spec->pool() : nullptr, agent,
+              host_};
+  try {
+    return agent->Run(ctx);
+  } catch (abi::__forced_unwind&) {  // pthread_cancel and pthread_exit: not ours to swallow
+    throw;
+  } catch (const std::exception& error) {
+    *cause = Cause::kThrew;
+    return MakeStatus(absl::StatusCode::kInternal, error.what());
+  } catch (...) {
+    *cause = Cause::kThrew;
+    return MakeStatus(absl::StatusCode::kInternal, "an exception that is no std::exception");
+  }
+}
+
+Cause Executor::Precheck(RequestState& state, const HotStep& step, StrandTime* time) {
+  BoardMemory& board = *state.board;
+  if (state.missing.load(std::memory_order_relaxed)) {
+    for (const uint32_t writer : step.info->needs) {
+      if (!Stands(board.plan(), writer, board.outcome(writer).load(std::memory_order_acquire))) {
+        return Cause::kMissingInput;
+      }
+    }
+  }
+  if ((step.flags & HotStep::kRequired) == 0 && !step.info->must_run) {
+    const int64_t p99 = step.record->p99_nanos.load(std::memory_order_relaxed);
+    if (time->predicted + p99 > state.deadline.nanos()) {
+      time->now = time->predicted = clock_->Now();
+      if (time->now + p99 > state.deadline.nanos()) return Cause::kNoTime;
+    }
+  }
+  if (step.record->flag.load(std::memory_order_relaxed) == AgentRecord::kClean) return Cause::kNone;
+  return health_->Admit(*step.record);
+}
+
+Agent* Executor::TakeReplica(RequestState& state, const HotStep& step, uint32_t at) {
+  const bool queues = (step.flags & HotStep::kRequired) != 0 || step.info->must_run;
+  state.resume_at = at;
+  AgentRecord& record = *step.record;
+  Agent* agent = step.info->spec->pool()->Take(queues ? &state : nullptr);
+  if (agent == nullptr) health_->Withdraw(record);
+  return agent;
+}
+
+void Executor::NotRun(RequestState& state, const HotStep& step, Cause cause) {
+  BoardMemory& board = *state.board;
+  const bool required = (step.flags & HotStep::kRequired) != 0;
+  const Outcome outcome = cause == Cause::kBreakerOpen ? Outcome::kQuarantined
+                          : required                   ? Outcome::kSkipped
+                                                       : Outcome::kDefaulted;
+  board.cause(step.index) = static_cast<uint8_t>(cause);
+  state.unclean.store(true, std::memory_order_relaxed);
+  if (required) state.missing.store(true, std::memory_order_relaxed);
+  board.outcome(step.index).store(Byte(outcome), std::memory_order_release);
+}
+
+void Executor::Failed(RequestState& state, const HotStep& step, Cause cause,
+                      std::string_view what) {
+  BoardMemory& board = *state.board;
+  board.ResetOutputsOf(step.index);
+  board.cause(step.index) = static_cast<uint8_t>(cause);
+  if (state.explain && state.notes != nullptr) state.notes->errors[step.index] = what;
+  state.unclean.store(true, std::memory_order_relaxed);
+  if ((step.flags & HotStep::kRequired) != 0) state.missing.store(true, std::memory_order_relaxed);
+  health_->Failed(*step.record, what);
+  board.outcome(step.index).store(Byte(Outcome::kFailed), std::memory_order_release);
+}
+
+void Executor::RunListener(Crew& crew, const HotStep& step, const void* event) {
+  AgentRecord& record = *step.record;
+  const bool look = record.flag.load(std::memory_order_relaxed) != AgentRecord::kClean;
+  if (look) {
+    if (const Cause cause = health_->Admit(record); cause != Cause::kNone) {
+      record.Count(cause == Cause::kBreakerOpen ? Outcome::kQuarantined : Outcome::kSkipped);
+      return;
+    }
+  }
+  Context ctx(clock_);
+  ctx.slots_ = step.slots;
+  ctx.agent_ = step.index;
+  ctx.agent_hash_ = step.info->hash;
+  ctx.event_ = event;
+  Agent* agent = step.agent;
+  if ((step.flags & HotStep::kBounded) != 0) {
+    agent = step.info->spec->pool()->Take(nullptr);
+    if (agent == nullptr) {
+      if (look) health_->Withdraw(record);
+      record.Count(Outcome::kSkipped);
+      return;
+    }
+  }
+  crew.current.store(&record, std::memory_order_relaxed);
+  const int64_t started = clock_->Now();
+  Cause cause = Cause::kError;
+  const absl::Status status = Call(step, agent, ctx, &cause);
+  const int64_t took = clock_->Now() - started;
+  record.cost.Add(took);
+  if ((record.cost.count() & 31) == 8) record.Refresh();
+  if (took > step.info->budget_nanos) {
+    health_->Late(record, false);
+  } else if (look && status.ok()) {
+    health_->Succeeded(record);
+  }
+  if (!status.ok()) health_->Failed(record, Message(status));
+  record.Count(status.ok() ? Outcome::kRan : Outcome::kFailed);
+}
+
+}  // namespace adagents::internal

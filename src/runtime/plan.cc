@@ -1,0 +1,617 @@
+#include "adagents/runtime/internal/plan.h"
+
+#include <cxxabi.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <exception>
+#include <new>
+#include <queue>
+#include <unordered_map>
+#include <utility>
+
+#include "adagents/base/ids.h"
+#include "adagents/base/random.h"
+#include "adagents/runtime/board.h"
+#include "fmt/format.h"
+
+namespace adagents::internal {
+namespace {
+
+std::string TypeName(const std::type_info& type) {
+  int status = 0;
+  std::unique_ptr<char, void (*)(void*)> name(
+      abi::__cxa_demangle(type.name(), nullptr, nullptr, &status), std::free);
+  return status == 0 && name != nullptr ? std::string(name.get()) : std::string(type.name());
+}
+
+size_t AlignUp(size_t offset, size_t align) { return (offset + align - 1) / align * align; }
+
+}  // namespace
+
+ReplicaPool::ReplicaPool(std::vector<std::unique_ptr<Agent>> replicas)
+    : replicas_(std::move(replicas)) {
+  for (const auto& replica : replicas_) free_.push_back(replica.get());
+}
+
+Agent* ReplicaPool::Take(RequestState* waiter) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (free_.empty()) {
+    if (waiter != nullptr) waiting_.push_back(waiter);
+    return nullptr;
+  }
+  Agent* agent = free_.back();
+  free_.pop_back();
+  return agent;
+}
+
+RequestState* ReplicaPool::GiveBack(Agent* agent) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  free_.push_back(agent);
+  if (waiting_.empty()) return nullptr;
+  RequestState* next = waiting_.front();
+  waiting_.pop_front();
+  return next;
+}
+
+absl::StatusOr<std::unique_ptr<Agent>> AgentSpec::Create() const {
+  try {
+    std::unique_ptr<Agent> agent = factory_();
+    if (agent == nullptr) return InvalidArgument("an agent's factory returned null");
+    return agent;
+  } catch (abi::__forced_unwind&) {
+    throw;
+  } catch (const std::exception& error) {
+    return FailedPrecondition(fmt::format("constructing agent '{}' threw: {}",
+                                          name_.empty() ? "?" : name_, error.what()));
+  } catch (...) {
+    return FailedPrecondition(fmt::format("constructing agent '{}' threw", name_));
+  }
+}
+
+absl::StatusOr<std::shared_ptr<AgentSpec>> AgentSpec::Make(Factory factory) {
+  auto spec = std::make_shared<AgentSpec>();
+  spec->factory_ = std::move(factory);
+  auto first = spec->Create();
+  if (!first.ok()) return first.status();
+  spec->name_ = (*first)->options().name;
+  spec->replicas_.push_back(*std::move(first));
+  spec->bound_.push_back(false);
+  return spec;
+}
+
+absl::Status AgentSpec::Bind(Agent& agent, const StateStore& states) const {
+  for (const PortInfo& port : agent.ports()) {
+    if (port.kind != PortKind::kState) continue;
+    const auto found = states.find(port.key);
+    if (found == states.end()) {
+      return InvalidArgument(fmt::format(
+          "agent '{}' uses state '{}', which nobody shares: add Share(StateKey<{}>{{\"{}\"}}, ...)",
+          name_, port.key, TypeName(*port.type), port.key));
+    }
+    if (*found->second.type != *port.type) {
+      return InvalidArgument(fmt::format("agent '{}' uses state '{}' as {}, but it is shared as {}",
+                                         name_, port.key, TypeName(*port.type),
+                                         TypeName(*found->second.type)));
+    }
+    *port.state = found->second.object.get();
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Agent*> AgentSpec::Replica(uint32_t crew, const StateStore& states) {
+  if (first().options().reentrant) crew = 0;
+  while (replicas_.size() <= crew) {
+    replicas_.emplace_back();
+    bound_.push_back(false);
+  }
+  if (replicas_[crew] == nullptr) {
+    auto made = Create();
+    if (!made.ok()) return made.status();
+    replicas_[crew] = *std::move(made);
+  }
+  if (!bound_[crew]) {
+    if (absl::Status status = Bind(*replicas_[crew], states); !status.ok()) return status;
+    bound_[crew] = true;
+  }
+  return replicas_[crew].get();
+}
+
+absl::Status AgentSpec::MakePool(const StateStore& states) {
+  const int size = first().options().replicas;
+  if (size <= 0 || pool_ != nullptr) return absl::OkStatus();
+  std::vector<std::unique_ptr<Agent>> replicas;
+  for (int i = 0; i < size; ++i) {
+    auto made = Create();
+    if (!made.ok()) return made.status();
+    if (absl::Status status = Bind(**made, states); !status.ok()) return status;
+    replicas.push_back(*std::move(made));
+  }
+  pool_ = std::make_unique<ReplicaPool>(std::move(replicas));
+  return absl::OkStatus();
+}
+
+// Compiles in one pass per concern, each linear in agents and ports, none recursive: 10,000 agents
+// in a chain are as good as 14.
+class PlanCompiler {
+ public:
+  PlanCompiler(std::vector<std::shared_ptr<AgentSpec>> specs, const PlanSignature& signature,
+               const StateStore& states)
+      : signature_(signature), states_(states), plan_(std::make_shared<Plan>()) {
+    plan_->agents_.reserve(specs.size());
+    for (auto& spec : specs) {
+      PlanAgent agent;
+      agent.spec = std::move(spec);
+      plan_->agents_.push_back(std::move(agent));
+    }
+  }
+
+  absl::StatusOr<std::shared_ptr<Plan>> Compile() {
+    for (auto step : {&PlanCompiler::Describe, &PlanCompiler::FindWriters, &PlanCompiler::Wire,
+                      &PlanCompiler::Order, &PlanCompiler::FindResult, &PlanCompiler::LayOut}) {
+      if (absl::Status status = (this->*step)(); !status.ok()) return status;
+    }
+    return std::move(plan_);
+  }
+
+ private:
+  struct Writer {
+    uint32_t agent;
+    uint32_t port;
+  };
+  struct ListWriters {
+    const std::type_info* type;
+    std::string_view by;
+    std::vector<Writer> writers;
+    uint32_t index = 0;
+  };
+
+  const std::vector<PortInfo>& PortsOf(uint32_t agent) const {
+    return plan_->agents_[agent].spec->first().ports();
+  }
+  const std::string& NameOf(uint32_t agent) const { return plan_->agents_[agent].spec->name(); }
+  uint32_t count() const { return static_cast<uint32_t>(plan_->agents_.size()); }
+
+  absl::Status Describe() {
+    std::unordered_map<std::string_view, uint32_t> names;
+    for (uint32_t i = 0; i < count(); ++i) {
+      PlanAgent& agent = plan_->agents_[i];
+      const AgentOptions& options = agent.spec->first().options();
+      if (options.name.empty()) {
+        return InvalidArgument(fmt::format("agent number {} has no name", i + 1));
+      }
+      if (!names.emplace(NameOf(i), i).second) {
+        return InvalidArgument(fmt::format("two agents are named '{}'", NameOf(i)));
+      }
+      if (options.reentrant && options.replicas > 0) {
+        return InvalidArgument(fmt::format(
+            "agent '{}' is reentrant, so one instance serves all: leave out replicas", NameOf(i)));
+      }
+      agent.hash = StableHash64(options.name);
+      agent.budget_nanos = absl::ToInt64Nanoseconds(options.budget);
+      agent.must_run = options.must_run;
+      bool outputs = false, reads = false;
+      for (const PortInfo& port : PortsOf(i)) {
+        if (port.kind == PortKind::kOn) agent.listens = true;
+        if (port.kind == PortKind::kOut && !port.has_default) agent.required = true;
+        outputs |= port.kind == PortKind::kOut || port.kind == PortKind::kVote;
+        reads |= port.kind == PortKind::kIn || port.kind == PortKind::kInAll;
+        if (port.kind != PortKind::kOn && port.key.empty()) {
+          return InvalidArgument(fmt::format("agent '{}' has a port with an empty key", NameOf(i)));
+        }
+      }
+      if (agent.listens && (outputs || reads)) {
+        return InvalidArgument(fmt::format(
+            "agent '{}' has both On and In, InAll, Out or Vote ports: an agent runs either on "
+            "events or on decisions; share State between two agents instead",
+            NameOf(i)));
+      }
+      if (agent.listens && agent.must_run) {
+        return InvalidArgument(
+            fmt::format("agent '{}' listens to events, so it cannot be must_run", NameOf(i)));
+      }
+      plan_->has_bounded_ |= options.replicas > 0;
+      if (agent.must_run) plan_->must_run_.push_back(i);
+      if (agent.listens) {
+        for (const PortInfo& port : PortsOf(i)) {
+          if (port.kind == PortKind::kOn) {
+            plan_->listeners_[std::type_index(*port.type)].push_back(i);
+          }
+        }
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status FindWriters() {
+    for (uint32_t i = 0; i < count(); ++i) {
+      const auto& ports = PortsOf(i);
+      for (uint32_t p = 0; p < ports.size(); ++p) {
+        const PortInfo& port = ports[p];
+        if (port.kind == PortKind::kOut) {
+          if (port.key == signature_.request_key) {
+            return InvalidArgument(
+                fmt::format("agent '{}' writes '{}', which is the request", NameOf(i), port.key));
+          }
+          const auto [at, fresh] = writers_.emplace(port.key, Writer{i, p});
+          if (!fresh) {
+            return InvalidArgument(fmt::format("key '{}' has two writers: '{}' and '{}'", port.key,
+                                               NameOf(at->second.agent), NameOf(i)));
+          }
+        } else if (port.kind == PortKind::kVote) {
+          auto& list = lists_[port.key];
+          if (list.writers.empty()) {
+            list.type = port.type;
+            list.by = NameOf(i);
+          } else if (*list.type != *port.type) {
+            return TypesDiffer(port.key, list.by, *list.type, NameOf(i), *port.type);
+          }
+          list.writers.push_back({i, p});
+        }
+      }
+    }
+    for (const auto& [key, list] : lists_) {
+      if (const auto writer = writers_.find(key); writer != writers_.end()) {
+        return InvalidArgument(fmt::format("key '{}' is a list for '{}' and a value for '{}'", key,
+                                           list.by, NameOf(writer->second.agent)));
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  static absl::Status TypesDiffer(std::string_view key, std::string_view writer,
+                                  const std::type_info& written, std::string_view reader,
+                                  const std::type_info& read) {
+    return InvalidArgument(fmt::format("types differ for key '{}': {} in '{}', {} in '{}'", key,
+                                       TypeName(written), writer, TypeName(read), reader));
+  }
+
+  absl::Status Wire() {
+    for (uint32_t i = 0; i < count(); ++i) {
+      PlanAgent& agent = plan_->agents_[i];
+      for (const PortInfo& port : PortsOf(i)) {
+        if (port.kind == PortKind::kIn) {
+          if (absl::Status status = WireIn(i, agent, port); !status.ok()) return status;
+        } else if (port.kind == PortKind::kInAll) {
+          const auto list = lists_.find(port.key);
+          if (list == lists_.end()) {
+            if (writers_.contains(port.key)) {
+              return InvalidArgument(
+                  fmt::format("agent '{}' reads '{}' as a list, but '{}' writes "
+                              "it as a value",
+                              NameOf(i), port.key, NameOf(writers_.at(port.key).agent)));
+            }
+            continue;
+          }
+          if (*list->second.type != *port.type) {
+            return TypesDiffer(port.key, list->second.by, *list->second.type, NameOf(i),
+                               *port.type);
+          }
+          for (const Writer& writer : list->second.writers) {
+            agent.predecessors.push_back(writer.agent);
+          }
+        } else if (port.kind == PortKind::kState) {
+          const auto found = states_.find(port.key);
+          if (found == states_.end()) {
+            return InvalidArgument(
+                fmt::format("agent '{}' uses state '{}' ({}), which nobody shares", NameOf(i),
+                            port.key, TypeName(*port.type)));
+          }
+          if (*found->second.type != *port.type) {
+            return InvalidArgument(
+                fmt::format("agent '{}' uses state '{}' as {}, but it is shared as {}", NameOf(i),
+                            port.key, TypeName(*port.type), TypeName(*found->second.type)));
+          }
+        }
+      }
+      Unique(agent.predecessors);
+      Unique(agent.needs);
+      for (const uint32_t before : agent.predecessors) {
+        plan_->agents_[before].successors.push_back(i);
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status WireIn(uint32_t i, PlanAgent& agent, const PortInfo& port) {
+    if (port.key == signature_.request_key) {
+      if (*port.type != *signature_.request_type) {
+        return TypesDiffer(port.key, "the request", *signature_.request_type, NameOf(i),
+                           *port.type);
+      }
+      return absl::OkStatus();
+    }
+    const auto writer = writers_.find(port.key);
+    if (writer == writers_.end()) {
+      if (lists_.contains(port.key)) {
+        return InvalidArgument(fmt::format(
+            "agent '{}' reads '{}' as a value, but it is a list: use InAll", NameOf(i), port.key));
+      }
+      if (port.has_default) return absl::OkStatus();
+      return InvalidArgument(fmt::format(
+          "agent '{}' reads '{}', which nobody writes: add its writer or give the In an absent "
+          "value",
+          NameOf(i), port.key));
+    }
+    const PortInfo& written = PortsOf(writer->second.agent)[writer->second.port];
+    if (*written.type != *port.type) {
+      return TypesDiffer(port.key, NameOf(writer->second.agent), *written.type, NameOf(i),
+                         *port.type);
+    }
+    agent.predecessors.push_back(writer->second.agent);
+    if (!port.has_default) agent.needs.push_back(writer->second.agent);
+    return absl::OkStatus();
+  }
+
+  static void Unique(std::vector<uint32_t>& list) {
+    std::sort(list.begin(), list.end());
+    list.erase(std::unique(list.begin(), list.end()), list.end());
+  }
+
+  // Kahn's algorithm. Must-run agents and all they wait for come first, so that a veto is known
+  // early; among equals the order of registration decides, never arrival.
+  absl::Status Order() {
+    std::vector<uint8_t> early(count(), 0);
+    std::vector<uint32_t> stack(plan_->must_run_);
+    for (const uint32_t agent : stack) early[agent] = 1;
+    while (!stack.empty()) {
+      const uint32_t agent = stack.back();
+      stack.pop_back();
+      for (const uint32_t before : plan_->agents_[agent].predecessors) {
+        if (early[before] == 0) {
+          early[before] = 1;
+          stack.push_back(before);
+        }
+      }
+    }
+    using Item = std::pair<uint8_t, uint32_t>;  // (not early, registration)
+    std::priority_queue<Item, std::vector<Item>, std::greater<>> ready;
+    std::vector<uint32_t> waiting(count());
+    uint32_t deciding = 0;
+    for (uint32_t i = 0; i < count(); ++i) {
+      if (plan_->agents_[i].listens) continue;
+      ++deciding;
+      waiting[i] = static_cast<uint32_t>(plan_->agents_[i].predecessors.size());
+      if (waiting[i] == 0) ready.emplace(early[i] == 0, i);
+    }
+    while (!ready.empty()) {
+      const uint32_t agent = ready.top().second;
+      ready.pop();
+      plan_->order_.push_back(agent);
+      for (const uint32_t after : plan_->agents_[agent].successors) {
+        if (--waiting[after] == 0) ready.emplace(early[after] == 0, after);
+      }
+    }
+    if (plan_->order_.size() == deciding) return absl::OkStatus();
+    return InvalidArgument("the agents wait for each other in a circle: " + CyclePath(waiting));
+  }
+
+  // Walks back from any unordered agent along unordered predecessors until one repeats.
+  std::string CyclePath(const std::vector<uint32_t>& waiting) const {
+    uint32_t at = 0;
+    while (plan_->agents_[at].listens || waiting[at] == 0) ++at;
+    std::vector<uint32_t> path;
+    std::vector<uint32_t> seen_at(count(), UINT32_MAX);
+    while (seen_at[at] == UINT32_MAX) {
+      seen_at[at] = static_cast<uint32_t>(path.size());
+      path.push_back(at);
+      for (const uint32_t before : plan_->agents_[at].predecessors) {
+        if (waiting[before] != 0) {
+          at = before;
+          break;
+        }
+      }
+    }
+    std::vector<uint32_t> cycle(path.begin() + seen_at[at], path.end());
+    std::reverse(cycle.begin(), cycle.end());  // along the flow of data
+    std::rotate(cycle.begin(), std::min_element(cycle.begin(), cycle.end()), cycle.end());
+    constexpr size_t kShown = 16;
+    std::string text;
+    for (size_t i = 0; i < cycle.size() && i < kShown; ++i) {
+      const uint32_t next = cycle[(i + 1) % cycle.size()];
+      text += fmt::format("{} -> ({}) -> ", NameOf(cycle[i]), KeyBetween(cycle[i], next));
+    }
+    if (cycle.size() > kShown) text += fmt::format("... ({} agents) -> ", cycle.size());
+    return text + NameOf(cycle[0]);
+  }
+
+  std::string_view KeyBetween(uint32_t from, uint32_t to) const {
+    for (const PortInfo& read : PortsOf(to)) {
+      if (read.kind == PortKind::kIn) {
+        const auto writer = writers_.find(read.key);
+        if (writer != writers_.end() && writer->second.agent == from) return read.key;
+      } else if (read.kind == PortKind::kInAll) {
+        const auto list = lists_.find(read.key);
+        if (list == lists_.end()) continue;
+        for (const Writer& writer : list->second.writers) {
+          if (writer.agent == from) return read.key;
+        }
+      }
+    }
+    return "?";
+  }
+
+  absl::Status FindResult() {
+    const auto writer = writers_.find(signature_.result_key);
+    if (writer == writers_.end()) {
+      return InvalidArgument(fmt::format("nobody writes the result '{}'", signature_.result_key));
+    }
+    const PortInfo& port = PortsOf(writer->second.agent)[writer->second.port];
+    if (*port.type != *signature_.result_type) {
+      return TypesDiffer(port.key, NameOf(writer->second.agent), *port.type, "the result",
+                         *signature_.result_type);
+    }
+    plan_->result_writer_ = writer->second.agent;
+    return absl::OkStatus();
+  }
+
+  // Board memory: the request's pointer, then all trivially copyable values and the flags of votes
+  // (reset by one copy of the prototype's bytes), then the ballots' scratch, then the other values.
+  absl::Status LayOut() {
+    size_t at = sizeof(void*);
+    plan_->prototype_.assign(at, std::byte{0});
+    for (uint32_t i = 0; i < count(); ++i) {
+      PlanAgent& agent = plan_->agents_[i];
+      agent.first_slot = static_cast<uint32_t>(plan_->slots_.size());
+      for (const PortInfo& port : PortsOf(i)) {
+        PortSlot slot;
+        if (port.kind == PortKind::kOut || port.kind == PortKind::kVote) {
+          if (port.ops->trivial) slot.offset = PlacePlain(agent, port, &at);
+          if (port.kind == PortKind::kVote) {
+            slot.kind = SlotKind::kVote;
+            slot.extra = PlaceFlag(agent, &at);
+          } else {
+            slot.kind = SlotKind::kValue;
+            slot.writer = i;
+          }
+        }
+        plan_->slots_.push_back(slot);
+      }
+    }
+    for (uint32_t i = 0; i < count(); ++i) {  // ballots and managed values behind the prototype
+      PlanAgent& agent = plan_->agents_[i];
+      uint32_t p = agent.first_slot;
+      for (const PortInfo& port : PortsOf(i)) {
+        PortSlot& slot = plan_->slots_[p++];
+        const bool out = port.kind == PortKind::kOut || port.kind == PortKind::kVote;
+        if (out && !port.ops->trivial) {
+          at = AlignUp(at, port.ops->align);
+          plan_->board_align_ = std::max(plan_->board_align_, port.ops->align);
+          slot.offset = static_cast<uint32_t>(at);
+          at += port.ops->size;
+          const ManagedSlot managed{slot.offset, port.ops, port.fallback};
+          agent.managed.push_back(managed);
+          plan_->managed_.push_back(managed);
+        } else if (port.kind == PortKind::kInAll) {
+          slot.kind = SlotKind::kBallots;
+          at = AlignUp(at, alignof(Ballot<int>));
+          slot.offset = static_cast<uint32_t>(at);
+          const auto list = lists_.find(port.key);
+          at += sizeof(Ballot<int>) * (list == lists_.end() ? 0 : list->second.writers.size());
+        }
+        if (at > (size_t{1} << 30)) {
+          return ResourceExhausted("one decision's values exceed 1 GiB");
+        }
+      }
+    }
+    plan_->board_size_ = AlignUp(at, plan_->board_align_);
+    ResolveReaders();
+    const Writer& result = writers_.at(signature_.result_key);
+    plan_->result_offset_ =
+        plan_->slots_[plan_->agents_[result.agent].first_slot + result.port].offset;
+    return absl::OkStatus();
+  }
+
+  uint32_t PlacePlain(PlanAgent& agent, const PortInfo& port, size_t* at) {
+    *at = AlignUp(*at, port.ops->align);
+    plan_->board_align_ = std::max(plan_->board_align_, port.ops->align);
+    const size_t offset = *at;
+    *at += port.ops->size;
+    plan_->prototype_.resize(*at, std::byte{0});
+    // A value-initialised or default value's bytes; aligned scratch, since the image may not be.
+    void* scratch = ::operator new (port.ops->size, std::align_val_t{port.ops->align});
+    port.ops->construct(scratch);
+    std::memcpy(plan_->prototype_.data() + offset,
+                port.fallback != nullptr ? port.fallback : scratch, port.ops->size);
+    ::operator delete (scratch, std::align_val_t{port.ops->align});
+    agent.plain.push_back({static_cast<uint32_t>(offset), port.ops, nullptr});
+    return static_cast<uint32_t>(offset);
+  }
+
+  uint32_t PlaceFlag(PlanAgent& agent, size_t* at) {
+    *at = AlignUp(*at, alignof(uint32_t));
+    const size_t offset = *at;
+    *at += sizeof(uint32_t);
+    plan_->prototype_.resize(*at, std::byte{0});
+    agent.plain.push_back({static_cast<uint32_t>(offset), &OpsOf<uint32_t>(), nullptr});
+    return static_cast<uint32_t>(offset);
+  }
+
+  void ResolveReaders() {
+    for (auto& [key, list] : lists_) {
+      list.index = static_cast<uint32_t>(plan_->lists_.size());
+      std::vector<ListLayout::Writer> writers;
+      for (const Writer& writer : list.writers) {
+        const PortSlot& slot = SlotOf(writer);
+        writers.push_back({writer.agent, slot.offset, slot.extra, NameOf(writer.agent)});
+      }
+      plan_->lists_.push_back(std::move(writers));
+    }
+    const auto empty = static_cast<uint32_t>(plan_->lists_.size());
+    plan_->lists_.emplace_back();  // for readers of a list that nobody writes
+    for (uint32_t i = 0; i < count(); ++i) {
+      uint32_t p = plan_->agents_[i].first_slot;
+      for (const PortInfo& port : PortsOf(i)) {
+        PortSlot& slot = plan_->slots_[p++];
+        if (port.kind == PortKind::kInAll) {
+          const auto list = lists_.find(port.key);
+          slot.extra = list == lists_.end() ? empty : list->second.index;
+        } else if (port.kind == PortKind::kIn) {
+          if (port.key == signature_.request_key) {
+            slot.kind = SlotKind::kRequest;
+            slot.offset = plan_->request_offset();
+          } else if (const auto writer = writers_.find(port.key); writer != writers_.end()) {
+            slot = SlotOf(writer->second);
+          } else {
+            slot.kind = SlotKind::kNobody;
+          }
+        } else if (port.kind == PortKind::kOut) {
+          plan_->values_.emplace(port.key, Plan::Value{port.type, i, slot.offset});
+        }
+      }
+    }
+  }
+
+  const PortSlot& SlotOf(const Writer& writer) const {
+    return plan_->slots_[plan_->agents_[writer.agent].first_slot + writer.port];
+  }
+
+  const PlanSignature signature_;
+  const StateStore& states_;
+  std::shared_ptr<Plan> plan_;
+  std::unordered_map<std::string_view, Writer> writers_;
+  std::map<std::string_view, ListWriters> lists_;
+};
+
+absl::StatusOr<std::shared_ptr<Plan>> Plan::Compile(std::vector<std::shared_ptr<AgentSpec>> specs,
+                                                    const PlanSignature& signature,
+                                                    const StateStore& states) {
+  return PlanCompiler(std::move(specs), signature, states).Compile();
+}
+
+std::vector<uint32_t> Plan::ShuffledOrder(uint64_t seed) const {
+  Random random(seed);
+  std::vector<uint32_t> waiting(agents_.size()), ready, order;
+  for (const uint32_t agent : order_) {
+    waiting[agent] = static_cast<uint32_t>(agents_[agent].predecessors.size());
+    if (waiting[agent] == 0) ready.push_back(agent);
+  }
+  while (!ready.empty()) {
+    const size_t pick = random.Below(ready.size());
+    const uint32_t agent = ready[pick];
+    ready[pick] = ready.back();
+    ready.pop_back();
+    order.push_back(agent);
+    for (const uint32_t after : agents_[agent].successors) {
+      if (--waiting[after] == 0) ready.push_back(after);
+    }
+  }
+  return order;
+}
+
+bool Plan::Find(std::string_view key, const std::type_info& type, uint32_t* writer,
+                uint32_t* offset) const {
+  const auto found = values_.find(key);
+  if (found == values_.end() || *found->second.type != type) return false;
+  *writer = found->second.writer;
+  *offset = found->second.offset;
+  return true;
+}
+
+const std::vector<uint32_t>* Plan::Listeners(std::type_index event) const {
+  const auto found = listeners_.find(event);
+  return found == listeners_.end() ? nullptr : &found->second;
+}
+
+}  // namespace adagents::internal

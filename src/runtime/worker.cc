@@ -1,0 +1,371 @@
+// The core's threads: workers, timer, answers; and how they end.
+#include <pthread.h>
+
+#include <algorithm>
+
+#include "adagents/runtime/internal/core.h"
+#include "adagents/runtime/internal/events.h"
+#include "fmt/format.h"
+
+namespace adagents::internal {
+namespace {
+
+// The timer looks at least this often at what it need not be told of: stuck threads, and answers
+// whose announcement was put off.
+constexpr int64_t kTick = 20'000'000;
+// Answers put off so that one wake-up of the answer thread serves several, while work waits.
+constexpr int kMaxUnannounced = 16;
+// Turns of the lanes: of 21, normal gets 4 and background 1, spread out.
+constexpr uint32_t kTurns = 21;
+
+Lane LaneOfTurn(uint32_t turn) {
+  if (turn % kTurns == 10) return Lane::kBackground;
+  return turn % 5 == 2 ? Lane::kNormal : Lane::kPremium;
+}
+
+void NameThread(const char* kind, uint32_t number) {
+  pthread_setname_np(pthread_self(), fmt::format("adagents-{}{}", kind, number).c_str());
+}
+
+}  // namespace
+
+absl::Status Core::Start(std::shared_ptr<Core> self) {
+  if (inline_mode()) return absl::OkStatus();
+  try {
+    for (uint32_t i = 0; i < threads_; ++i) {
+      thread_slots_.push_back(std::make_unique<ThreadSlot>());
+      ThreadSlot& slot = *thread_slots_.back();
+      slot.thread = std::thread([self, i, &slot] {
+        NameThread("w", i);
+        self->WorkerMain(*self->crews_[i]);
+        self->Exited(slot);
+      });
+    }
+    timer_slot_.thread = std::thread([self] {
+      NameThread("timer", 0);
+      self->TimerMain();
+      self->Exited(self->timer_slot_);
+    });
+    answer_slot_.thread = std::thread([self] {
+      NameThread("answer", 0);
+      self->AnswerMain();
+      self->Exited(self->answer_slot_);
+    });
+  } catch (const std::system_error& error) {
+    (void)Shutdown(absl::ZeroDuration());
+    return ResourceExhausted(fmt::format("cannot start a thread: {}", error.what()));
+  }
+  return absl::OkStatus();
+}
+
+void Core::Exited(ThreadSlot& slot) {
+  slot.exited.store(1, std::memory_order_release);
+  FutexAtomics::Wake(slot.exited, 1);
+}
+
+bool Core::TakePermit() {
+  int permits = permits_.load(std::memory_order_relaxed);
+  while (permits > 0) {
+    if (permits_.compare_exchange_weak(permits, permits - 1, std::memory_order_acq_rel,
+                                       std::memory_order_relaxed)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+bool Core::Saturated() const {
+  return threads_ > 0 &&
+         stuck_workers_.load(std::memory_order_relaxed) >= static_cast<int>(threads_);
+}
+
+// Every worker is stuck: whoever pushes work, and the watchdog that finds the last one stuck,
+// answers what waits from the fallback. A ticket is popped by one of them, so answered once.
+void Core::DrainSaturated() {
+  uint32_t index = 0;
+  for (const auto& lane : lanes_) {
+    while (lane->TryPop(&index)) {
+      RequestState& state = *tickets_[index];
+      if (state.mode == Mode::kAsync) {
+        // The fallback is the host's code: it runs on the answer thread, not on the timer's.
+        if (Executor::Cut(state, state.generation, End::kExpired)) {
+          state.saturated = true;
+          (void)answers_.TryPush(index);
+          answer_parker_.Notify();
+        }
+      } else if (Executor::Cut(state, state.generation, End::kExpired)) {
+        // The strict caller is awake or wakes now, and finishes on its own thread.
+        state.saturated = true;
+        if (state.done.exchange(3, std::memory_order_acq_rel) == 2) {
+          FutexAtomics::Wake(state.done, 1);
+        }
+      }
+      Leave(state);
+    }
+  }
+}
+
+bool Core::HasWork() const {
+  for (const auto& lane : lanes_) {
+    if (lane->SizeGuess() > 0) return true;
+  }
+  return events_->HasWork();
+}
+
+void Core::NotifyWorkers() {
+  // The look orders the push before it; a spinner finds the work by itself. One that has just found
+  // other work wakes the next (RunOne), so nothing waits while a worker sleeps.
+  if (!worker_parker_.HasWaiters()) return;
+  if (spinners_.load(std::memory_order_relaxed) > 0) return;
+  worker_parker_.Wake(1);
+}
+
+RequestState* Core::PopTicket(Crew& crew) {
+  uint32_t index = 0;
+  const Lane first = LaneOfTurn(crew.turn);
+  if (lanes_[static_cast<size_t>(first)]->TryPop(&index)) {
+    ++crew.turn;
+    return tickets_[index].get();
+  }
+  for (const auto& lane : lanes_) {
+    if (lane->TryPop(&index)) {
+      ++crew.turn;
+      return tickets_[index].get();
+    }
+  }
+  return nullptr;
+}
+
+bool Core::RunOne(Crew& crew) {
+  // Events have a turn of their own, so that requests without end cannot starve them.
+  if (crew.turn % kTurns == 5) {
+    ++crew.turn;
+    if (events_->RunSome(crew) > 0) return true;
+  }
+  if (RequestState* state = PopTicket(crew)) {
+    if (worker_parker_.HasWaitersGuess() && HasWork()) worker_parker_.Wake(1);
+    RunTicket(crew, *state);
+    return true;
+  }
+  return events_->RunSome(crew) > 0;
+}
+
+void Core::RunTicket(Crew& crew, RequestState& state) {
+  if (state.gate.Read(state.generation) != End::kOpen) {
+    Leave(state);  // expired or cancelled while it waited
+    return;
+  }
+  RunOn(crew, state);
+  if (crew.unannounced > 0) FlushAnswers(crew, crew.unannounced >= kMaxUnannounced || !HasWork());
+}
+
+void Core::FlushAnswers(Crew& crew, bool now) {
+  if (!now) return;
+  crew.unannounced = 0;
+  answer_parker_.Notify();
+}
+
+void Core::WorkerMain(Crew& crew) {
+  while (!stop_.load(std::memory_order_acquire)) {
+    Adopt(crew);
+    if (!crew.holds_permit) {
+      crew.holds_permit = TakePermit();
+      if (!crew.holds_permit) {
+        const uint32_t ticket = spare_parker_.Announce();
+        if (permits_.load(std::memory_order_acquire) > 0 || stop_.load(std::memory_order_acquire) ||
+            crew.pending.load(std::memory_order_relaxed) != nullptr) {
+          spare_parker_.Cancel();
+        } else {
+          spare_parker_.Park(ticket);
+        }
+        continue;
+      }
+    }
+    if (!RunOne(crew)) Idle(crew);
+  }
+}
+
+// Looks for work a little longer, one worker at a time, then sleeps.
+void Core::Idle(Crew& crew) {
+  if (crew.unannounced > 0) FlushAnswers(crew, true);
+  if (has_retired_.load(std::memory_order_relaxed)) FreeRetired();
+  int expected = 0;
+  if (spin_nanos_ > 0 &&
+      spinners_.compare_exchange_strong(expected, 1, std::memory_order_acq_rel)) {
+    const int64_t until = clock().Now() + spin_nanos_;
+    bool found = false;
+    do {
+      for (int i = 0; i < 16 && !found; ++i) {
+        StdAtomics::Pause();
+        found = HasWork();
+      }
+    } while (!found && clock().Now() < until && !stop_.load(std::memory_order_relaxed));
+    spinners_.store(0, std::memory_order_release);
+    if (found) return;
+  }
+  const uint32_t ticket = worker_parker_.Announce();
+  if (HasWork() || stop_.load(std::memory_order_acquire) ||
+      crew.pending.load(std::memory_order_relaxed) != nullptr) {
+    worker_parker_.Cancel();
+    return;
+  }
+  worker_parker_.Park(ticket);
+}
+
+void Core::AnswerMain() {
+  uint32_t index = 0;
+  for (;;) {
+    if (answers_.TryPop(&index)) {
+      DeliverNow(*tickets_[index]);
+      continue;
+    }
+    if (RunLater()) continue;
+    const uint32_t ticket = answer_parker_.Announce();
+    if (answers_.SizeGuess() > 0 || later_count_.load(std::memory_order_acquire) > 0) {
+      answer_parker_.Cancel();
+    } else if (stop_.load(std::memory_order_acquire)) {
+      answer_parker_.Cancel();
+      return;
+    } else {
+      answer_parker_.Park(ticket);
+    }
+  }
+}
+
+int64_t Core::SweepTickets(int64_t now) {
+  int64_t next = now + kTick;
+  const uint32_t used = high_water_.load(std::memory_order_acquire);
+  for (uint32_t i = 0; i < used; ++i) {
+    RequestState& state = *tickets_[i];
+    const int64_t generation = state.gate.OpenGeneration();
+    if (generation < 0) continue;
+    const int64_t due = state.deadline_nanos.load(std::memory_order_acquire);
+    // Should the ticket have been reused in between, the generation no longer fits and Cut fails.
+    if (due > now) {
+      next = std::min(next, due);
+    } else if (Executor::Cut(state, static_cast<uint32_t>(generation), End::kExpired)) {
+      (void)answers_.TryPush(i);
+      answer_parker_.Notify();
+    }
+  }
+  return next;
+}
+
+int64_t Core::SweepCrews(int64_t now) {
+  int64_t next = now + kTick;
+  for (const auto& crew : crews_) {
+    const uint64_t run = crew->watch.Running();
+    if (run == 0) continue;
+    const int64_t due = crew->due.load(std::memory_order_relaxed);
+    if (due > now) {
+      next = std::min(next, due);
+      continue;
+    }
+    AgentRecord* record = crew->current.load(std::memory_order_relaxed);
+    if (record == nullptr) continue;
+    crew->overdue = record;
+    if (!crew->watch.MarkOverdue(run)) continue;
+    health_.Late(*record, true);
+    if (crew->index < threads_) {
+      health_.Log(LogEntry::Level::kError, record->name,
+                  "a worker is stuck in this agent beyond the decision's deadline");
+      events_->TakeOver(*crew);
+      permits_.fetch_add(1, std::memory_order_acq_rel);
+      stuck_workers_.fetch_add(1, std::memory_order_acq_rel);
+      spare_parker_.Notify();
+      if (Saturated()) DrainSaturated();
+    } else {
+      health_.Log(LogEntry::Level::kError, record->name,
+                  "a trusted caller is stuck in this agent beyond its deadline");
+      stuck_callers_.fetch_add(1, std::memory_order_relaxed);
+    }
+  }
+  return next;
+}
+
+void Core::TimerMain() {
+  while (!stop_.load(std::memory_order_acquire)) {
+    const uint32_t bell = timer_bell_.load(std::memory_order_acquire);
+    const int64_t now = clock().Now();
+    // Before the sweep: a ticket that opens after the sweep has passed it sees this and rings.
+    next_wake_.store(now + kTick, std::memory_order_seq_cst);
+    const int64_t next = std::min(SweepTickets(now), SweepCrews(now));
+    if (Saturated()) DrainSaturated();
+    if (answers_.SizeGuess() > 0) answer_parker_.Notify();
+    FutexAtomics::Wait(timer_bell_, bell, Deadline::At(next));
+  }
+}
+
+ShutdownReport Core::Shutdown(absl::Duration grace) {
+  ShutdownReport report;
+  closed_.store(true, std::memory_order_release);
+  if (shut_.exchange(true)) return report;
+  const Deadline by = Deadline::In(clock(), grace);
+  if (inline_mode()) {
+    RunPending();
+    return report;
+  }
+  const auto wait_until = [&](auto done) {
+    while (!done() && !by.Passed(clock().Now())) std::this_thread::yield();
+    return done();
+  };
+  // All tickets and all callers' crews in our hands: nothing is in flight.
+  uint32_t tickets = 0;
+  std::vector<bool> ours(tickets_.size(), false);
+  const auto take_all = [&] {
+    for (uint32_t i; (i = free_tickets_.Pop()) != IndexStack<>::kNone; ++tickets) ours[i] = true;
+    return tickets == tickets_.size();
+  };
+  if (!wait_until(take_all)) {  // answers everything that is still open
+    for (uint32_t i = 0; i < tickets_.size(); ++i) {
+      if (ours[i]) continue;
+      RequestState& state = *tickets_[i];
+      const int64_t generation = state.gate.OpenGeneration();
+      if (generation >= 0 &&
+          Executor::Cut(state, static_cast<uint32_t>(generation), End::kExpired)) {
+        ++report.answered_early;
+        if (state.mode == Mode::kAsync) {
+          (void)answers_.TryPush(i);
+          answer_parker_.Notify();
+        } else if (state.done.exchange(3, std::memory_order_acq_rel) == 2) {
+          FutexAtomics::Wake(state.done, 1);
+        }
+      }
+    }
+  }
+  report.decisions_left = static_cast<int>(tickets_.size() - tickets);
+  (void)wait_until([&] { return events_->pending() == 0; });
+  report.events_left = events_->pending();
+  for (uint32_t i = threads_; i < crews_.size(); ++i) {
+    if (!wait_until([&] { return crews_[i]->busy.exchange(1, std::memory_order_acquire) == 0; })) {
+      ++report.callers_left;
+    }
+  }
+  stop_.store(true, std::memory_order_release);
+  worker_parker_.Notify(static_cast<int>(threads_));
+  spare_parker_.Notify(static_cast<int>(threads_));
+  answer_parker_.Notify(1);
+  timer_bell_.fetch_add(1, std::memory_order_release);
+  FutexAtomics::Wake(timer_bell_, 1);
+  std::vector<ThreadSlot*> slots;
+  for (const auto& slot : thread_slots_) slots.push_back(slot.get());
+  slots.push_back(&timer_slot_);
+  slots.push_back(&answer_slot_);
+  // Threads that are not stuck need a moment to end even when the grace is over.
+  const Deadline join_by = std::max(by, Deadline::In(clock(), absl::Milliseconds(50)));
+  for (ThreadSlot* slot : slots) {
+    if (!slot->thread.joinable()) continue;
+    while (slot->exited.load(std::memory_order_acquire) == 0 && !join_by.Passed(clock().Now())) {
+      FutexAtomics::Wait(slot->exited, 0, join_by);
+    }
+    if (slot->exited.load(std::memory_order_acquire) != 0) {
+      slot->thread.join();
+    } else {
+      slot->thread.detach();  // it keeps the core alive until it comes back, if ever
+      ++report.threads_left;
+    }
+  }
+  return report;
+}
+
+}  // namespace adagents::internal
