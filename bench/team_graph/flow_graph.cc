@@ -137,7 +137,7 @@ class Pool {
     void Answer(uint64_t value) noexcept {
       Record& record = pool.records_.OfThisThread();
       const uint64_t now = Ticks::Now();
-      record.wrong += value != pool.script_.expected[next % Script::kRequests];
+      record.Check(value, pool.script_.expected[next % Script::kRequests]);
       if (!record.Follow(pool.window_.phase())) {
         pool.graph_->release_wait();
         return;

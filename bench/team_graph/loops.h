@@ -49,7 +49,7 @@ class Window {
     std::this_thread::sleep_for(std::chrono::duration<double, std::milli>(options.measure_ms));
     Close();
   }
-  Slice Result(const Histogram& histogram, uint64_t wrong, int64_t gap_cpu_ns) const {
+  Slice Result(const Histogram& histogram, int64_t gap_cpu_ns) const {
     Slice s;
     const auto cost = static_cast<double>(Ticks::read_cost());
     const auto net = [&](double ticks) {
@@ -58,7 +58,6 @@ class Window {
     s.p50_us = net(histogram.Quantile(0.50));
     s.p99_us = net(histogram.Quantile(0.99));
     s.decisions = histogram.count();
-    s.wrong = wrong;
     if (s.decisions == 0) return s;
     const auto n = static_cast<double>(s.decisions);
     s.per_second = n / Ticks::ToMicroseconds(static_cast<double>(end_.ticks - begin_.ticks)) * 1e6;
@@ -82,9 +81,14 @@ class Window {
 struct alignas(64) Record {
   Histogram histogram;
   uint64_t wrong = 0;
+  uint64_t degraded = 0;
   int64_t gap_cpu_ns = 0;
   bool open = false;
 
+  void Check(uint64_t got, uint64_t expected) {
+    if (got != expected) [[unlikely]]
+      ++(got == kDegraded ? degraded : wrong);
+  }
   /// Starts afresh when the window has opened; false when it has closed.
   bool Follow(Window::Phase phase) {
     if (phase == Window::kClosed) return false;
@@ -99,14 +103,18 @@ struct alignas(64) Record {
 
 inline Slice Sum(const Window& window, std::vector<Record>& records) {
   Histogram all;
-  uint64_t wrong = 0;
+  uint64_t wrong = 0, degraded = 0;
   int64_t gap_cpu_ns = 0;
   for (Record& r : records) {
     if (r.open) all.Merge(r.histogram);
     wrong += r.wrong;
+    degraded += r.degraded;
     gap_cpu_ns += r.gap_cpu_ns;
   }
-  return window.Result(all, wrong, gap_cpu_ns);
+  Slice slice = window.Result(all, gap_cpu_ns);
+  slice.wrong = wrong;
+  slice.degraded = degraded;
+  return slice;
 }
 
 /// A record for each thread that answers, for contestants whose answers come on threads of their
@@ -152,7 +160,7 @@ void LoopBackToBack(Client& client, const Script& script, Window& window, Record
     const uint64_t got = client.Decide(script.request[k]);
     const uint64_t after = Ticks::Now();
     record.histogram.Add(after - before);
-    record.wrong += got != script.expected[k];
+    record.Check(got, script.expected[k]);
     if (lead == nullptr) continue;
     if (!record.open && after >= open_at) {
       window.Open();
@@ -179,7 +187,7 @@ void LoopPaced(Client& client, const Script& script, Window& window, Record& rec
     const uint64_t got = client.Decide(script.request[k]);
     const uint64_t after = Ticks::Now();
     record.histogram.Add(after - before);
-    record.wrong += got != script.expected[k];
+    record.Check(got, script.expected[k]);
     if (after < paced_at) continue;
     const int64_t cpu = ThreadCpuNanos();
     while (Ticks::Now() - after < gap) Pause();
@@ -205,7 +213,7 @@ void LoopRing(Client& client, const Script& script, Window& window, Record& reco
     const uint64_t got = client.Decide(script.request[k]);
     const uint64_t after = Ticks::Now();
     record.histogram.Add(after - handed_in[place]);
-    record.wrong += got != script.expected[k];
+    record.Check(got, script.expected[k]);
     handed_in[place] = after;
     if (++place == places) place = 0;
   }
@@ -342,7 +350,7 @@ class Callback final : public Contestant {
       Record& record = self.records.OfThisThread();
       const uint32_t k = p.next % Script::kRequests;
       const uint64_t now = Ticks::Now();
-      record.wrong += value != self.script.expected[k];
+      record.Check(value, self.script.expected[k]);
       if (!record.Follow(self.window.phase())) {
         // Release, and the last one wakes whoever waits for all to have come home.
         if (self.home.fetch_add(1, std::memory_order_acq_rel) + 1 == kInFlightRequests) {

@@ -15,6 +15,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <exception>
 #include <fstream>
 #include <regex>
 #include <string>
@@ -162,4 +163,11 @@ int Main(int argc, char** argv) {
 }  // namespace
 }  // namespace adagents::bench
 
-int main(int argc, char** argv) { return adagents::bench::Main(argc, argv); }
+int main(int argc, char** argv) {
+  try {
+    return adagents::bench::Main(argc, argv);
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "team_graph: {}\n", error.what());
+    return 1;
+  }
+}

@@ -110,6 +110,7 @@ Summary Results::Summarize(char body, Mode mode, std::string_view contestant) co
   sum.p50_over_floor_us = median([](S s, S f) { return s.p50_us - f.p50_us; });
   for (const Slice& s : mine) {
     sum.wrong += s.wrong;
+    sum.degraded += s.degraded;
     sum.decisions += s.decisions;
   }
   return sum;
@@ -146,6 +147,7 @@ void PrintTable(std::FILE* out, bool colour, const RunInfo& info, const Results&
             width, Us(s.median.p50_us), Times(s.p50_ratio), Us(s.median.p99_us), Times(s.p99_ratio),
             Rate(s.median.per_second), Times(s.rate_ratio), Us(s.median.cpu_us), Times(s.cpu_ratio),
             s.median.allocations);
+        if (s.degraded > 0) line += paint("33", fmt::format("  {} degraded", s.degraded));
         if (s.wrong > 0) line += paint("31", fmt::format("  {} WRONG", s.wrong));
         fmt::print(out, "{}\n", c->ours() ? paint("36", std::move(line)) : line);
       }
@@ -173,6 +175,13 @@ void PrintBars(std::FILE* out, bool colour, const std::vector<Bar>& bars) {
                        fmt::format("{:>15.3f} {}", v.value, v.pass ? "pass" : "FAIL")));
     }
     fmt::print(out, "\n");
+  }
+  if (any) {
+    fmt::print(out, "{}\n",
+               paint("2",
+                     "   Trusted decisions are held to these; strict and async ones pay for an "
+                     "answer that no agent can delay\n   with a hand-over to another "
+                     "thread, and are shown beside them."));
   }
   if (!any) fmt::print(out, "   none: no row of adagents was run\n");
 }
@@ -208,6 +217,7 @@ std::string ToJson(const RunInfo& info, const Results& results, const Contestant
                                {"cpu_ratio", s.cpu_ratio},
                                {"p50_over_floor_us", s.p50_over_floor_us},
                                {"decisions", s.decisions},
+                               {"degraded", s.degraded},
                                {"wrong", s.wrong}});
       }
     }

@@ -23,7 +23,7 @@ struct Summary {
   Slice median;
   double p50_ratio = 0, p99_ratio = 0, rate_ratio = 0, cpu_ratio = 0;
   double p50_over_floor_us = 0;
-  uint64_t wrong = 0, decisions = 0;
+  uint64_t wrong = 0, degraded = 0, decisions = 0;
 };
 
 struct RunInfo {

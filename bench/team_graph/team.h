@@ -153,6 +153,10 @@ inline uint64_t RunInARow(const Team& team, B& board, uint64_t request) noexcept
   return board.slot[kExplain].value;
 }
 
+/// What a contestant returns instead of a decision that it had to cut short: late, or with a
+/// default in some agent's place.
+inline constexpr uint64_t kDegraded = ~uint64_t{0};
+
 /// A few requests with the decision that the floor takes on each; every decision of every
 /// contestant is compared with it.
 struct Script {
