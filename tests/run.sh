@@ -122,7 +122,10 @@ if wants fuzz; then
       name=$(basename "$fuzzer" _fuzz)
       corpus=$(build_dir fuzz)/corpus/$name
       mkdir -p "$corpus"
-      step "fuzz $name" "$fuzzer" -max_total_time="$fuzz_seconds" -artifact_prefix="$corpus-" \
+      options=(-max_total_time="$fuzz_seconds" -artifact_prefix="$corpus-")
+      dictionary=$ADAGENTS_ROOT/tests/fuzz/$name.dict
+      if [[ -e $dictionary ]]; then options+=(-dict="$dictionary"); fi
+      step "fuzz $name" "$fuzzer" "${options[@]}" \
         "$corpus" "$ADAGENTS_ROOT/tests/fuzz/corpus/$name" || true
     done
     if [[ -z $found ]]; then count "there is no fuzz target" 1 0; fi
