@@ -37,7 +37,7 @@ enum class Action : uint8_t { kNone, kClick, kCompletion, kConversion };
 /// (see Canonical()) and where a request says it.
 enum class Attribute : uint8_t {
   kCountry,     // "USA": ISO 3166-1 alpha-3; device.geo, else user.geo
-  kRegion,      // "ca", or "usa-ca" to pin the country
+  kRegion,      // "ca", or "usa-ca" or "us-ca" to pin the country
   kCity,        // "chicago", or "usa-chicago"
   kMetro,       // "501": Google metro code
   kDeviceType,  // "phone", "tablet", "mobile" (both), "pc", "ctv", "connected_device", "stb", "ooh"
@@ -63,9 +63,10 @@ std::string_view Name(Objective o);
 std::string_view Name(MarkupType m);
 std::string_view Name(Action a);
 
-/// The spelling in which values of `a` are compared: letter case folded where the attribute says
-/// so, country codes of two letters widened to three, "en-US" cut to "en". Never fails: a value
-/// without a better spelling stays as it is (and then simply matches only itself).
+/// The spelling in which values of `a` are compared: blanks trimmed, letter case folded where the
+/// attribute says so, country codes of two letters widened to three, "en-US" cut to "en", "www."
+/// dropped from domains. Empty for blank values and those of more than 255 bytes, which no
+/// condition may have.
 std::string Canonical(Attribute a, std::string_view value);
 
 /// The band of kAge that holds `years`, or empty when outside [13, 120].

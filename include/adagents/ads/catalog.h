@@ -58,11 +58,15 @@ struct CreativeFacts {
   int32_t bitrate_kbps = 0;
   uint32_t campaign = 0;     // index
   uint16_t in_campaign = 0;  // its place in Campaign::creatives
-  uint16_t language = 0;     // two letters, first in the low byte; 0: fits any
+  uint16_t language = 0;     // two letters, see PackLanguage; 0: fits any
   int16_t w = 0, h = 0;      // 0: any
   MarkupType format = MarkupType::kUnset;
 };
 static_assert(sizeof(CreativeFacts) <= 64, "one cache line");
+
+/// "en" (or "en-US") as CreativeFacts::language has it; 0 unless it begins with two letters. Free
+/// of allocation, thread-safe.
+uint16_t PackLanguage(std::string_view language);
 
 /// An immutable set of campaigns with its targeting index. Thread-safe.
 class Catalog {
@@ -125,7 +129,7 @@ class Catalog {
   std::vector<uint32_t> adomain_begin_, cat_begin_;  // size() + 1 offsets
   std::vector<uint64_t> adomain_keys_, cat_keys_;
   std::vector<uint32_t> by_key_;  // campaign indices by rising key
-  std::unique_ptr<TargetingIndex> targeting_;
+  std::unique_ptr<const TargetingIndex> targeting_;
   uint64_t fingerprint_ = 0;
 };
 

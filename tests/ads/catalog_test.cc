@@ -1,0 +1,282 @@
+#include "adagents/ads/catalog.h"
+
+#include <atomic>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "adagents/ads/catalog_generator.h"
+#include "adagents/ads/kill_switches.h"
+#include "adagents/ads/targeting.h"
+#include "adagents/base/status.h"
+#include "catch.h"
+
+namespace adagents::ads {
+namespace {
+
+Campaign Valid(std::string id) {
+  Campaign c;
+  c.id = std::move(id);
+  c.advertiser = "Acme";
+  c.adomain = {"www.Acme.example"};
+  c.cat = {"IAB2-3"};
+  c.budget.daily = {5'000'000};
+  c.bid.max_cpm = {2'000'000};
+  Creative creative;
+  creative.id = "k1";
+  creative.format = MarkupType::kAudio;
+  creative.duration_ms = 30'000;
+  creative.media_url = "https://cdn.acme.example/k1.mp3";
+  creative.mimes = {"Audio/MPEG"};
+  creative.attr = {1, 13};
+  creative.language = "en-US";
+  c.creatives = {creative};
+  return c;
+}
+
+std::string FaultsOf(std::vector<Campaign> campaigns) {
+  const auto built = Catalog::Build(std::move(campaigns));
+  return built.ok() ? "" : std::string(Message(built.status()));
+}
+
+TEST_CASE("Campaigns are ranked by priority, then by price, then by id") {
+  std::vector<Campaign> in = {Valid("b"), Valid("a"), Valid("rich"), Valid("first")};
+  in[2].bid.max_cpm = {9'000'000};
+  in[3].priority = 1;
+  const auto catalog = Catalog::Build(in);
+  REQUIRE(catalog.ok());
+  std::vector<std::string> order;
+  for (const Campaign& c : (*catalog)->campaigns()) {
+    CHECK((*catalog)->campaigns()[c.index].id == c.id);
+    order.push_back(c.id);
+  }
+  CHECK(order == std::vector<std::string>{"first", "rich", "a", "b"});
+  CHECK((*catalog)->Find("rich") == 1u);
+  CHECK((*catalog)->FindKey(StableHash64("b")) == 3u);
+  CHECK(!(*catalog)->Find("absent"));
+}
+
+TEST_CASE("Facts repeat what deciding needs of the texts") {
+  Campaign c = Valid("c");
+  c.start = absl::FromUnixSeconds(1000);
+  c.end = absl::FromUnixSeconds(2000);
+  c.targeting.Include(Attribute::kGenre, {" Jazz", "jazz", "Blues"});
+  const auto built = Catalog::Build({c});
+  REQUIRE(built.ok());
+  const Catalog& catalog = **built;
+  const CampaignFacts& f = catalog.facts(0);
+  CHECK(f.key == StableHash64("c"));
+  CHECK(!f.InFlight(999));
+  CHECK(f.InFlight(1000));
+  CHECK(!f.InFlight(2000));
+  REQUIRE(catalog.creative_facts(0).size() == 1);
+  const CreativeFacts& k = catalog.creative_facts(0)[0];
+  CHECK(k.attr_bits == ((uint64_t{1} << 1) | (uint64_t{1} << 13)));
+  CHECK(k.mime_bits == Catalog::MimeBit("audio/mp3; rate=44100"));
+  CHECK(k.language == PackLanguage("EN"));
+  CHECK(&catalog.creative(k) == &catalog.campaign(0).creatives[0]);
+  REQUIRE(catalog.adomain_keys(0).size() == 1);
+  CHECK(catalog.adomain_keys(0)[0] == StableHash64("acme.example"));
+  REQUIRE(catalog.cat_keys(0).size() == 2);
+  CHECK(catalog.cat_keys(0)[0] == StableHash64("iab2-3"));
+  CHECK(catalog.cat_keys(0)[1] == StableHash64("iab2"));
+  REQUIRE(catalog.campaign(0).targeting.conditions.size() == 1);
+  CHECK(catalog.campaign(0).targeting.conditions[0].values ==
+        std::vector<std::string>{"blues", "jazz"});
+}
+
+TEST_CASE("Flights without an end never end") {
+  const auto built = Catalog::Build({Valid("c")});
+  REQUIRE(built.ok());
+  CHECK((*built)->facts(0).InFlight(-4'000'000'000));
+  CHECK((*built)->facts(0).InFlight(4'000'000'000));
+}
+
+TEST_CASE("All faults are listed, each with its place") {
+  std::vector<Campaign> in = {Valid("a"), Valid("a"), Valid("c")};
+  in[1].bid.max_cpm = {-2'000'000};
+  in[1].creatives.push_back(in[1].creatives[0]);
+  in[2].creatives[0].duration_ms = 0;
+  in[2].budget = {};
+  in[2].end = in[2].start = absl::UnixEpoch();
+  in[2].targeting.Include(Attribute::kOs, {"iPhone"});
+  in[2].targeting.Exclude(Attribute::kOs, {"ios"});
+  in[2].targeting.Include(Attribute::kAge, {"30"});
+  CHECK(FaultsOf(in) ==
+        "campaigns[1].bid.max_cpm: must be > 0, got -2\n"
+        "campaigns[1].creatives[1].id: \"k1\" repeats the id of creatives[0]\n"
+        "campaigns[2].budget: must have daily or lifetime, above 0\n"
+        "campaigns[2].flight.end: must be after flight.start\n"
+        "campaigns[2].targeting.age.include[0]: must be one of 13-17, 18-24, 25-34, 35-44, 45-54, "
+        "55-64, 65+, got \"30\"\n"
+        "campaigns[2].targeting.os: \"ios\" is both included and excluded\n"
+        "campaigns[2].creatives[0].duration_ms: must be given for audio and video, in "
+        "milliseconds\n"
+        "campaigns[1].id: \"a\" repeats the id of campaigns[0]");
+}
+
+TEST_CASE("Fields that would break a response are refused") {
+  const auto with = [](auto change) {
+    Campaign c = Valid("c");
+    change(&c);
+    return FaultsOf({c});
+  };
+  CHECK(with([](Campaign* c) { c->id = ""; }) == "campaigns[0].id: must not be empty");
+  CHECK(with([](Campaign* c) { c->id = std::string(129, 'x'); }) ==
+        "campaigns[0].id: must have at most 128 bytes, has 129");
+  CHECK(with([](Campaign* c) { c->adomain = {"not a domain"}; }) ==
+        "campaigns[0].adomain[0]: must be a domain such as \"example.com\", got \"not a domain\"");
+  CHECK(with([](Campaign* c) { c->creatives[0].media_url = "/relative"; }) ==
+        "campaigns[0].creatives[0].media_url: must be an absolute URL such as "
+        "\"https://example.com/ad\", got \"/relative\"");
+  CHECK(with([](Campaign* c) { c->creatives[0].attr = {64}; }) ==
+        "campaigns[0].creatives[0].attr[0]: must be from 1 to 63, got 64");
+  CHECK(with([](Campaign* c) { c->creatives[0].w = -1; }) ==
+        "campaigns[0].creatives[0].w: must be from 0 to 32767, got -1");
+  CHECK(with([](Campaign* c) { c->creatives.clear(); }) ==
+        "campaigns[0].creatives: must have at least one creative");
+  CHECK(with([](Campaign* c) { c->bid.action = Action::kClick; }) ==
+        "campaigns[0].bid.value_per_action: must be > 0, got 0");
+  CHECK(with([](Campaign* c) {
+          c->targeting.Include(Attribute::kMake, {std::string(300, 'y')});
+        }).starts_with("campaigns[0].targeting.make.include[0]: must have from 1 to 255 bytes"));
+}
+
+TEST_CASE("The list of faults has an end") {
+  std::vector<Campaign> in;
+  for (int i = 0; i < 500; ++i) {
+    in.push_back(Valid(std::to_string(i)));
+    in.back().advertiser.clear();
+  }
+  const std::string faults = FaultsOf(in);
+  CHECK(std::count(faults.begin(), faults.end(), '\n') == 100);
+  CHECK(faults.ends_with("\nand 400 more"));
+}
+
+TEST_CASE("Equal contents have equal fingerprints in any order, others differ") {
+  const auto a = Catalog::Build({Valid("a"), Valid("b")});
+  const auto b = Catalog::Build({Valid("b"), Valid("a")});
+  Campaign changed = Valid("b");
+  changed.creatives[0].tone = "calm";
+  const auto c = Catalog::Build({Valid("a"), changed});
+  REQUIRE((a.ok() && b.ok() && c.ok()));
+  CHECK((*a)->fingerprint() == (*b)->fingerprint());
+  CHECK((*a)->fingerprint() != (*c)->fingerprint());
+}
+
+TEST_CASE("An empty catalog serves") {
+  const auto empty = Catalog::Build({});
+  REQUIRE(empty.ok());
+  CHECK((*empty)->size() == 0);
+  Request r;
+  TargetingQuery query;
+  std::vector<uint32_t> found;
+  (*empty)->targeting().Read(r, absl::UnixEpoch(), &query);
+  CHECK((*empty)->targeting().Match(query, &found) == 0);
+}
+
+TEST_CASE("The generator makes the same valid catalog for the same seed") {
+  const auto a = GenerateCatalog({.campaigns = 2'000, .seed = 9});
+  const auto b = GenerateCatalog({.campaigns = 2'000, .seed = 9});
+  const auto c = GenerateCatalog({.campaigns = 2'000, .seed = 10});
+  REQUIRE((a != nullptr && b != nullptr && c != nullptr));
+  CHECK(a->size() == 2'000);
+  CHECK(a->fingerprint() == b->fingerprint());
+  CHECK(a->fingerprint() != c->fingerprint());
+}
+
+TEST_CASE("Generated campaigns are half open, some exclude, and all formats occur") {
+  const std::vector<Campaign> campaigns = GenerateCampaigns({.campaigns = 4'000, .seed = 2});
+  size_t no_genre = 0, excludes = 0, conditions = 0;
+  std::vector<size_t> formats(5);
+  for (const Campaign& c : campaigns) {
+    bool genre = false;
+    for (const Condition& condition : c.targeting.conditions) {
+      ++conditions;
+      excludes += condition.exclude;
+      genre |= condition.attribute == Attribute::kGenre;
+    }
+    no_genre += !genre;
+    ++formats[static_cast<size_t>(c.creatives[0].format)];
+  }
+  CHECK(static_cast<double>(no_genre) / 4'000 == Approx(0.5).margin(0.03));
+  CHECK(static_cast<double>(excludes) / static_cast<double>(conditions) ==
+        Approx(0.125).margin(0.02));
+  for (size_t f = 1; f <= 4; ++f) CHECK(formats[f] > 300);
+}
+
+TEST_CASE("A kill switch acts at once, survives, and can be undone") {
+  KillSwitches switches(64);
+  CHECK(!switches.Killed(7));
+  CHECK(switches.Kill(7).ok());
+  CHECK(switches.Kill(7).ok());
+  CHECK(switches.Killed(7));
+  CHECK(!switches.Killed(8));
+  CHECK(switches.size() == 1);
+  CHECK(switches.Revive(7));
+  CHECK(!switches.Revive(7));
+  CHECK(!switches.Killed(7));
+  for (uint64_t special : {uint64_t{0}, uint64_t{1}}) {
+    CHECK(!switches.Killed(special));
+    CHECK(switches.Kill(special).ok());
+    CHECK(switches.Killed(special));
+    CHECK(switches.Revive(special));
+  }
+}
+
+TEST_CASE("Kill switches agree with a set through many changes, and say when they are full") {
+  KillSwitches switches(32);
+  Random random(4);
+  std::vector<bool> killed(48);
+  size_t count = 0, refused = 0;
+  for (int step = 0; step < 20'000; ++step) {
+    const uint64_t key = random.Below(48);
+    if (random.Chance(0.6)) {
+      const bool ok = switches.Kill(key * 1000).ok();
+      REQUIRE(ok == (killed[key] || count < 32));
+      refused += !ok;
+      if (ok && !killed[key]) ++count, killed[key] = true;
+    } else {
+      REQUIRE(switches.Revive(key * 1000) == killed[key]);
+      if (killed[key]) --count, killed[key] = false;
+    }
+    const uint64_t probe = random.Below(48);
+    REQUIRE(switches.Killed(probe * 1000) == killed[probe]);
+    REQUIRE(switches.size() == count);
+  }
+  CHECK(refused > 0);
+}
+
+TEST_CASE("Readers of kill switches never miss a campaign that stays killed") {
+  KillSwitches switches(256);
+  for (uint64_t key = 1'000; key < 1'050; ++key) REQUIRE(switches.Kill(key).ok());
+  std::atomic<bool> stop{false};
+  std::atomic<uint64_t> missed{0}, reads{0};
+  std::vector<std::thread> readers;
+  for (int t = 0; t < 2; ++t) {
+    readers.emplace_back([&] {
+      while (!stop.load(std::memory_order_relaxed)) {
+        for (uint64_t key = 1'000; key < 1'050; ++key) {
+          missed.fetch_add(switches.Killed(key) ? 0 : 1, std::memory_order_relaxed);
+        }
+        reads.fetch_add(50, std::memory_order_relaxed);
+      }
+    });
+  }
+  Random random(8);
+  for (int i = 0; i < 100'000 || reads.load(std::memory_order_relaxed) == 0; ++i) {
+    const uint64_t key = random.Below(150);  // never the fifty
+    if (random.Chance(0.5)) {
+      REQUIRE(switches.Kill(key).ok());
+    } else {
+      switches.Revive(key);
+    }
+  }
+  stop.store(true, std::memory_order_relaxed);
+  for (std::thread& t : readers) t.join();
+  CHECK(missed.load() == 0);
+}
+
+}  // namespace
+}  // namespace adagents::ads
