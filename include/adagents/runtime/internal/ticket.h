@@ -77,12 +77,12 @@ struct Ticket final : RequestState {
     }
   }
 
-  void MakeFallback(int which, const Board& board) override {
+  void MakeFallback(int which, const Board& sealed) override {
     ResetValue(results[which]);
     if (!shared->fallback) return;
     try {
       results[which] =
-          shared->fallback(*static_cast<const typename Traits::Value*>(this->request), board);
+          shared->fallback(*static_cast<const typename Traits::Value*>(this->request), sealed);
     } catch (...) {  // the host's code; the empty result is the answer then
       ResetValue(results[which]);
     }
