@@ -77,12 +77,12 @@ struct Ticket final : RequestState {
     }
   }
 
-  void MakeFallback(int which, const Board& sealed) override {
+  void MakeFallback(int which, const Board& published) override {
     ResetValue(results[which]);
     if (!shared->fallback) return;
     try {
       results[which] =
-          shared->fallback(*static_cast<const typename Traits::Value*>(this->request), sealed);
+          shared->fallback(*static_cast<const typename Traits::Value*>(this->request), published);
     } catch (...) {  // the host's code; the empty result is the answer then
       ResetValue(results[which]);
     }
