@@ -1,0 +1,222 @@
+#include "adagents/blackboard/table.h"
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <set>
+#include <stdexcept>
+#include <unordered_map>
+
+#include "adagents/base/random.h"
+#include "adagents/testing/virtual_clock.h"
+#include "blackboard/support.h"
+#include "catch.h"
+
+namespace adagents {
+namespace {
+
+using Numbers = Table<uint64_t, uint64_t>;
+
+uint64_t Get(const Numbers& table, uint64_t key) {
+  uint64_t value = 0;
+  return table.Find(key, &value) ? value : 0;
+}
+
+TEST_CASE("a table finds what was put, updates in place and erases") {
+  Numbers table({.capacity = 100});
+  CHECK(table.Put(1, 10) == Upserted::kInserted);
+  CHECK(table.Put(1, 11) == Upserted::kUpdated);
+  CHECK(Get(table, 1) == 11);
+  CHECK_FALSE(table.Contains(2));
+  CHECK(table.Upsert(1, [](uint64_t& v, bool existed) { v += existed ? 1 : 100; }) ==
+        Upserted::kUpdated);
+  CHECK(Get(table, 1) == 12);
+  CHECK(table.Erase(1));
+  CHECK_FALSE(table.Erase(1));
+  CHECK(Get(table, 1) == 0);
+  CHECK(table.SizeGuess() == 0);
+}
+
+TEST_CASE("an entry is gone when its time to live is over, and a new one starts from nothing") {
+  testing::VirtualClock clock;
+  Numbers table({.capacity = 100, .ttl = absl::Seconds(10), .clock = &clock});
+  table.Put(1, 10);
+  clock.Advance(absl::Seconds(9));
+  CHECK(Get(table, 1) == 10);
+  table.Put(1, 11);  // renews
+  clock.Advance(absl::Seconds(9));
+  CHECK(Get(table, 1) == 11);
+  clock.Advance(absl::Seconds(1));
+  CHECK_FALSE(table.Contains(1));
+  CHECK_FALSE(table.Erase(1));
+  table.Put(2, 20);
+  clock.Advance(absl::Seconds(11));
+  CHECK(table.Upsert(2, [](uint64_t& v, bool existed) {
+    CHECK_FALSE(existed);
+    CHECK(v == 0);
+    v = 1;
+  }) == Upserted::kInserted);
+}
+
+TEST_CASE("a window that counts from creation is not renewed by writes") {
+  testing::VirtualClock clock;
+  Numbers table({.ttl = absl::Seconds(10), .expiry = Expiry::kAfterCreation, .clock = &clock});
+  table.Put(1, 1);
+  clock.Advance(absl::Seconds(6));
+  table.Put(1, 2);
+  clock.Advance(absl::Seconds(4));
+  CHECK_FALSE(table.Contains(1));
+}
+
+TEST_CASE("a full set evicts the entry that expires first, or refuses if caps must stay") {
+  testing::VirtualClock clock;
+  TableOptions options{.capacity = 1, .ttl = absl::Seconds(100), .clock = &clock};
+  Numbers sessions(options);  // one set
+  options.when_full = WhenFull::kRefuse;
+  Numbers caps(options);
+  for (uint64_t key = 1; key <= Numbers::kWays; ++key) {
+    CHECK(sessions.Put(key, key) == Upserted::kInserted);
+    CHECK(caps.Put(key, key) == Upserted::kInserted);
+    clock.Advance(absl::Seconds(1));
+  }
+  sessions.Put(1, 1);  // now key 2 expires first
+  CHECK(sessions.Put(100, 1) == Upserted::kInserted);
+  CHECK(sessions.Contains(1));
+  CHECK_FALSE(sessions.Contains(2));
+  CHECK(sessions.evicted() == 1);
+
+  bool called = false;
+  CHECK(caps.Upsert(100, [&](uint64_t&, bool) { called = true; }) == Upserted::kFull);
+  CHECK_FALSE(called);
+  CHECK(caps.refused() == 1);
+  CHECK(caps.Put(1, 5) == Upserted::kUpdated);  // what is there can still be written
+  for (uint64_t key = 1; key <= Numbers::kWays; ++key) CHECK(caps.Contains(key));
+  clock.Advance(absl::Seconds(95));  // key 2 and more have expired
+  CHECK(caps.Put(100, 1) == Upserted::kInserted);
+  CHECK(caps.evicted() == 0);
+}
+
+TEST_CASE("without a time to live a full set evicts its entries in turn") {
+  Numbers table({.capacity = 1});
+  for (uint64_t key = 1; key <= 100; ++key) {
+    table.Put(key, key);
+    CHECK(Get(table, key) == key);
+  }
+  CHECK(table.SizeGuess() == Numbers::kWays);
+  for (uint64_t key = 88; key <= 100; ++key) CHECK(Get(table, key) == key);
+}
+
+TEST_CASE("an upsert whose functor throws changes nothing and leaves the set usable") {
+  Numbers table({.capacity = 1});
+  table.Put(1, 10);
+  CHECK_THROWS_AS(table.Upsert(1,
+                               [](uint64_t& v, bool) {
+                                 v = 99;
+                                 throw std::runtime_error("user error");
+                               }),
+                  std::runtime_error);
+  CHECK(Get(table, 1) == 10);
+  CHECK(table.Put(1, 11) == Upserted::kUpdated);
+}
+
+TEST_CASE("keys and values of any trivially copyable type") {
+  struct Key {
+    uint32_t campaign, listener;
+    bool operator==(const Key&) const = default;
+  };
+  struct Value {
+    char text[21];
+  };
+  Table<Key, Value> table({.capacity = 10});
+  table.Put({1, 2}, Value{"twenty characters ok"});
+  Value value{};
+  REQUIRE(table.Find({1, 2}, &value));
+  CHECK(std::string(value.text) == "twenty characters ok");
+  CHECK_FALSE(table.Contains({2, 1}));
+}
+
+TEST_CASE("a table agrees with a map under random operations, as long as nothing is evicted") {
+  const uint64_t seed = 20240607;
+  INFO("seed " << seed);
+  Random random(seed);
+  Numbers table({.capacity = 4000});
+  std::unordered_map<uint64_t, uint64_t> model;
+  for (int i = 0; i < 100000; ++i) {
+    const uint64_t key = random.Below(1500);
+    switch (random.Below(4)) {
+      case 0:
+        REQUIRE(table.Erase(key) == (model.erase(key) == 1));
+        break;
+      case 1: {
+        const uint64_t value = random();
+        REQUIRE(table.Put(key, value) != Upserted::kFull);
+        model[key] = value;
+        break;
+      }
+      default: {
+        uint64_t value = 0;
+        const auto it = model.find(key);
+        REQUIRE(table.Find(key, &value) == (it != model.end()));
+        if (it != model.end()) REQUIRE(value == it->second);
+      }
+    }
+  }
+  REQUIRE(table.evicted() == 0);
+  std::map<uint64_t, uint64_t> seen;
+  table.ForEach([&](uint64_t key, uint64_t value) { CHECK(seen.emplace(key, value).second); });
+  CHECK(seen == std::map<uint64_t, uint64_t>(model.begin(), model.end()));
+  CHECK(table.SizeGuess() == model.size());
+}
+
+TEST_CASE("at capacity 96 % of random keys fit, at 80 % of it 99 %") {
+  for (const auto& [share, least] : {std::pair{1.0, 0.96}, std::pair{0.8, 0.99}}) {
+    Numbers table({.capacity = 200000, .when_full = WhenFull::kRefuse});
+    const auto keys = static_cast<uint64_t>(200000 * share);
+    for (uint64_t key = 0; key < keys; ++key) table.Put(key * 7919, key);
+    CHECK(static_cast<double>(table.SizeGuess()) > least * static_cast<double>(keys));
+    CHECK(table.SizeGuess() + static_cast<size_t>(table.refused()) == keys);
+  }
+}
+
+TEST_CASE("ten million sessions of 128 bytes fit in 2 GiB") {
+  const Table<uint64_t, std::array<char, 128>> table({.capacity = 10'000'000});
+  CHECK(table.bytes() < size_t{2} << 30);
+}
+
+TEST_CASE("counts on real threads: no increment lost, no torn value, no duplicate") {
+  struct Pair {
+    uint64_t a, b;
+  };
+  constexpr uint64_t kKeys = 64;
+  constexpr int kEach = 20000;
+  Table<uint64_t, Pair> table({.capacity = 200});
+  std::atomic<uint64_t> torn{0}, missed{0};
+  for (uint64_t key = 0; key < kKeys; ++key) table.Put(key, {0, 0});
+  RunThreads(4, [&](int me) {
+    Random random(static_cast<uint64_t>(me));
+    for (int i = 0; i < kEach; ++i) {
+      const uint64_t key = random.Below(kKeys);
+      if (me < 2) {
+        table.Upsert(key, [](Pair& v, bool) { ++v.a, ++v.b; });
+      } else {
+        Pair value{};
+        missed += table.Find(key, &value) ? 0 : 1;
+        torn += value.a != value.b ? 1 : 0;
+      }
+    }
+  });
+  CHECK(torn == 0);
+  CHECK(missed == 0);
+  uint64_t sum = 0;
+  std::set<uint64_t> keys;
+  table.ForEach([&](uint64_t key, const Pair& v) {
+    sum += v.a;
+    CHECK(keys.insert(key).second);
+  });
+  CHECK(sum == 2 * kEach);
+  CHECK(keys.size() == kKeys);
+}
+
+}  // namespace
+}  // namespace adagents
