@@ -41,7 +41,7 @@ TEST_CASE("a pin keeps its version while new ones are published") {
   CHECK(Tracked::alive == 0);
 }
 
-TEST_CASE("an unpin frees nothing; the next publish does") {
+TEST_CASE("an unpin frees nothing and the next publish does") {
   Snap snap(std::make_unique<const Tracked>(1));
   {
     const auto pin = snap.Pin();

@@ -22,7 +22,7 @@ trap 'rm -f "$expected"' EXIT
 awk '
   /^\/\/ (Output|Prints):?[ \t]*$/ { inside = 1; next }
   !/^\/\// { if (inside || FNR > 1) exit }
-  inside { sub(/^\/\/( {1,3})?/, ""); print }
+  inside { sub(/^\/\/ ? ? ?/, ""); print }  # no intervals: mawk has none
 ' "$example" > "$expected"
 [[ -s $expected ]] || { echo "$example does not say what it prints ('// Output:')"; exit 1; }
 "$(dirname "$0")/compare_output.sh" "$expected" "$program"
