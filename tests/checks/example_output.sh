@@ -22,7 +22,11 @@ trap 'rm -f "$expected"' EXIT
 awk '
   /^\/\/ (Output|Prints):?[ \t]*$/ { inside = 1; next }
   !/^\/\// { if (inside || FNR > 1) exit }
-  inside { sub(/^\/\/ ? ? ?/, ""); print }  # no intervals: mawk has none
+  inside {  # by hand: mawk knows no intervals and gets `( )?` in a row wrong
+    line = substr($0, 3)
+    for (i = 0; i < 3 && substr(line, 1, 1) == " "; i++) line = substr(line, 2)
+    print line
+  }
 ' "$example" > "$expected"
 [[ -s $expected ]] || { echo "$example does not say what it prints ('// Output:')"; exit 1; }
 "$(dirname "$0")/compare_output.sh" "$expected" "$program"
