@@ -37,8 +37,9 @@ struct Slice {
   double cpu_us = 0;  // processor time of the whole process per decision, a paced client's gaps off
   double allocations = 0;  // heap allocations of the whole process per decision
   uint64_t decisions = 0;
-  uint64_t degraded = 0;  // decisions, warm-up included, that were cut short and say so
-  uint64_t wrong = 0;     // decisions, warm-up included, that differ from the floor's
+  double others_share = 0;  // of the machine, used by other processes meanwhile, warm-up included
+  uint64_t degraded = 0;    // decisions, warm-up included, that were cut short and say so
+  uint64_t wrong = 0;       // decisions, warm-up included, that differ from the floor's
 };
 
 /// Not thread-safe: one slice at a time. Whatever it starts is stopped when Run returns, so that

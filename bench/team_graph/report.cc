@@ -110,6 +110,7 @@ Summary Results::Summarize(char body, Mode mode, std::string_view contestant) co
   sum.p50_over_floor_us = median([](S s, S f) { return s.p50_us - f.p50_us; });
   for (const Slice& s : mine) {
     sum.wrong += s.wrong;
+    sum.disturbed += s.others_share > kQuietShare ? 1 : 0;
     sum.degraded += s.degraded;
     sum.decisions += s.decisions;
   }
@@ -147,6 +148,9 @@ void PrintTable(std::FILE* out, bool colour, const RunInfo& info, const Results&
             width, Us(s.median.p50_us), Times(s.p50_ratio), Us(s.median.p99_us), Times(s.p99_ratio),
             Rate(s.median.per_second), Times(s.rate_ratio), Us(s.median.cpu_us), Times(s.cpu_ratio),
             s.median.allocations);
+        if (s.disturbed > 0) {
+          line += paint("2", fmt::format("  {} of {} rounds disturbed", s.disturbed, info.rounds));
+        }
         if (s.degraded > 0) line += paint("33", fmt::format("  {} degraded", s.degraded));
         if (s.wrong > 0) line += paint("31", fmt::format("  {} WRONG", s.wrong));
         fmt::print(out, "{}\n", c->ours() ? paint("36", std::move(line)) : line);
@@ -192,7 +196,7 @@ std::string ToJson(const RunInfo& info, const Results& results, const Contestant
   json doc;
   doc["machine"] = {{"cores", info.cores},
                     {"rounds_per_us", info.rounds_per_us},
-                    {"others_share", info.others_share},
+                    {"slices_redone", info.redone},
                     {"clock", info.tsc ? "tsc" : "steady_clock"}};
   doc["rounds"] = info.rounds;
   doc["slice_ms"] = info.slice_ms;
@@ -217,6 +221,7 @@ std::string ToJson(const RunInfo& info, const Results& results, const Contestant
                                {"cpu_ratio", s.cpu_ratio},
                                {"p50_over_floor_us", s.p50_over_floor_us},
                                {"decisions", s.decisions},
+                               {"disturbed_rounds", s.disturbed},
                                {"degraded", s.degraded},
                                {"wrong", s.wrong}});
       }

@@ -17,6 +17,10 @@ struct Cell {
   std::vector<Slice> rounds;
 };
 
+/// More than this share of the machine used by other processes, and a slice is in doubt. Not less:
+/// the system counts in hundredths of a second, and a slice has some fifteen of them.
+inline constexpr double kQuietShare = 0.15;
+
 /// Medians over the rounds. A ratio is taken within each round, against the floor's slice of the
 /// same round, and then the median of the ratios: a slow moment of the machine slows both.
 struct Summary {
@@ -24,6 +28,7 @@ struct Summary {
   double p50_ratio = 0, p99_ratio = 0, rate_ratio = 0, cpu_ratio = 0;
   double p50_over_floor_us = 0;
   uint64_t wrong = 0, degraded = 0, decisions = 0;
+  int disturbed = 0;  // rounds in which other processes used more than kQuietShare of the machine
 };
 
 struct RunInfo {
@@ -33,7 +38,7 @@ struct RunInfo {
   int rounds = 0;
   double slice_ms = 0;
   std::string heap_counts;
-  double others_share = 0;  // of the machine's processor time, used by other processes meanwhile
+  int redone = 0;  // slices measured again because other processes disturbed them
 };
 
 class Results {
