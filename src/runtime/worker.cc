@@ -306,8 +306,9 @@ ShutdownReport Core::Shutdown(absl::Duration grace) {
     return report;
   }
   const auto wait_until = [&](auto done) {
-    while (!done() && !by.Passed(clock().Now())) std::this_thread::yield();
-    return done();
+    bool is_done = done();  // once each time: taking a crew succeeds only once
+    for (; !is_done && !by.Passed(clock().Now()); is_done = done()) std::this_thread::yield();
+    return is_done;
   };
   // All tickets and all callers' crews in our hands: nothing is in flight.
   uint32_t tickets = 0;

@@ -61,11 +61,11 @@ struct RuntimeOptions {
   /// Let idle workers take part in single decisions whose plan gains from it.
   bool share_work = true;
 
-  BreakerOptions breaker;
+  BreakerOptions breaker = {};
   /// Must stay alive as long as the runtime. Anything but a system clock needs `inline_scheduler`.
   const Clock* clock = &SystemClock::Get();
-  std::optional<InlineScheduler> inline_scheduler;
-  LogSink log;
+  std::optional<InlineScheduler> inline_scheduler = {};
+  LogSink log = {};
 };
 
 struct CallOptions {
