@@ -116,7 +116,10 @@ void Catalog::Freeze() {
     c.index = i;
     facts_.push_back(FactsOf(c));
     facts_.back().first_creative = static_cast<uint32_t>(creative_facts_.size());
-    for (size_t k = 0; k < c.creatives.size(); ++k) creative_facts_.push_back(FactsOf(c, k));
+    for (size_t k = 0; k < c.creatives.size(); ++k) {
+      creative_facts_.push_back(FactsOf(c, k));
+      relevance_features_.push_back(CreativeFeatures::Of(c, c.creatives[k]));
+    }
     adomain_begin_.push_back(static_cast<uint32_t>(adomain_keys_.size()));
     for (const std::string& d : c.adomain) adomain_keys_.push_back(StableHash64(d));
     cat_begin_.push_back(static_cast<uint32_t>(cat_keys_.size()));

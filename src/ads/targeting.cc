@@ -144,7 +144,7 @@ void TargetingIndex::Read(const Request& request, absl::Time now, TargetingQuery
   query->any_imp_ = false;
   query->values_.clear();
   query->shapes_.clear();
-  query->hour_of_week_ = sets_->any_hours ? TargetingFacts::HourOfWeek(request, now) : 0;
+  query->hour_of_week_ = TargetingFacts::HourOfWeek(request, now);
   TargetingFacts::ForEachValue(request, now, [&](Attribute a, std::string_view value) {
     const AttributeSets& sets = sets_->attributes[static_cast<size_t>(a)];
     if (sets.first_value == sets.end_value) return;  // nobody asks

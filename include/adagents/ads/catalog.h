@@ -25,6 +25,7 @@
 
 #include "absl/status/statusor.h"
 #include "adagents/ads/campaign.h"
+#include "adagents/ads/relevance_features.h"
 #include "adagents/base/money.h"
 
 namespace adagents::ads {
@@ -95,6 +96,9 @@ class Catalog {
   const Creative& creative(const CreativeFacts& f) const {
     return campaigns_[f.campaign].creatives[f.in_campaign];
   }
+  /// What the relevance model sees of each creative; same places as creative_facts has: the k-th
+  /// creative of campaign i is at facts(i).first_creative + k.
+  std::span<const CreativeFeatures> relevance_features() const { return relevance_features_; }
   size_t creative_total() const { return creative_facts_.size(); }
 
   /// StableHash64 of each advertiser domain, and of each category with its parents ("IAB2-3" gives
@@ -126,6 +130,7 @@ class Catalog {
   std::vector<Campaign> campaigns_;
   std::vector<CampaignFacts> facts_;
   std::vector<CreativeFacts> creative_facts_;
+  std::vector<CreativeFeatures> relevance_features_;
   std::vector<uint32_t> adomain_begin_, cat_begin_;  // size() + 1 offsets
   std::vector<uint64_t> adomain_keys_, cat_keys_;
   std::vector<uint32_t> by_key_;  // campaign indices by rising key

@@ -24,9 +24,10 @@ namespace adagents::ads {
 struct GeneratorOptions {
   size_t campaigns = 10'000;  // at most Catalog::kMaxCampaigns
   uint64_t seed = 1;
-  /// Share of campaigns that leave an attribute open, per attribute, in [0, 1]: how many
-  /// candidates a request finds grows steeply with it. See kOpenForHundred and the like.
-  double open = 0.5;
+  /// Share of campaigns that leave an attribute open, per attribute, in [0, 1]; the number of
+  /// candidates grows steeply with it. Among 10,000 campaigns the recorded web and app requests
+  /// find 78 and 67 candidates on average at 0.55, 461 and 537 at 0.8.
+  double open = 0.55;
 };
 
 /// The campaigns in no particular order, each valid. Thread-safe.
