@@ -1,0 +1,157 @@
+// Engine: a catalog and the team of agents that decides over it, behind one object. What an ad
+// server embeds:
+//
+//   ads::EngineOptions options;
+//   options.catalog = std::move(*catalog);
+//   auto engine = ads::Engine::Create(std::move(options));     // says exactly what is wrong
+//   ...
+//   openrtb::Reader reader;  openrtb::Writer writer;           // reader: one per thread
+//   auto request = reader.Read(body);
+//   if (!request.ok()) return Refuse(request.status());
+//   Answer<ads::Decision> answer = (*engine)->Decide(*request);   // within min(50 ms, tmax)
+//   writer.Write(**request, answer.value, absl::Now(), &out);
+//
+// It differs from Runtime in that it knows ads: it takes tmax from the request, sees to consent,
+// gives every answer without a bid its nbr, and can say why a campaign was not shown.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/statusor.h"
+#include "adagents/ads/agents/auction.h"
+#include "adagents/ads/agents/availability.h"
+#include "adagents/ads/currency_rates.h"
+#include "adagents/ads/keys.h"
+#include "adagents/runtime/runtime.h"
+
+namespace adagents::ads {
+
+using AdRuntime = Runtime<RequestPtr, Decision>;
+
+struct EngineOptions {
+  /// What to sell from the start; null: nothing, until SwapCatalog().
+  std::unique_ptr<const Catalog> catalog;
+
+  /// Threads, deadline (50 ms), clock, inline scheduler, log.
+  RuntimeOptions runtime;
+
+  /// The currency to bid in where the request allows it, and what one unit of it buys of others.
+  Currency currency;
+  std::vector<std::pair<Currency, double>> rates;
+
+  AvailabilityOptions availability;
+  AuctionOptions auction;
+  RelevanceOptions relevance{.rows = 1 << 14};
+  OutcomeBookOptions outcomes;
+  /// Campaigns that can be switched off at one time.
+  size_t kill_switches = KillSwitches::kDefaultCapacity;
+
+  /// The upper 24 bits of every decision's id, to tell the decisions of two runs apart. 0: the
+  /// seconds of the wall clock; with the inline scheduler: 1, so that runs repeat exactly.
+  uint32_t epoch = 0;
+
+  /// Adds agents and state of your own to the team, or other agents than the built-in ones under
+  /// their keys. Called once by Create().
+  std::function<void(AdRuntime::Builder&)> customize;
+};
+
+/// A moment's numbers; counts since the start.
+struct EngineStats {
+  Stats runtime;
+  uint64_t bids = 0;                                      ///< in all decisions
+  uint64_t decisions_with_bids = 0;
+  std::vector<std::pair<Nbr, uint64_t>> no_bids;          ///< by reason, rising, only those that were
+  uint64_t catalog_version = 0;                           ///< 1 for the first, then one more each
+  size_t campaigns = 0;
+  size_t switched_off = 0;
+  size_t outcomes_waiting = 0;
+};
+
+/// Thread-safe, except that destruction must not overlap other calls. Answers' decisions point into
+/// the catalog, so they must be gone before the engine is.
+class Engine {
+ public:
+  using Callback = AdRuntime::Callback;
+
+  /// InvalidArgument or FailedPrecondition that names what is wrong with the options or the team.
+  static absl::StatusOr<std::unique_ptr<Engine>> Create(EngineOptions options);
+  ~Engine();
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  /// Decides within min(the runtime's deadline, options.tmax, the request's tmax), whatever agents
+  /// do; see Runtime::Decide() for strict and trusted calls. Never fails: without a bid,
+  /// `value.nbr` says why. Agents never see what the listener has not consented to, also in
+  /// requests made by hand.
+  Answer<Decision> Decide(const RequestPtr& request, const CallOptions& options = {});
+
+  /// The same without a waiting thread; `callback` is called exactly once, never inside this call.
+  void DecideAsync(const RequestPtr& request, const CallOptions& options, Callback callback);
+
+  /// What became of a bid; agents learn from it. ResourceExhausted when too many events wait,
+  /// FailedPrecondition after shutdown.
+  absl::Status Record(const OutcomeEvent& event);
+  /// Learns from impressions whose time for an action has passed. Record() does so on its way;
+  /// call this now and then where events are rare. Returns how many.
+  size_t SettleOutcomes();
+
+  /// Replaces all campaigns at once; decisions in flight end with those they began with.
+  /// InvalidArgument for null, ResourceExhausted when 15 older catalogs are still in use.
+  absl::Status SwapCatalog(std::unique_ptr<const Catalog> catalog);
+  /// The kill switch of one campaign, effective for every decision that begins afterwards. It
+  /// outlives catalog swaps; campaigns that are in no catalog may be switched too.
+  /// ResourceExhausted when too many are off.
+  absl::Status SetCampaignEnabled(std::string_view campaign_id, bool enabled);
+
+  /// Why `campaign_id` would not be shown on `request`, now and with the present state, in plain
+  /// words, a line for each imp and creative; or that it would be. Slow: for people.
+  [[nodiscard]] std::string WhyNot(const RequestPtr& request, std::string_view campaign_id) const;
+
+  /// The decision's chain in plain words: every agent's outcome and reasons with the campaigns'
+  /// names. Needs CallOptions::explain; else it says so.
+  [[nodiscard]] std::string Explain(const Answer<Decision>& answer) const;
+
+  [[nodiscard]] EngineStats GetStats() const;
+
+  /// Answers what is in flight, then ends the threads; see Runtime::Shutdown().
+  ShutdownReport Shutdown(absl::Duration grace);
+
+  /// For publishing events of your own, changing the team, switching agents off, running inline.
+  [[nodiscard]] AdRuntime& runtime() { return *runtime_; }
+  /// The current catalog; a moment later there may be another.
+  [[nodiscard]] CatalogPin PinCatalog() const { return catalog_->Pin(); }
+  [[nodiscard]] RelevanceModels& relevance_models() { return *models_; }
+
+ private:
+  struct Tally;
+  explicit Engine(EngineOptions options);
+  absl::Status Build(EngineOptions options);
+  CallOptions Prepare(const Request& request, const CallOptions& options);
+  static void Finish(Tally& tally, Answer<Decision>* answer);
+  static Decision FromBoard(const Request& request, const Board& board, const CurrencyRates& rates,
+                            const AuctionOptions& auction);
+
+  const AvailabilityOptions availability_;
+  const AuctionOptions auction_;
+  const Clock* const clock_;
+  const uint64_t first_id_;
+  std::shared_ptr<const CurrencyRates> rates_;
+  std::shared_ptr<Snapshot<Catalog>> catalog_;
+  std::shared_ptr<KillSwitches> switches_;
+  std::shared_ptr<RelevanceModels> models_;
+  std::shared_ptr<OutcomeBook> book_;
+  std::unique_ptr<AdRuntime> runtime_;
+
+  std::shared_ptr<Tally> tally_;
+  std::atomic<uint64_t> next_id_{0};
+};
+
+}  // namespace adagents::ads

@@ -1,0 +1,101 @@
+// What the agents of the ad team share: the keys of one decision, in the order in which they are
+// written, and the state that outlives decisions. An agent of your own reads and writes them like
+// the built-in ones:
+//
+//   class NoAlcoholBeforeNoon final : public Agent {
+//     In<ads::Request> request_{this, ads::kRequest};
+//     In<ads::Candidates> candidates_{this, ads::kCandidates};
+//     ...
+//
+// request -> availability -> candidates -> relevance -> scores -> pricing -> prices -> auction ->
+// decision. Scores and prices run parallel to Candidates::items.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "adagents/ads/catalog.h"
+#include "adagents/ads/decision.h"
+#include "adagents/ads/kill_switches.h"
+#include "adagents/ads/outcome_book.h"
+#include "adagents/ads/relevance_features.h"
+#include "adagents/ads/request.h"
+#include "adagents/blackboard/snapshot.h"
+#include "adagents/runtime/key.h"
+
+namespace adagents::ads {
+
+using CatalogPin = Snapshot<Catalog>::Pinned;
+
+/// One creative that may fill one imp. Plain value.
+struct Candidate {
+  uint32_t campaign = 0;  ///< index in the pinned catalog
+  uint16_t creative = 0;  ///< place in Campaign::creatives
+  int16_t deal = -1;      ///< index into Imp::deals; -1: open auction
+  int16_t w = 0, h = 0;   ///< size chosen; 0: not sized
+  int32_t duration_ms = 0;
+  MarkupType mtype = MarkupType::kUnset;
+};
+
+/// The candidates of one imp, as a range of Candidates::items.
+struct ImpRange {
+  uint32_t begin = 0, end = 0;
+  Nbr nbr = Nbr::kNone;  ///< why there are none, when there are none
+};
+
+/// All candidates of one request, imp by imp, within an imp best rank first.
+struct Candidates {
+  CatalogPin catalog;  ///< pinned once per decision; what the indices refer to
+  std::vector<Candidate> items;
+  std::vector<ImpRange> imps;  ///< one per imp of the request, in its order
+  int hour_of_week = 0;        ///< the listener's, 0-167, Monday first
+  Nbr nbr = Nbr::kNone;        ///< why there are none at all, when there are none
+
+  void clear() {
+    catalog = CatalogPin();
+    items.clear();
+    imps.clear();
+    hour_of_week = 0;
+    nbr = Nbr::kNone;
+  }
+};
+
+/// Predicted rates of the action that each candidate is after, in [0, 1]. Empty: not predicted.
+struct Scores {
+  std::vector<float> rate;
+  std::vector<RequestFeatures> imps;  ///< what was predicted from, one per imp of the request
+
+  void clear() {
+    rate.clear();
+    imps.clear();
+  }
+};
+
+/// What each candidate is worth and the floor it has to meet, CPM in `cur`. A negative value: it
+/// may not bid.
+struct Prices {
+  Currency cur;
+  std::vector<Micros> value;
+  std::vector<Micros> floor;
+  Nbr nbr = Nbr::kNone;  ///< why nothing has a price, when nothing has
+
+  void clear() {
+    cur = Currency();
+    value.clear();
+    floor.clear();
+    nbr = Nbr::kNone;
+  }
+};
+
+inline constexpr Key<Request> kRequest{"request"};
+inline constexpr Key<Candidates> kCandidates{"candidates"};
+inline constexpr Key<Scores> kScores{"scores"};
+inline constexpr Key<Prices> kPrices{"prices"};
+inline constexpr Key<Decision> kDecision{"decision"};
+
+inline constexpr StateKey<Snapshot<Catalog>> kCatalog{"catalog"};
+inline constexpr StateKey<KillSwitches> kKillSwitches{"kill_switches"};
+inline constexpr StateKey<RelevanceModels> kRelevanceModels{"relevance_models"};
+inline constexpr StateKey<OutcomeBook> kOutcomeBook{"outcome_book"};
+
+}  // namespace adagents::ads

@@ -1,0 +1,70 @@
+// Reasons that the ad team leaves. The subject is the campaign's key (CampaignFacts::key) where the
+// sentence speaks of a campaign, the index of the imp where it speaks of an imp; Engine::Explain()
+// fills in their names.
+#pragma once
+
+#include <string_view>
+
+#include "adagents/runtime/trace.h"
+
+namespace adagents::ads::reasons {
+
+/// Whether a reason's subject is an imp's index; otherwise it is a campaign's key.
+constexpr bool IsAboutImp(const ReasonCode& code) { return code.name.substr(0, 4) == "imp_"; }
+
+// Availability.
+inline constexpr ReasonCode kMatched{
+    "imp_matched", "imp {subject}: {score} of {threshold} campaigns are for this listener, here and now"};
+inline constexpr ReasonCode kFitted{
+    "imp_fitted", "imp {subject}: {score} creatives of {threshold} campaigns fit it"};
+inline constexpr ReasonCode kSwitchedOff{"switched_off", "campaign {subject} is switched off"};
+inline constexpr ReasonCode kNotInFlight{"not_in_flight",
+                                         "campaign {subject} is not running at this time"};
+inline constexpr ReasonCode kNoCreativeFits{"no_creative_fits",
+                                            "campaign {subject} has no creative that fits the imp"};
+inline constexpr ReasonCode kDealSeat{
+    "deal_seat", "campaign {subject} may not use the deal: its seat or domain is not invited"};
+
+// Relevance.
+inline constexpr ReasonCode kPredicted{
+    "predicted", "campaign {subject}: predicted rate {score} of the action it is after"};
+
+// Pricing.
+inline constexpr ReasonCode kPaysPerImpression{
+    "cpm", "campaign {subject} pays {score} a thousand impressions; the floor is {threshold}"};
+inline constexpr ReasonCode kPaysPerAction{
+    "per_action",
+    "campaign {subject} pays per action: worth {score} a thousand impressions; the floor is "
+    "{threshold}"};
+inline constexpr ReasonCode kBelowFloor{
+    "below_floor", "campaign {subject} is worth {score} a thousand, below the floor of {threshold}"};
+inline constexpr ReasonCode kNoRate{"no_rate",
+                                    "campaign {subject}: no exchange rate for its currency"};
+inline constexpr ReasonCode kFloorCurrency{
+    "imp_floor_currency", "imp {subject}: no exchange rate for the currency of its floor"};
+inline constexpr ReasonCode kNotANumber{
+    "not_a_number", "campaign {subject}: its predicted rate is not a number in [0, 1]"};
+
+// Auction.
+inline constexpr ReasonCode kWon{
+    "won", "campaign {subject} wins at {score}; the impression is worth {threshold} to it"};
+inline constexpr ReasonCode kOutbid{"outbid",
+                                    "campaign {subject} is outbid: {score} against {threshold}"};
+inline constexpr ReasonCode kDealGoesFirst{
+    "deal_first", "campaign {subject} at {score} comes after a deal or a higher priority that bids "
+                  "{threshold}"};
+inline constexpr ReasonCode kBlockedCategory{
+    "blocked_category", "campaign {subject} is in a category that the request blocks (bcat)"};
+inline constexpr ReasonCode kBlockedAdvertiser{
+    "blocked_advertiser", "campaign {subject} is of an advertiser that the request blocks (badv)"};
+inline constexpr ReasonCode kBlockedApp{
+    "blocked_app", "campaign {subject} leads to an app that the request blocks (bapp)"};
+inline constexpr ReasonCode kBlockedSeat{
+    "blocked_seat", "campaign {subject} buys through a seat that the request does not allow"};
+inline constexpr ReasonCode kInPodAlready{
+    "in_pod_already", "campaign {subject} is in this pod already"};
+inline constexpr ReasonCode kPodFull{
+    "pod_full", "campaign {subject} does not fit into what is left of the pod: {score} s of "
+                "{threshold} s"};
+
+}  // namespace adagents::ads::reasons

@@ -1,0 +1,47 @@
+// The arithmetic of pricing, shared by the agent, the fallback and WhyNot().
+#pragma once
+
+#include "absl/functional/function_ref.h"
+#include "adagents/ads/currency_rates.h"
+#include "adagents/ads/keys.h"
+#include "adagents/runtime/trace.h"
+
+namespace adagents::ads::internal {
+
+enum class PriceTrouble : uint8_t { kNone, kBelowFloor, kNoRate, kFloorCurrency, kNotANumber };
+
+/// Prices candidates of one request one after the other. Thread-compatible.
+class Pricer {
+ public:
+  /// All arguments outlive the pricer. `cur`: what values and floors are expressed in.
+  Pricer(const Request& request, const Catalog& catalog, const CurrencyRates& rates, Currency cur)
+      : request_(request), catalog_(catalog), rates_(rates), cur_(cur) {}
+
+  /// Begins with the candidates of imp `index`; false when its floor's currency has no rate.
+  bool BeginImp(size_t index);
+  /// `rate`: the predicted rate; NaN is refused.
+  PriceTrouble Price(const Candidate& candidate, float rate, Micros* value, Micros* floor);
+
+ private:
+  bool ImpFloor(Micros amount, Currency cur, Micros* floor) const;
+  PriceTrouble FloorOf(const Candidate& candidate, Micros* floor) const;
+
+  const Request& request_;
+  const Catalog& catalog_;
+  const CurrencyRates& rates_;
+  const Currency cur_;
+  const Imp* imp_ = nullptr;
+  Micros imp_floor_;
+  bool imp_floor_known_ = false;
+  bool plain_floor_ = true;   // one floor for all candidates of the imp
+  Currency factor_of_;        // the campaign currency that `factor_` is for
+  double factor_ = 1.0;
+  bool factor_known_ = false;
+};
+
+/// Prices all candidates into `out`. `scores` may be empty: prior rates are assumed then.
+void PriceAll(const Request& request, const Candidates& candidates, const Scores& scores,
+              const CurrencyRates& rates, Prices* out,
+              absl::FunctionRef<void(const ReasonCode&, uint64_t subject, Micros, Micros)> because);
+
+}  // namespace adagents::ads::internal

@@ -1,0 +1,270 @@
+#include "adagents/ads/engine.h"
+
+#include <algorithm>
+#include <array>
+
+#include "adagents/ads/agents/pricing.h"
+#include "adagents/ads/agents/relevance.h"
+#include "adagents/ads/reasons.h"
+#include "adagents/base/status.h"
+#include "adagents/blackboard/counter.h"
+#include "ads/agents/auctioneer.h"
+#include "ads/agents/worth.h"
+#include "ads/consent_guard.h"
+#include "ads/why_not.h"
+#include "fmt/format.h"
+
+namespace adagents::ads {
+namespace {
+
+constexpr int kEpochShift = 40;  // 2^40 decisions a run: 250 days at 50,000 a second
+
+uint64_t FirstId(const EngineOptions& options) {
+  uint64_t epoch = options.epoch;
+  if (epoch == 0) {
+    epoch = options.runtime.inline_scheduler
+                ? 1
+                : static_cast<uint64_t>(absl::ToUnixSeconds(options.runtime.clock->WallNow()));
+  }
+  return (epoch & 0xffffff) << kEpochShift;
+}
+
+size_t SlotOf(Nbr nbr, size_t slots) {
+  const int code = static_cast<int>(nbr);
+  constexpr int kOurs = 500, kTheirs = 20;
+  const int slot = code >= kOurs ? code - kOurs + kTheirs : code;
+  return slot >= 0 && static_cast<size_t>(slot) < slots - 1 ? static_cast<size_t>(slot) : slots - 1;
+}
+Nbr NbrOf(size_t slot, size_t slots) {
+  constexpr size_t kOurs = 500, kTheirs = 20;
+  if (slot == slots - 1) return Nbr::kUnknownError;
+  return static_cast<Nbr>(slot >= kTheirs ? slot - kTheirs + kOurs : slot);
+}
+
+/// Why there is no bid, as far as the way in which the decision ended tells.
+Nbr NbrOf(Verdict verdict, Nbr own) {
+  switch (verdict) {
+    case Verdict::kDecided:
+      return own == Nbr::kNone ? Nbr::kUnknownError : own;
+    case Verdict::kFallback:
+      return own == Nbr::kNone ? Nbr::kTechnicalError : own;
+    case Verdict::kExpired:
+      return Nbr::kDeadlineExpired;
+    case Verdict::kVetoed:
+      return Nbr::kGuardFailed;
+    case Verdict::kCancelled:
+      return Nbr::kCancelled;
+    case Verdict::kNoTime:
+      return Nbr::kInsufficientAuctionTime;
+    case Verdict::kOverloaded:
+    case Verdict::kSaturated:
+      return Nbr::kOverloaded;
+    case Verdict::kShutDown:
+      return Nbr::kShuttingDown;
+  }
+  return Nbr::kUnknownError;
+}
+
+}  // namespace
+
+Engine::Engine(EngineOptions options)
+    : availability_(options.availability),
+      auction_(options.auction),
+      clock_(options.runtime.clock),
+      first_id_(FirstId(options)),
+      tally_(std::make_shared<Tally>()) {}
+
+Engine::~Engine() = default;
+
+// Callbacks that come while the engine goes away still count, so it is shared with them.
+struct Engine::Tally {
+  Counter bids, with_bids;
+  // By nbr, those from 500 on moved down; the last for codes that we do not know.
+  static constexpr size_t kSlots = 48;
+  std::array<Counter, kSlots> no_bids;
+};
+
+absl::StatusOr<std::unique_ptr<Engine>> Engine::Create(EngineOptions options) {
+  if (options.runtime.clock == nullptr) return InvalidArgument("runtime.clock is null");
+  EngineOptions basics;
+  basics.runtime = options.runtime;
+  basics.availability = options.availability;
+  basics.auction = options.auction;
+  basics.epoch = options.epoch;
+  std::unique_ptr<Engine> engine(new Engine(std::move(basics)));
+  if (absl::Status status = engine->Build(std::move(options)); !status.ok()) return status;
+  return engine;
+}
+
+absl::Status Engine::Build(EngineOptions options) {
+  auto rates = CurrencyRates::Create(options.currency, std::move(options.rates));
+  if (!rates.ok()) return rates.status();
+  rates_ = std::make_shared<const CurrencyRates>(*std::move(rates));
+  if (options.catalog == nullptr) {
+    auto empty = Catalog::Build({});
+    if (!empty.ok()) return empty.status();
+    options.catalog = *std::move(empty);
+  }
+  catalog_ = std::make_shared<Snapshot<Catalog>>(std::move(options.catalog));
+  switches_ = std::make_shared<KillSwitches>(options.kill_switches);
+  models_ = std::make_shared<RelevanceModels>(options.relevance);
+  if (options.outcomes.clock == nullptr) options.outcomes.clock = clock_;
+  book_ = std::make_shared<OutcomeBook>(options.outcomes);
+
+  AdRuntime::Builder builder(kRequest, kDecision);
+  builder.ShareObject(kCatalog, catalog_)
+      .ShareObject(kKillSwitches, switches_)
+      .ShareObject(kRelevanceModels, models_)
+      .ShareObject(kOutcomeBook, book_)
+      .Add<Availability>(availability_)
+      .Add<Relevance>()
+      .Add<Pricing>(rates_)
+      .Add<Auction>(auction_)
+      .Add<RelevanceLearner>()
+      .Options(std::move(options.runtime))
+      .Fallback([rates = rates_, auction = auction_](const Request& request, const Board& board) {
+        return FromBoard(request, board, *rates, auction);
+      });
+  if (options.customize) options.customize(builder);
+  auto runtime = builder.Build();
+  if (!runtime.ok()) return runtime.status();
+  runtime_ = *std::move(runtime);
+  return absl::OkStatus();
+}
+
+// The best that can be said from what was published: the auction over the prices, or over prices
+// made here from the candidates with whatever scores there are.
+Decision Engine::FromBoard(const Request& request, const Board& board, const CurrencyRates& rates,
+                           const AuctionOptions& auction) {
+  Decision decision;
+  decision.fallback = true;
+  const Candidates* candidates = board.Find(kCandidates);
+  if (candidates == nullptr || !candidates->catalog) return decision;
+  const Scores none;
+  const Scores* scores = board.Find(kScores);
+  if (scores == nullptr) scores = &none;
+  Prices made;
+  const Prices* prices = board.Find(kPrices);
+  if (prices == nullptr) {
+    internal::PriceAll(request, *candidates, *scores, rates, &made,
+             [](const ReasonCode&, uint64_t, Micros, Micros) {});
+    prices = &made;
+  }
+  std::vector<uint32_t> winners;
+  internal::Auctioneer().Run(request, *candidates, *scores, *prices, auction, &decision, &winners,
+                             nullptr);
+  return decision;
+}
+
+CallOptions Engine::Prepare(const Request& request, const CallOptions& options) {
+  CallOptions call = options;
+  if (request.tmax) call.tmax = std::min(call.tmax, absl::Milliseconds(*request.tmax));
+  // Relaxed: ids only have to differ.
+  if (call.id == 0) call.id = first_id_ + 1 + next_id_.fetch_add(1, std::memory_order_relaxed);
+  return call;
+}
+
+void Engine::Finish(Tally& tally, Answer<Decision>* answer) {
+  Decision& d = answer->value;
+  d.id = answer->id;
+  d.trace = answer->id;
+  d.defaulted = static_cast<int16_t>(std::min(answer->defaulted, 0x7fff));
+  d.late = static_cast<int16_t>(std::min(answer->late, 0x7fff));
+  if (!d.bids.empty()) {
+    d.nbr = Nbr::kNone;
+    tally.bids.Add(static_cast<int64_t>(d.bids.size()));
+    tally.with_bids.Add(1);
+    return;
+  }
+  d.nbr = NbrOf(answer->verdict, d.nbr);
+  tally.no_bids[SlotOf(d.nbr, Tally::kSlots)].Add(1);
+}
+
+Answer<Decision> Engine::Decide(const RequestPtr& request, const CallOptions& options) {
+  if (!request || request->imps.empty()) {
+    Answer<Decision> answer;
+    answer.value.nbr = Nbr::kInvalidRequest;
+    Finish(*tally_, &answer);
+    return answer;
+  }
+  const RequestPtr clear = internal::WithConsent(request);
+  const CallOptions call = Prepare(*clear, options);
+  Answer<Decision> answer = runtime_->Decide(clear, call);
+  if (answer.id == 0) answer.id = call.id;
+  Finish(*tally_, &answer);
+  return answer;
+}
+
+void Engine::DecideAsync(const RequestPtr& request, const CallOptions& options,
+                         Callback callback) {
+  // Without imps there is nothing to decide: agents find no candidates and say so.
+  RequestPtr clear = request ? internal::WithConsent(request) : MakeRequest().ptr;
+  const CallOptions call = Prepare(*clear, options);
+  runtime_->DecideAsync(std::move(clear), call,
+                        [tally = tally_, id = call.id, callback = std::move(callback)](
+                            Answer<Decision> answer) mutable {
+                          if (answer.id == 0) answer.id = id;
+                          Finish(*tally, &answer);
+                          callback(std::move(answer));
+                        });
+}
+
+absl::Status Engine::Record(const OutcomeEvent& event) {
+  return runtime_->Publish(event, event.decision);
+}
+
+size_t Engine::SettleOutcomes() { return book_->Settle(clock_->Now(), models_.get()); }
+
+absl::Status Engine::SwapCatalog(std::unique_ptr<const Catalog> catalog) {
+  if (catalog == nullptr) return InvalidArgument("the catalog is null");
+  return catalog_->Publish(std::move(catalog));
+}
+
+absl::Status Engine::SetCampaignEnabled(std::string_view campaign_id, bool enabled) {
+  const uint64_t key = StableHash64(campaign_id);
+  if (!enabled) return switches_->Kill(key);
+  switches_->Revive(key);
+  return absl::OkStatus();
+}
+
+std::string Engine::WhyNot(const RequestPtr& request, std::string_view campaign_id) const {
+  if (!request) return "there is no request\n";
+  const RequestPtr clear = internal::WithConsent(request);
+  return internal::WhyNot({*clear, catalog_->Pin(), *switches_, *models_, *rates_, availability_,
+                           auction_, clock_->WallNow()},
+                          campaign_id);
+}
+
+std::string Engine::Explain(const Answer<Decision>& answer) const {
+  if (answer.trace == nullptr) return "no trace: ask for it with CallOptions::explain\n";
+  const CatalogPin catalog = catalog_->Pin();
+  return answer.trace->InWords([&](const Reason& reason) {
+    if (reason.code != nullptr && reasons::IsAboutImp(*reason.code)) {
+      return fmt::format("#{}", reason.subject);
+    }
+    const auto index = catalog->FindKey(reason.subject);
+    if (!index) return fmt::format("{}", reason.subject);
+    const Campaign& campaign = catalog->campaign(*index);
+    return fmt::format("'{}' ({})", campaign.name, campaign.id);
+  });
+}
+
+EngineStats Engine::GetStats() const {
+  EngineStats stats;
+  stats.runtime = runtime_->GetStats();
+  stats.bids = static_cast<uint64_t>(tally_->bids.Sum());
+  stats.decisions_with_bids = static_cast<uint64_t>(tally_->with_bids.Sum());
+  for (size_t slot = 0; slot < Tally::kSlots; ++slot) {
+    const auto count = static_cast<uint64_t>(tally_->no_bids[slot].Sum());
+    if (count > 0) stats.no_bids.emplace_back(NbrOf(slot, Tally::kSlots), count);
+  }
+  stats.catalog_version = catalog_->version();
+  stats.campaigns = catalog_->Pin()->size();
+  stats.switched_off = switches_->size();
+  stats.outcomes_waiting = book_->waiting();
+  return stats;
+}
+
+ShutdownReport Engine::Shutdown(absl::Duration grace) { return runtime_->Shutdown(grace); }
+
+}  // namespace adagents::ads

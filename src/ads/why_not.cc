@@ -1,0 +1,202 @@
+#include "ads/why_not.h"
+
+#include <vector>
+
+#include "adagents/ads/reasons.h"
+#include "adagents/ads/targeting.h"
+#include "adagents/base/ids.h"
+#include "ads/agents/auctioneer.h"
+#include "ads/agents/deals.h"
+#include "ads/agents/imp_needs.h"
+#include "ads/agents/matcher.h"
+#include "ads/agents/scorer.h"
+#include "ads/agents/worth.h"
+#include "fmt/format.h"
+
+namespace adagents::ads::internal {
+namespace {
+
+std::string Amount(Micros amount, Currency cur) {
+  return fmt::format("{:.2f} {}", amount.units(), cur.code());
+}
+
+/// The whole chain once more, with notes of how each candidate fared.
+struct Replay {
+  struct Fate {
+    const ReasonCode* code = nullptr;
+    double score = 0, threshold = 0;
+  };
+  Candidates candidates;
+  Scores scores;
+  Prices prices;
+  Decision decision;
+  std::vector<uint32_t> winners;
+  std::vector<Fate> fates;  // by candidate
+
+  explicit Replay(const WhyNotSetting& s) {
+    candidates.catalog = s.catalog;
+    Matcher().Run(s.request, s.switches, s.now, s.availability, &candidates, nullptr);
+    Scorer().Run(s.request, candidates, s.models, &scores);
+    if (candidates.items.empty()) return;
+    PriceAll(s.request, candidates, scores, s.rates, &prices,
+             [](const ReasonCode&, uint64_t, Micros, Micros) {});
+    fates.resize(candidates.items.size());
+    const auto note = [&](uint32_t item, const ReasonCode& code, double score, double threshold) {
+      fates[item] = {&code, score, threshold};
+    };
+    const Because because = note;
+    Auctioneer().Run(s.request, candidates, scores, prices, s.auction, &decision, &winners,
+                     &because);
+  }
+};
+
+class Answerer {
+ public:
+  Answerer(const WhyNotSetting& setting, uint32_t index)
+      : s_(setting),
+        catalog_(*setting.catalog),
+        index_(index),
+        campaign_(catalog_.campaign(index)),
+        replay_(setting) {}
+
+  std::string Answer() {
+    text_ = fmt::format("campaign '{}' ({}) on request '{}':\n", campaign_.name, campaign_.id,
+                        s_.request.id);
+    SayState();
+    TargetingQuery query;
+    catalog_.targeting().Read(s_.request, s_.now, &query);
+    for (uint32_t i = 0; i < s_.request.imps.size(); ++i) SayImp(i, &query);
+    if (s_.request.imps.empty()) Say("the request has no imp");
+    return text_;
+  }
+
+ private:
+  void Say(std::string_view line) { text_ += fmt::format("  {}\n", line); }
+  void Say(const Imp& imp, std::string_view line) {
+    text_ += fmt::format("  imp '{}': {}\n", imp.id, line);
+  }
+
+  void SayState() {
+    const CampaignFacts& facts = catalog_.facts(index_);
+    if (s_.switches.Killed(facts.key)) Say("it is switched off");
+    if (!facts.InFlight(absl::ToUnixSeconds(s_.now))) {
+      const auto date = [](absl::Time t) {
+        return std::string(absl::FormatTime(absl::RFC3339_sec, t, absl::UTCTimeZone()));
+      };
+      Say(fmt::format("it runs from {} to {}, and now is {}", date(campaign_.start),
+                      date(campaign_.end), date(s_.now)));
+    }
+    if (!s_.rates.Pick(s_.request)) {
+      Say("the request allows none of the currencies that there is an exchange rate for");
+    }
+  }
+
+  void SayImp(uint32_t i, TargetingQuery* query) {
+    const Imp& imp = s_.request.imps[i];
+    catalog_.targeting().ReadImp(imp, query);
+    const std::vector<Mismatch> mismatches = catalog_.targeting().Explain(*query, index_);
+    for (const Mismatch& m : mismatches) Say(imp, ToString(m));
+    if (!mismatches.empty()) return;
+    const DealChoice deal = ChooseDeal(imp, campaign_, s_.availability.seat);
+    if (deal.deal < 0 && (deal.required || imp.private_auction)) {
+      Say(imp, deal.refused ? "the deal that it buys through does not invite its seat or domain"
+                            : "only deals may bid, and it has none of them");
+      return;
+    }
+    ImpNeeds needs;
+    needs.Read(s_.request, imp);
+    for (const CreativeFacts& creative : catalog_.creative_facts(index_)) {
+      FitSize size;
+      const Misfit misfit = needs.Judge(creative, &size);
+      const std::string& id = catalog_.creative(creative).id;
+      if (misfit != Misfit::kNone) {
+        Say(imp, fmt::format("creative '{}': {}", id, Name(misfit)));
+      } else {
+        SayCandidate(i, imp, creative, id);
+      }
+    }
+  }
+
+  void SayCandidate(uint32_t i, const Imp& imp, const CreativeFacts& creative,
+                    std::string_view id) {
+    if (i >= replay_.candidates.imps.size()) return;
+    const ImpRange& range = replay_.candidates.imps[i];
+    uint32_t k = range.begin;
+    while (k < range.end && (replay_.candidates.items[k].campaign != index_ ||
+                             replay_.candidates.items[k].creative != creative.in_campaign)) {
+      ++k;
+    }
+    if (k == range.end) {
+      const CampaignFacts& facts = catalog_.facts(index_);
+      if (!s_.switches.Killed(facts.key) && facts.InFlight(absl::ToUnixSeconds(s_.now))) {
+        Say(imp, fmt::format("creative '{}' fits, but {} better-ranked candidates filled the list",
+                             id, range.end - range.begin));
+      }
+      return;
+    }
+    Say(imp, fmt::format("creative '{}': {}", id, FateOf(imp, k)));
+  }
+
+  std::string FateOf(const Imp& imp, uint32_t k) {
+    const Candidate& c = replay_.candidates.items[k];
+    const Currency cur = replay_.prices.cur;
+    const float rate = k < replay_.scores.rate.size() ? replay_.scores.rate[k] : 0.0f;
+    const std::string predicted = fmt::format("predicted rate {:.4g}", rate);
+    if (replay_.prices.value.empty()) return "no currency to bid in";
+    Micros value, floor;
+    Pricer pricer(s_.request, catalog_, s_.rates, cur);
+    (void)pricer.BeginImp(static_cast<size_t>(&imp - s_.request.imps.data()));
+    switch (pricer.Price(c, rate, &value, &floor)) {
+      case PriceTrouble::kBelowFloor:
+        return fmt::format("worth {} a thousand ({}), below the floor of {}", Amount(value, cur),
+                           predicted, Amount(floor, cur));
+      case PriceTrouble::kNoRate:
+        return fmt::format("no exchange rate for its currency {}", campaign_.currency.code());
+      case PriceTrouble::kFloorCurrency:
+        return "no exchange rate for the currency of the floor";
+      case PriceTrouble::kNotANumber:
+        return "its predicted rate is not a number in [0, 1]";
+      case PriceTrouble::kNone:
+        break;
+    }
+    const Replay::Fate& fate = replay_.fates[k];
+    const std::string worth =
+        fmt::format("worth {} a thousand ({})", Amount(value, cur), predicted);
+    if (fate.code == nullptr) return worth + ", but the imp was sold before its turn came";
+    if (fate.code == &reasons::kWon) {
+      return fmt::format("{}: it is shown, at {:.2f} {}", worth, fate.score, cur.code());
+    }
+    const auto key = catalog_.facts(index_).key;
+    const Reason reason{fate.code, key, fate.score, fate.threshold};
+    std::string text = fmt::format(
+        "{}; {}", worth, adagents::InWords(reason, [&](const Reason&) { return campaign_.id; }));
+    for (const Bid& bid : replay_.decision.bids) {
+      if (&s_.request.imps[bid.imp] == &imp && bid.campaign != nullptr) {
+        text += fmt::format("; campaign '{}' ({}) is shown, at {}", bid.campaign->name,
+                            bid.campaign->id, Amount(bid.price, bid.cur));
+      }
+    }
+    return text;
+  }
+
+  const WhyNotSetting& s_;
+  const Catalog& catalog_;
+  const uint32_t index_;
+  const Campaign& campaign_;
+  Replay replay_;
+  std::string text_;
+};
+
+}  // namespace
+
+std::string WhyNot(const WhyNotSetting& setting, std::string_view campaign_id) {
+  if (!setting.catalog) return "there is no catalog\n";
+  const std::optional<uint32_t> index = setting.catalog->Find(campaign_id);
+  if (!index) {
+    return fmt::format("campaign '{}' is not in the catalog of {} campaigns\n", campaign_id,
+                       setting.catalog->size());
+  }
+  return Answerer(setting, *index).Answer();
+}
+
+}  // namespace adagents::ads::internal

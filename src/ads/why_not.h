@@ -1,0 +1,29 @@
+// Why a campaign is not shown on a request, in plain words.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "absl/time/time.h"
+#include "adagents/ads/agents/auction.h"
+#include "adagents/ads/agents/availability.h"
+#include "adagents/ads/currency_rates.h"
+#include "adagents/ads/keys.h"
+
+namespace adagents::ads::internal {
+
+/// What the answer depends on, all of one moment.
+struct WhyNotSetting {
+  const Request& request;
+  CatalogPin catalog;
+  const KillSwitches& switches;
+  RelevanceModels& models;
+  const CurrencyRates& rates;
+  const AvailabilityOptions& availability;
+  const AuctionOptions& auction;
+  absl::Time now;
+};
+
+std::string WhyNot(const WhyNotSetting& setting, std::string_view campaign_id);
+
+}  // namespace adagents::ads::internal
