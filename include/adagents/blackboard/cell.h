@@ -33,7 +33,8 @@
 
 namespace adagents {
 
-/// Thread-safe: any number of readers and writers. T is trivially copyable. Holds no pointers, so
+/// Thread-safe: any number of readers and writers. T is trivially copyable and
+/// default-constructible. Holds no pointers, so
 /// it may itself be placed in a Region.
 template <class T, class Atomics = StdAtomics>
 class alignas(kCacheLine) Cell {
@@ -47,9 +48,10 @@ class alignas(kCacheLine) Cell {
 
   /// The value of the last Write() that has returned, or of one that is returning now.
   [[nodiscard]] T Read() const {
+    T value;
     for (;;) {
       const uint64_t state = state_.load(Atomics::At(kRead, std::memory_order_acquire));
-      const T value = Payload::Load(slots_[Current(state)].words, kWordLoad);
+      Payload::Load(slots_[Current(state)].words, &value, kWordLoad);
       if (SameValue(state, state_.load(std::memory_order_relaxed))) return value;
     }
   }
@@ -68,11 +70,12 @@ class alignas(kCacheLine) Cell {
   template <class F>
   T Update(F&& modify) {
     const uint64_t mine = Claim();
+    T before;
     for (;;) {
       uint64_t state = state_.load(Atomics::At(kRead, std::memory_order_acquire));
-      const T before = Payload::Load(slots_[Current(state)].words, kWordLoad);
+      Payload::Load(slots_[Current(state)].words, &before, kWordLoad);
       if (!SameValue(state, state_.load(std::memory_order_relaxed))) continue;
-      const T after = modify(before);
+      const T after = modify(std::as_const(before));
       Payload::Store(slots_[mine].words, after, kWordStore);
       for (const uint64_t read = state; SameValue(read, state);) {
         if (Publish(state, mine)) return after;

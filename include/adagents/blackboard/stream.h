@@ -42,7 +42,7 @@
 
 namespace adagents {
 
-/// Thread-safe. T is trivially copyable. Must outlive its subscribers.
+/// Thread-safe. T is trivially copyable and default-constructible. Must outlive its subscribers.
 template <class T, class Atomics = StdAtomics>
 class Stream {
  public:
@@ -177,13 +177,14 @@ class Stream {
   }
 
   bool Read(uint64_t& cursor, uint64_t& dropped, T* event) const {
+    T value;
     for (;;) {
       const Word& entry = entries_[cursor & Mask()];
       const uint64_t word = entry.load(Atomics::At(kRead, std::memory_order_acquire));
       const uint64_t want = (cursor >> shift_) + 1;
       if (TurnOf(word) < want) return false;
       if (TurnOf(word) == want) {
-        const T value = Payload::Load(nodes_[NodeOf(word)].words, kWordLoad);
+        Payload::Load(nodes_[NodeOf(word)].words, &value, kWordLoad);
         if (entry.load(std::memory_order_relaxed) == word) {
           *event = value;
           ++cursor;

@@ -92,8 +92,8 @@ struct StableHash {
   }
 };
 
-/// Thread-safe. K and V are trivially copyable, K has ==. Throws std::bad_alloc when made without
-/// memory; otherwise every option is brought into range.
+/// Thread-safe. K and V are trivially copyable and default-constructible, K has ==. Throws
+/// std::bad_alloc when made without memory; otherwise every option is brought into range.
 template <class K, class V, class Atomics = StdAtomics, class Hash = StableHash<K>>
 class Table {
  public:
@@ -120,6 +120,7 @@ class Table {
   [[nodiscard]] bool Find(const K& key, V* value, int64_t now) const {
     const Place place = PlaceOf(key);
     const Set& set = sets_[place.set];
+    V copy;
     for (;;) {
       const uint64_t state = set.state.load(Atomics::At(kRead, std::memory_order_acquire));
       bool found = false;
@@ -127,9 +128,9 @@ class Table {
            hits &= hits - 1) {
         const auto slot = static_cast<uint32_t>(std::countr_zero(hits));
         const Entry& entry = entries_[place.set * kSlots + slot];
-        if (!(KeyWords::Load(entry.key, kSlotLoad) == key)) continue;
+        if (!HoldsKey(entry, key)) continue;
         const int64_t expires = ExpiryOf(set, slot);
-        const V copy = ValueWords::Load(entry.value, kSlotLoad);
+        ValueWords::Load(entry.value, &copy, kSlotLoad);
         if (set.state.load(std::memory_order_relaxed) != state) break;
         if (expires <= now) return false;
         *value = copy;
@@ -153,9 +154,9 @@ class Table {
   Upserted Upsert(const K& key, F&& modify) {
     const Place place = PlaceOf(key);
     Set& set = sets_[place.set];
+    const int64_t now = Now();
     const WriterLock lock(set.writer, owner_);
     const uint64_t state = set.state.load(std::memory_order_relaxed);
-    const int64_t now = Now();
     uint32_t old = LiveSlotOf(place, key, state);
     const bool existed = old != kSlots && ExpiryOf(set, old) > now;
 
@@ -172,7 +173,7 @@ class Table {
     V value{};
     int64_t expires = Deadline::After(now, ttl_).nanos();
     if (existed) {
-      value = ValueWords::Load(entries_[place.set * kSlots + old].value, kSlotLoad);
+      ValueWords::Load(entries_[place.set * kSlots + old].value, &value, kSlotLoad);
       if (expiry_ == Expiry::kAfterCreation) expires = ExpiryOf(set, old);
     }
     std::forward<F>(modify)(value, existed);
@@ -218,8 +219,10 @@ class Table {
           const uint64_t state = set.state.load(Atomics::At(kRead, std::memory_order_acquire));
           if ((state >> slot & 1) == 0) break;
           const int64_t expires = ExpiryOf(set, slot);
-          const K key = KeyWords::Load(entry.key, kSlotLoad);
-          const V value = ValueWords::Load(entry.value, kSlotLoad);
+          K key;
+          V value;
+          KeyWords::Load(entry.key, &key, kSlotLoad);
+          ValueWords::Load(entry.value, &value, kSlotLoad);
           if (set.state.load(std::memory_order_relaxed) != state) continue;
           if (expires > now) visit(key, value);
           break;
@@ -338,13 +341,19 @@ class Table {
                Atomics::At(kSlotStore, std::memory_order_release));
   }
 
+  static bool HoldsKey(const Entry& entry, const K& key) {
+    K held;
+    KeyWords::Load(entry.key, &held, kSlotLoad);
+    return held == key;
+  }
+
   /// kSlots when there is none. Under the writer word.
   uint32_t LiveSlotOf(const Place& place, const K& key, uint64_t state) const {
     const Set& set = sets_[place.set];
     for (uint32_t hits = Matches(set, place.fingerprint) & Live(state); hits != 0;
          hits &= hits - 1) {
       const auto slot = static_cast<uint32_t>(std::countr_zero(hits));
-      if (KeyWords::Load(entries_[place.set * kSlots + slot].key, kSlotLoad) == key) return slot;
+      if (HoldsKey(entries_[place.set * kSlots + slot], key)) return slot;
     }
     return kSlots;
   }

@@ -9,17 +9,18 @@
 
 #include <array>
 #include <atomic>
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <type_traits>
+#include <utility>
 
 namespace adagents::internal {
 
 template <class T, class Atomics>
 struct Words {
   static_assert(std::is_trivially_copyable_v<T>, "shared state is copied word by word");
+  static_assert(std::is_default_constructible_v<T>, "a copy is made before it is filled");
   using Word = typename Atomics::template Atomic<uint64_t>;
   static constexpr size_t kCount = (sizeof(T) + 7) / 8;
 
@@ -33,15 +34,32 @@ struct Words {
     }
   }
 
+  /// Straight into `to`, one move per word: by way of a local array, or of a T that is then copied,
+  /// wide loads would wait for the narrower stores before them (measured for 64 bytes: 5.9 ns,
+  /// and 1.4 like this).
   template <class Site>
-  static T Load(const Word* from, Site site) {
-    std::array<uint64_t, kCount> words;
-    for (size_t i = 0; i < kCount; ++i) {
-      words[i] = from[i].load(Atomics::At(site, std::memory_order_acquire));
+  static void Load(const Word* from, T* to, Site site) {
+    auto* bytes = reinterpret_cast<unsigned char*>(to);
+    if constexpr (kCount <= kUnrolled) {
+      LoadAll(from, bytes, site, std::make_index_sequence<kCount>());
+    } else {
+      for (size_t i = 0; i < kCount - 1; ++i) LoadWord<8>(from[i], bytes + 8 * i, site);
+      LoadWord<kLast>(from[kCount - 1], bytes + 8 * (kCount - 1), site);
     }
-    std::array<std::byte, sizeof(T)> bytes;
-    std::memcpy(bytes.data(), words.data(), sizeof(T));
-    return std::bit_cast<T>(bytes);
+  }
+
+ private:
+  static constexpr size_t kUnrolled = 16;
+  static constexpr size_t kLast = sizeof(T) - 8 * (kCount - 1);
+
+  template <size_t kBytes, class Site>
+  static void LoadWord(const Word& from, unsigned char* to, Site site) {
+    const uint64_t word = from.load(Atomics::At(site, std::memory_order_acquire));
+    std::memcpy(to, &word, kBytes);
+  }
+  template <class Site, size_t... kI>
+  static void LoadAll(const Word* from, unsigned char* to, Site site, std::index_sequence<kI...>) {
+    (LoadWord<(kI + 1 == kCount ? kLast : 8)>(from[kI], to + 8 * kI, site), ...);
   }
 };
 
