@@ -31,7 +31,7 @@ namespace {
 struct Options {
   int rounds = 5;
   double slice_ms = 150;
-  double warm_ms = 15;
+  double warm_ms = 120;
   bool quick = false;
   std::string filter, bodies = "ABCDE", json;
 };
@@ -137,7 +137,7 @@ int Main(int argc, char** argv) {
   if (options.quick) {
     options.rounds = 3;
     options.slice_ms = 25;
-    options.warm_ms = 8;
+    options.warm_ms = 60;
   }
 
   Ticks::Calibrate();

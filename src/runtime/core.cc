@@ -9,6 +9,7 @@
 #include "adagents/base/ids.h"
 #include "adagents/runtime/board.h"
 #include "adagents/runtime/internal/events.h"
+#include "adagents/runtime/internal/sharing.h"
 #include "fmt/format.h"
 
 namespace adagents::internal {
@@ -77,6 +78,9 @@ Core::Core(CoreSetup setup)
         std::make_unique<MpmcRing<uint32_t>>(static_cast<size_t>(options_.max_in_flight)));
   }
   events_ = std::make_unique<Events>(this, static_cast<size_t>(options_.max_events));
+  if (options_.share_work && workers_ > 1) {
+    sharing_ = std::make_unique<Sharing>(this, static_cast<int>(workers_), spin_nanos_);
+  }
   permits_.store(static_cast<int>(workers_), std::memory_order_relaxed);
 }
 
@@ -270,7 +274,7 @@ void Core::BeginWatch(Crew& crew, int64_t due) {
 bool Core::EndWatch(Crew& crew) {
   if (!crew.watch.End()) [[likely]]
     return false;
-  health_.Unstuck(*crew.overdue);
+  if (crew.overdue != nullptr) health_.Unstuck(*crew.overdue);
   if (crew.index < threads_) {
     stuck_workers_.fetch_sub(1, std::memory_order_relaxed);
     crew.holds_permit = false;
@@ -491,6 +495,11 @@ void Core::RunOn(Crew& crew, RequestState& state) {
   RunEnd end = RunEnd::kCut;
   if (state.running.load(std::memory_order_relaxed) == nullptr) {
     executor_.Begin(crew, state);
+    crew.this_arrival = state.arrival;
+    if (sharing_ != nullptr && sharing_->Wants(crew) && sharing_->Run(crew, state)) {
+      EndRun(crew, state, RunEnd::kRan);
+      return;
+    }
     StrandTime time{state.arrival, state.arrival};
     end = executor_.RunSteps(crew, state, 0, static_cast<uint32_t>(crew.team->steps.size()), &time);
   } else if (&state.board->plan() == crew.team->plan.get()) {
@@ -501,6 +510,10 @@ void Core::RunOn(Crew& crew, RequestState& state) {
   } else if (Executor::Cut(state, state.generation, End::kExpired)) {
     OnCut(state);  // the plan was changed while it waited: decided from what there is
   }
+  EndRun(crew, state, end);
+}
+
+void Core::EndRun(Crew& crew, RequestState& state, RunEnd end) {
   if (end == RunEnd::kQueued) {
     queued_decisions_.fetch_add(1, std::memory_order_relaxed);
     EndWatch(crew);
@@ -616,6 +629,7 @@ Stats Core::GetStats() {
   for (uint32_t i = 0; i < high_water_.load(std::memory_order_relaxed); ++i) {
     stats.in_flight += tickets_[i]->gate.OpenGeneration() >= 0;
   }
+  stats.shared_decisions = sharing_ != nullptr ? sharing_->shared() : 0;
   stats.queued_decisions = queued_decisions_.load(std::memory_order_relaxed);
   stats.events = events_->delivered();
   stats.events_dropped = events_->dropped();

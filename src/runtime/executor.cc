@@ -165,6 +165,7 @@ RunEnd Executor::Run(Crew& crew, RequestState& state, uint32_t from, uint32_t to
       Failed(state, step, cause, Message(status));
     }
   }
+  crew.current.store(nullptr, std::memory_order_relaxed);
   return RunEnd::kRan;
 }
 

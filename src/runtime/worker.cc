@@ -5,6 +5,7 @@
 
 #include "adagents/runtime/internal/core.h"
 #include "adagents/runtime/internal/events.h"
+#include "adagents/runtime/internal/sharing.h"
 #include "fmt/format.h"
 
 namespace adagents::internal {
@@ -105,6 +106,8 @@ void Core::DrainSaturated() {
   }
 }
 
+bool Core::Offers() const { return sharing_ != nullptr && sharing_->offers(); }
+
 bool Core::HasWork() const {
   for (const auto& lane : lanes_) {
     if (lane->SizeGuess() > 0) return true;
@@ -118,6 +121,13 @@ void Core::NotifyWorkers() {
   if (!worker_parker_.HasWaiters()) return;
   if (spinners_.load(std::memory_order_relaxed) > 0) return;
   worker_parker_.Wake(1);
+}
+
+bool Core::HasIdleWorker() const {
+  int active = 0;
+  for (const auto& crew : crews_) active += crew->watch.Running() != 0;
+  for (const auto& lane : lanes_) active += static_cast<int>(lane->SizeGuess());
+  return active <= static_cast<int>(workers_) - 1;
 }
 
 RequestState* Core::PopTicket(Crew& crew) {
@@ -181,7 +191,9 @@ void Core::WorkerMain(Crew& crew) {
         continue;
       }
     }
-    if (!RunOne(crew)) Idle(crew);
+    if (RunOne(crew)) continue;
+    if (Offers() && sharing_->Help(crew)) continue;
+    Idle(crew);
   }
 }
 
@@ -197,14 +209,14 @@ void Core::Idle(Crew& crew) {
     do {
       for (int i = 0; i < 16 && !found; ++i) {
         StdAtomics::Pause();
-        found = HasWork();
+        found = HasWork() || Offers();
       }
     } while (!found && clock().Now() < until && !stop_.load(std::memory_order_relaxed));
     spinners_.store(0, std::memory_order_release);
     if (found) return;
   }
   const uint32_t ticket = worker_parker_.Announce();
-  if (HasWork() || stop_.load(std::memory_order_acquire) ||
+  if (HasWork() || Offers() || stop_.load(std::memory_order_acquire) ||
       crew.pending.load(std::memory_order_relaxed) != nullptr) {
     worker_parker_.Cancel();
     return;
@@ -261,22 +273,22 @@ int64_t Core::SweepCrews(int64_t now) {
       next = std::min(next, due);
       continue;
     }
+    // Null while it is in no agent: it waits for another thread's strand, or runs a fallback.
     AgentRecord* record = crew->current.load(std::memory_order_relaxed);
-    if (record == nullptr) continue;
     crew->overdue = record;
     if (!crew->watch.MarkOverdue(run)) continue;
-    health_.Late(*record, true);
+    if (record != nullptr) health_.Late(*record, true);
+    const std::string_view agent = record != nullptr ? std::string_view(record->name) : "";
     if (crew->index < threads_) {
-      health_.Log(LogEntry::Level::kError, record->name,
-                  "a worker is stuck in this agent beyond the decision's deadline");
+      health_.Log(LogEntry::Level::kError, agent,
+                  "a worker is stuck beyond the decision's deadline");
       events_->TakeOver(*crew);
       permits_.fetch_add(1, std::memory_order_acq_rel);
       stuck_workers_.fetch_add(1, std::memory_order_acq_rel);
       spare_parker_.Notify();
       if (Saturated()) DrainSaturated();
     } else {
-      health_.Log(LogEntry::Level::kError, record->name,
-                  "a trusted caller is stuck in this agent beyond its deadline");
+      health_.Log(LogEntry::Level::kError, agent, "a trusted caller is stuck beyond its deadline");
       stuck_callers_.fetch_add(1, std::memory_order_relaxed);
     }
   }
@@ -292,6 +304,14 @@ void Core::TimerMain() {
     const int64_t next = std::min(SweepTickets(now), SweepCrews(now));
     if (Saturated()) DrainSaturated();
     if (answers_.SizeGuess() > 0) answer_parker_.Notify();
+    if (sharing_ != nullptr) {
+      std::shared_ptr<const Plan> plan;
+      {
+        const std::lock_guard<std::mutex> lock(mutex_);
+        plan = plan_;
+      }
+      sharing_->Refresh(plan);
+    }
     FutexAtomics::Wait(timer_bell_, bell, Deadline::At(next));
   }
 }

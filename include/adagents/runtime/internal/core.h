@@ -114,6 +114,10 @@ class Core final : public Host {
   /// True when the watchdog had marked the run.
   bool EndWatch(Crew& crew);
   void NotifyWorkers();
+  /// A worker that is awake and looks for work.
+  bool HasHotHelper() const { return spinners_.load(std::memory_order_relaxed) > 0; }
+  /// Fewer decisions in flight than workers.
+  bool HasIdleWorker() const;
   Executor& executor() { return executor_; }
   const Clock& clock() const { return *options_.clock; }
 
@@ -131,6 +135,7 @@ class Core final : public Host {
   void OpenState(RequestState& state, const CallOptions& options, Mode mode);
   void Recycle(RequestState& state);
   void RunOn(Crew& crew, RequestState& state);
+  void EndRun(Crew& crew, RequestState& state, RunEnd end);
   void Answered(RequestState& state);
   void DeliverNow(RequestState& state);
   void Push(RequestState& state);
@@ -147,6 +152,7 @@ class Core final : public Host {
   void RunTicket(Crew& crew, RequestState& state);
   void Idle(Crew& crew);
   bool HasWork() const;
+  bool Offers() const;
   bool TakePermit();
   bool Saturated() const;
   void DrainSaturated();
@@ -177,6 +183,7 @@ class Core final : public Host {
   std::vector<std::unique_ptr<MpmcRing<uint32_t>>> lanes_;
   MpmcRing<uint32_t> answers_;
   std::unique_ptr<Events> events_;
+  std::unique_ptr<Sharing> sharing_;  // null when decisions are not shared
 
   alignas(kCacheLine) std::atomic<bool> closed_{false};
   std::atomic<bool> stop_{false};

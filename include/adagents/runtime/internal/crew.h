@@ -54,6 +54,10 @@ struct alignas(kCacheLine) Crew {
   uint32_t turn = 0;    // whose lane it is, see worker.cc
   int unannounced = 0;  // answers pushed since the answer thread was last woken
 
+  int64_t this_arrival = 0;
+  int64_t last_arrival = 0;  // of the decision before
+  int close_arrivals = 0;    // in a row, see Sharing::FollowsClosely
+
   uint32_t until_sample = 0;  // decisions until the next whose agents are timed one by one
   uint32_t samples = 0;
 
