@@ -251,14 +251,13 @@ void CheckBid(const Campaign& c, FaultSink fault) {
 
 }  // namespace
 
-std::string Quoted(std::string_view text) {
-  constexpr size_t kMost = 60;
+std::string Quoted(std::string_view text, size_t most) {
   std::string out = "\"";
-  for (char c : text.substr(0, kMost)) {
+  for (char c : text.substr(0, most)) {
     const auto u = static_cast<unsigned char>(c);
     out += u < 0x20 || u >= 0x7f ? '?' : c;
   }
-  return out + (text.size() > kMost ? "...\"" : "\"");
+  return out + (text.size() > most ? "...\"" : "\"");
 }
 
 void CheckCampaign(const Campaign& c, FaultSink fault) {

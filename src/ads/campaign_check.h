@@ -21,6 +21,6 @@ void CheckCampaign(const Campaign& c, FaultSink fault);
 void Normalise(Campaign* c);
 
 /// `text` in quotes, cut to a readable length, with unprintable bytes replaced.
-std::string Quoted(std::string_view text);
+std::string Quoted(std::string_view text, size_t most = 60);
 
 }  // namespace adagents::ads::internal
