@@ -19,7 +19,7 @@ awk '
     if (path ~ /^base\//) return 1
     if (path ~ /^blackboard\//) return 2
     if (path ~ /^runtime\//) return 3
-    if (path ~ /^ads\/engine/) return 6
+    if (path ~ /^ads\/(engine|why_not)/) return 6  # the engine, and what explains its decisions
     if (path ~ /^ads\/agents\//) return 5
     if (path ~ /^(ads|model)\//) return 4
     if (path ~ /^adapters\//) return 7
