@@ -97,17 +97,16 @@ bool Events::Deliver(Crew& crew, uint32_t index) {
     core_->BeginWatch(crew,
                       core_->clock().Now() + absl::ToInt64Nanoseconds(core_->options().deadline));
     core_->executor().RunListener(crew, step, event->event());
-    if (core_->EndWatch(crew)) return false;
+    // Only now: a watchdog that still marked this run must have read the shard.
+    const bool taken_over = core_->EndWatch(crew);
     draining_[crew.index].store(0, std::memory_order_relaxed);
+    if (taken_over) return false;
   }
   return true;
 }
 
-void Events::TakeOver(const Crew& crew) {
-  const uint32_t shard = draining_[crew.index].load(std::memory_order_relaxed);
-  if (shard == 0) return;
-  draining_[crew.index].store(0, std::memory_order_relaxed);
-  Schedule(shard - 1);
+void Events::TakeOver(uint32_t draining) {
+  if (draining != 0) Schedule(draining - 1);
 }
 
 }  // namespace adagents::internal

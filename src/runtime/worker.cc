@@ -275,6 +275,7 @@ int64_t Core::SweepCrews(int64_t now) {
     }
     // Null while it is in no agent: it waits for another thread's strand, or runs a fallback.
     AgentRecord* record = crew->current.load(std::memory_order_relaxed);
+    const uint32_t draining = events_->Draining(*crew);
     crew->overdue = record;
     if (!crew->watch.MarkOverdue(run)) continue;
     if (record != nullptr) health_.Late(*record, true);
@@ -282,7 +283,7 @@ int64_t Core::SweepCrews(int64_t now) {
     if (crew->index < threads_) {
       health_.Log(LogEntry::Level::kError, agent,
                   "a worker is stuck beyond the decision's deadline");
-      events_->TakeOver(*crew);
+      events_->TakeOver(draining);
       permits_.fetch_add(1, std::memory_order_acq_rel);
       stuck_workers_.fetch_add(1, std::memory_order_acq_rel);
       spare_parker_.Notify();

@@ -35,8 +35,13 @@ class Events {
   int RunSome(Crew& crew);
   [[nodiscard]] bool HasWork() const { return scheduled_.SizeGuess() > 0; }
 
-  /// The watchdog marked this crew while it was in a listener: its shard goes to another thread.
-  void TakeOver(const Crew& crew);
+  /// The shard whose listener this crew is in, plus 1; 0 for none. The watchdog asks before it
+  /// marks the crew's run: afterwards the crew may already be in another shard.
+  [[nodiscard]] uint32_t Draining(const Crew& crew) const {
+    return draining_[crew.index].load(std::memory_order_relaxed);
+  }
+  /// The watchdog marked that run: its shard goes to another thread.
+  void TakeOver(uint32_t draining);
 
   [[nodiscard]] uint64_t delivered() const { return delivered_.load(std::memory_order_relaxed); }
   [[nodiscard]] uint64_t dropped() const { return dropped_.load(std::memory_order_relaxed); }

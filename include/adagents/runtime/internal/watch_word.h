@@ -19,7 +19,7 @@ namespace adagents::internal {
 template <class Atomics = StdAtomics>
 class WatchWord {
  public:
-  enum Site { kBegin, kEnd, kLook, kMark };
+  enum Site : int { kBegin, kEnd, kLook, kMark };
 
   void Begin() {
     run_ += 2;
