@@ -147,7 +147,7 @@ Decision Engine::FromBoard(const Request& request, const Board& board, const Cur
   const Prices* prices = board.Find(kPrices);
   if (prices == nullptr) {
     internal::PriceAll(request, *candidates, *scores, rates, &made,
-             [](const ReasonCode&, uint64_t, Micros, Micros) {});
+                       [](const ReasonCode&, uint64_t, Micros, Micros) {});
     prices = &made;
   }
   std::vector<uint32_t> winners;
@@ -195,14 +195,13 @@ Answer<Decision> Engine::Decide(const RequestPtr& request, const CallOptions& op
   return answer;
 }
 
-void Engine::DecideAsync(const RequestPtr& request, const CallOptions& options,
-                         Callback callback) {
+void Engine::DecideAsync(const RequestPtr& request, const CallOptions& options, Callback callback) {
   // Without imps there is nothing to decide: agents find no candidates and say so.
   RequestPtr clear = request ? internal::WithConsent(request) : MakeRequest().ptr;
   const CallOptions call = Prepare(*clear, options);
   runtime_->DecideAsync(std::move(clear), call,
-                        [tally = tally_, id = call.id, callback = std::move(callback)](
-                            Answer<Decision> answer) mutable {
+                        [tally = tally_, id = call.id,
+                         callback = std::move(callback)](Answer<Decision> answer) mutable {
                           if (answer.id == 0) answer.id = id;
                           Finish(*tally, &answer);
                           callback(std::move(answer));

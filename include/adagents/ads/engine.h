@@ -66,10 +66,10 @@ struct EngineOptions {
 /// A moment's numbers; counts since the start.
 struct EngineStats {
   Stats runtime;
-  uint64_t bids = 0;                                      ///< in all decisions
+  uint64_t bids = 0;  ///< in all decisions
   uint64_t decisions_with_bids = 0;
-  std::vector<std::pair<Nbr, uint64_t>> no_bids;          ///< by reason, rising, only those that were
-  uint64_t catalog_version = 0;                           ///< 1 for the first, then one more each
+  std::vector<std::pair<Nbr, uint64_t>> no_bids;  ///< by reason, rising, only those that were
+  uint64_t catalog_version = 0;                   ///< 1 for the first, then one more each
   size_t campaigns = 0;
   size_t switched_off = 0;
   size_t outcomes_waiting = 0;

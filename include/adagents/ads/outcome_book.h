@@ -55,7 +55,7 @@ struct RememberedBid {
   RequestFeatures context;
   CreativeFeatures creative;
   Action target = Action::kClick;
-  uint8_t seen = 0;      // bit per OutcomeKind
+  uint8_t seen = 0;  // bit per OutcomeKind
   bool learnt = false;
 };
 

@@ -14,7 +14,8 @@ constexpr bool IsAboutImp(const ReasonCode& code) { return code.name.substr(0, 4
 
 // Availability.
 inline constexpr ReasonCode kMatched{
-    "imp_matched", "imp {subject}: {score} of {threshold} campaigns are for this listener, here and now"};
+    "imp_matched",
+    "imp {subject}: {score} of {threshold} campaigns are for this listener, here and now"};
 inline constexpr ReasonCode kFitted{
     "imp_fitted", "imp {subject}: {score} creatives of {threshold} campaigns fit it"};
 inline constexpr ReasonCode kSwitchedOff{"switched_off", "campaign {subject} is switched off"};
@@ -37,7 +38,8 @@ inline constexpr ReasonCode kPaysPerAction{
     "campaign {subject} pays per action: worth {score} a thousand impressions; the floor is "
     "{threshold}"};
 inline constexpr ReasonCode kBelowFloor{
-    "below_floor", "campaign {subject} is worth {score} a thousand, below the floor of {threshold}"};
+    "below_floor",
+    "campaign {subject} is worth {score} a thousand, below the floor of {threshold}"};
 inline constexpr ReasonCode kNoRate{"no_rate",
                                     "campaign {subject}: no exchange rate for its currency"};
 inline constexpr ReasonCode kFloorCurrency{
@@ -51,8 +53,9 @@ inline constexpr ReasonCode kWon{
 inline constexpr ReasonCode kOutbid{"outbid",
                                     "campaign {subject} is outbid: {score} against {threshold}"};
 inline constexpr ReasonCode kDealGoesFirst{
-    "deal_first", "campaign {subject} at {score} comes after a deal or a higher priority that bids "
-                  "{threshold}"};
+    "deal_first",
+    "campaign {subject} at {score} comes after a deal or a higher priority that bids "
+    "{threshold}"};
 inline constexpr ReasonCode kBlockedCategory{
     "blocked_category", "campaign {subject} is in a category that the request blocks (bcat)"};
 inline constexpr ReasonCode kBlockedAdvertiser{
@@ -61,10 +64,11 @@ inline constexpr ReasonCode kBlockedApp{
     "blocked_app", "campaign {subject} leads to an app that the request blocks (bapp)"};
 inline constexpr ReasonCode kBlockedSeat{
     "blocked_seat", "campaign {subject} buys through a seat that the request does not allow"};
-inline constexpr ReasonCode kInPodAlready{
-    "in_pod_already", "campaign {subject} is in this pod already"};
+inline constexpr ReasonCode kInPodAlready{"in_pod_already",
+                                          "campaign {subject} is in this pod already"};
 inline constexpr ReasonCode kPodFull{
-    "pod_full", "campaign {subject} does not fit into what is left of the pod: {score} s of "
-                "{threshold} s"};
+    "pod_full",
+    "campaign {subject} does not fit into what is left of the pod: {score} s of "
+    "{threshold} s"};
 
 }  // namespace adagents::ads::reasons

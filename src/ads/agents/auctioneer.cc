@@ -8,9 +8,9 @@
 namespace adagents::ads::internal {
 namespace {
 
-constexpr int32_t kFirstPrice = 1, kFixedPrice = 3;   // of OpenRTB's `at`
-constexpr Micros kStep{Micros::kUnit / 100};          // above the second price
-constexpr int32_t kMostPodAds = 16;                   // of pods that do not say
+constexpr int32_t kFirstPrice = 1, kFixedPrice = 3;  // of OpenRTB's `at`
+constexpr Micros kStep{Micros::kUnit / 100};         // above the second price
+constexpr int32_t kMostPodAds = 16;                  // of pods that do not say
 constexpr int64_t kMillis = 1000;
 
 const Media* MediaOf(const Imp& imp) {
@@ -123,13 +123,11 @@ void Auctioneer::Sell(Round& round, const Entry& winner) {
 void Auctioneer::RunImp(Round& round) {
   const Media* media = MediaOf(*round.imp);
   round.podid = media != nullptr ? media->podid : Text();
-  round.pod_ms =
-      media != nullptr && media->poddur.value_or(0) > 0 ? *media->poddur * kMillis : 0;
+  round.pod_ms = media != nullptr && media->poddur.value_or(0) > 0 ? *media->poddur * kMillis : 0;
   const bool dynamic = round.pod_ms > 0;
   const bool pod = dynamic || !round.podid.empty();
   if (dynamic && round.podid.empty()) round.podid = round.imp->id;
-  int32_t slots =
-      dynamic ? std::clamp(media->maxseq.value_or(kMostPodAds), 1, kMostPodAds) : 1;
+  int32_t slots = dynamic ? std::clamp(media->maxseq.value_or(kMostPodAds), 1, kMostPodAds) : 1;
   int64_t left_ms = dynamic ? round.pod_ms : INT64_MAX;
   Entry best{};
   Entry entry{};
@@ -155,8 +153,8 @@ void Auctioneer::RunImp(Round& round) {
   const double top = Micros{best.value}.units();
   while (Pop(round, &entry)) {
     const bool tier = entry.deal != best.deal || entry.priority != best.priority;
-    round.Say(entry, tier ? reasons::kDealGoesFirst : reasons::kOutbid,
-              Micros{entry.value}.units(), top);
+    round.Say(entry, tier ? reasons::kDealGoesFirst : reasons::kOutbid, Micros{entry.value}.units(),
+              top);
   }
 }
 
@@ -191,7 +189,7 @@ void Auctioneer::Run(const Request& request, const Candidates& candidates, const
     RunImp(round);
   }
   if (out->bids.empty()) {
-    out->nbr = round.any_blocked            ? Nbr::kBlockedByRequest
+    out->nbr = round.any_blocked          ? Nbr::kBlockedByRequest
                : prices.nbr != Nbr::kNone ? prices.nbr
                                           : Nbr::kBelowFloor;
     return;

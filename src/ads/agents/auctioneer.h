@@ -38,7 +38,7 @@ class Auctioneer {
   };
   static bool Before(const Entry& a, const Entry& b);  // a is better than b
   static constexpr auto kWorse = [](const Entry& a, const Entry& b) { return Before(b, a); };
-  struct Round;                                        // what one imp's auction works on
+  struct Round;  // what one imp's auction works on
 
   void RunImp(Round& round);
   bool Pop(Round& round, Entry* out);

@@ -31,14 +31,15 @@ bool Lists(List<Text> list, std::string_view wanted) {
 /// Whether `url` holds `id` as a whole: not as part of a longer name or number.
 bool Mentions(std::string_view url, std::string_view id) {
   const auto continues = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           c == '_' || c == '-' || c == '.';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '-' || c == '.';
   };
   if (id.empty()) return false;
   for (size_t at = url.find(id); at != std::string_view::npos; at = url.find(id, at + 1)) {
     const size_t end = at + id.size();
     // Apple's links write "id123456789" for the app 123456789.
-    const bool apple = at >= 2 && url.substr(at - 2, 2) == "id" && (at == 2 || !continues(url[at - 3]));
+    const bool apple =
+        at >= 2 && url.substr(at - 2, 2) == "id" && (at == 2 || !continues(url[at - 3]));
     const bool starts = at == 0 || !continues(url[at - 1]) || apple;
     if (starts && (end == url.size() || !continues(url[end]))) return true;
   }

@@ -66,7 +66,8 @@ void ImpNeeds::ReadMedia(const Media& media, MediaNeeds* needs) {
   }
   needs->exact_ms.clear();
   for (const int32_t seconds : media.rqddurs) {
-    needs->exact_ms.push_back(static_cast<int32_t>(std::min<int64_t>(seconds * kMillis, INT32_MAX)));
+    needs->exact_ms.push_back(
+        static_cast<int32_t>(std::min<int64_t>(seconds * kMillis, INT32_MAX)));
   }
   needs->mimes = MimeBits(media.mimes);
   needs->blocked = AttributeBits(media.battr);
@@ -128,7 +129,9 @@ Misfit ImpNeeds::JudgeBanner(const CreativeFacts& c, FitSize* size) const {
   if (!banner_) return Misfit::kFormat;
   *size = {c.w, c.h};
   if (!any_size_) {
-    const auto fits = [&](FitSize s) { return (c.w == 0 || c.w == s.w) && (c.h == 0 || c.h == s.h); };
+    const auto fits = [&](FitSize s) {
+      return (c.w == 0 || c.w == s.w) && (c.h == 0 || c.h == s.h);
+    };
     const auto hit = std::find_if(sizes_.begin(), sizes_.end(), fits);
     if (hit == sizes_.end()) return Misfit::kSize;
     *size = *hit;

@@ -35,8 +35,7 @@ void Scorer::Run(const Request& request, const Candidates& candidates, Relevance
       if (group.items.empty()) continue;
       rates_.resize(std::max(rates_.size(), group.items.size()));
       models.Of(kTargets[t])
-          .Score(context, catalog.relevance_features(), group.features, &model_,
-                 rates_);
+          .Score(context, catalog.relevance_features(), group.features, &model_, rates_);
       for (size_t g = 0; g < group.items.size(); ++g) {
         out->rate[group.items[g]] = rates_[g];
       }

@@ -16,12 +16,11 @@ class Scorer {
            Scores* out);
 
  private:
-  struct Group {  // the candidates of one imp that are after the same action
+  struct Group {                     // the candidates of one imp that are after the same action
     std::vector<uint32_t> features;  // places in Catalog::relevance_features()
     std::vector<uint32_t> items;     // places in Candidates::items
   };
-  static constexpr std::array kTargets = {Action::kClick, Action::kCompletion,
-                                          Action::kConversion};
+  static constexpr std::array kTargets = {Action::kClick, Action::kCompletion, Action::kConversion};
 
   std::array<Group, kTargets.size()> groups_;
   std::vector<float> rates_;

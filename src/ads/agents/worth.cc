@@ -17,7 +17,9 @@ const Media* MediaOf(const Imp& imp, MarkupType type) {
 }
 
 /// Floors are rounded up and values down, so that rounding never sells below a floor.
-Micros Up(double micros) { return {static_cast<int64_t>(std::ceil(std::min(micros, kMostMicros)))}; }
+Micros Up(double micros) {
+  return {static_cast<int64_t>(std::ceil(std::min(micros, kMostMicros)))};
+}
 Micros Down(double micros) {
   return {static_cast<int64_t>(std::floor(std::min(micros, kMostMicros)))};
 }
@@ -69,10 +71,10 @@ PriceTrouble Pricer::FloorOf(const Candidate& c, Micros* floor) const {
       }
     }
   }
-  const std::optional<Micros> per_second =
-      deal != nullptr && deal->mincpmpersec ? deal->mincpmpersec
-      : media != nullptr                    ? media->mincpmpersec
-                                            : std::nullopt;
+  const std::optional<Micros> per_second = deal != nullptr && deal->mincpmpersec
+                                               ? deal->mincpmpersec
+                                           : media != nullptr ? media->mincpmpersec
+                                                              : std::nullopt;
   if (per_second) {
     const double seconds = static_cast<double>(c.duration_ms) / 1000.0;
     Micros least;
@@ -114,10 +116,9 @@ PriceTrouble Pricer::Price(const Candidate& c, float rate, Micros* value, Micros
   return PriceTrouble::kNone;
 }
 
-void PriceAll(
-    const Request& request, const Candidates& candidates, const Scores& scores,
-    const CurrencyRates& rates, Prices* out,
-    absl::FunctionRef<void(const ReasonCode&, uint64_t, Micros, Micros)> because) {
+void PriceAll(const Request& request, const Candidates& candidates, const Scores& scores,
+              const CurrencyRates& rates, Prices* out,
+              absl::FunctionRef<void(const ReasonCode&, uint64_t, Micros, Micros)> because) {
   const std::optional<Currency> cur = rates.Pick(request);
   if (!cur) {
     out->nbr = Nbr::kUnsupportedCurrency;
@@ -139,8 +140,7 @@ void PriceAll(
       const Candidate& c = candidates.items[k];
       const CampaignFacts& campaign = catalog.facts(c.campaign);
       const float rate =
-          scored ? scores.rate[k]
-                                : static_cast<float>(PriorRate(TargetOf(campaign, c.mtype)));
+          scored ? scores.rate[k] : static_cast<float>(PriorRate(TargetOf(campaign, c.mtype)));
       Micros value, floor;
       const PriceTrouble trouble = pricer.Price(c, rate, &value, &floor);
       out->floor[k] = floor;

@@ -33,8 +33,8 @@ class Pricer {
   const Imp* imp_ = nullptr;
   Micros imp_floor_;
   bool imp_floor_known_ = false;
-  bool plain_floor_ = true;   // one floor for all candidates of the imp
-  Currency factor_of_;        // the campaign currency that `factor_` is for
+  bool plain_floor_ = true;  // one floor for all candidates of the imp
+  Currency factor_of_;       // the campaign currency that `factor_` is for
   double factor_ = 1.0;
   bool factor_known_ = false;
 };

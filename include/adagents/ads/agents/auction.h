@@ -29,8 +29,8 @@
 namespace adagents::ads {
 
 struct AuctionOptions {
-  bool reduce = true;              ///< to the second price, where the request says so
-  std::string seat = "adagents";   ///< the buyer seat of campaigns that name none
+  bool reduce = true;             ///< to the second price, where the request says so
+  std::string seat = "adagents";  ///< the buyer seat of campaigns that name none
 };
 
 /// Requires kOutcomeBook, where it leaves what the winners were predicted from.

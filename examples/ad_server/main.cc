@@ -1,0 +1,130 @@
+// An ad server that decides recorded OpenRTB requests: reads them, lets the team of agents decide,
+// writes the responses, and says how fast and how well that went. See --help.
+#include <algorithm>
+#include <cstdio>
+#include <fstream>
+#include <iostream>
+
+#include "adagents/adapters/openrtb/reader.h"
+#include "adagents/base/status.h"
+#include "compare.h"
+#include "fmt/format.h"
+#include "options.h"
+#include "recording.h"
+#include "replay.h"
+#include "report.h"
+#include "setting.h"
+
+namespace ad_server {
+namespace {
+
+using namespace adagents;  // NOLINT: an application
+
+constexpr int kBadFile = 1, kBadUsage = 2;
+
+int Complain(const absl::Status& status) {
+  fmt::print(stderr, "ad_server: {}\n", Message(status));
+  return kBadFile;
+}
+
+int Explain(const Options& options, const Recording& recording) {
+  auto setting = MakeSetting(options, options.campaigns);
+  if (!setting.ok()) return Complain(setting.status());
+  openrtb::Reader reader;
+  for (const Recording::Line& line : recording.lines()) {
+    if (line.json.find(options.explain) == std::string_view::npos) continue;
+    const auto request = reader.ReadPadded(line.json);
+    if (!request.ok() || (*request)->id != options.explain) continue;
+    if ((*setting)->virtual_clock != nullptr && line.arrival > 0) {
+      (*setting)->virtual_clock->SetWall(
+          absl::FromUnixMicros(static_cast<int64_t>(line.arrival * 1e6)));
+    }
+    ads::Engine& engine = *(*setting)->engine;
+    const auto answer = engine.Decide(*request, {.trusted = true, .explain = true});
+    fmt::print("request '{}' (line {})\n{}", options.explain, line.number, engine.Explain(answer));
+    for (const ads::Bid& bid : answer.value.bids) {
+      fmt::print("bid: imp '{}' gets creative '{}' of campaign '{}' ({}) at {:.2f} {} a thousand\n",
+                 (*request)->imps[bid.imp].id, bid.creative->id, bid.campaign->name,
+                 bid.campaign->id, bid.price.units(), bid.cur.code());
+    }
+    if (answer.value.bids.empty()) {
+      fmt::print("no bid: {} (nbr {})\n", ads::NbrText(answer.value.nbr),
+                 static_cast<int>(answer.value.nbr));
+    }
+    if (!options.why_not.empty()) fmt::print("\n{}", engine.WhyNot(*request, options.why_not));
+    return 0;
+  }
+  fmt::print(stderr, "ad_server: no valid request has the id '{}'\n", options.explain);
+  return kBadUsage;
+}
+
+absl::StatusOr<std::vector<std::string>> DecisionsOf(Options options, const Recording& recording,
+                                                     const std::string& file) {
+  if (HoldsDecisions(file)) return ReadDecisions(file);
+  options.inline_scheduler = true;  // what differs is then the campaigns' doing
+  options.threads = 1;
+  options.rate = 0;
+  options.loop = 1;
+  options.seconds = options.warm_up = 0;
+  options.mode = Mode::kTrusted;
+  auto setting = MakeSetting(options, file);
+  if (!setting.ok()) return setting.status();
+  return Replay(options, recording, **setting, {.keep_decisions = true}).decisions;
+}
+
+int Diff(const Options& options, const Recording& recording) {
+  const auto a = DecisionsOf(options, recording, options.diff[0]);
+  if (!a.ok()) return Complain(a.status());
+  const auto b = DecisionsOf(options, recording, options.diff[1]);
+  if (!b.ok()) return Complain(b.status());
+  const auto text = Compare(options.diff[0], *a, options.diff[1], *b);
+  if (!text.ok()) return Complain(text.status());
+  fmt::print("{}", *text);
+  return 0;
+}
+
+int Run(const Options& options) {
+  const std::string file =
+      options.replay.empty() ? Bundled("sample-requests.ndjson") : options.replay;
+  const auto recording = Recording::ReadFile(file);
+  if (!recording.ok()) return Complain(recording.status());
+  if (recording->lines().empty()) return Complain(InvalidArgument(file + ": holds no lines"));
+  if (!options.diff.empty()) return Diff(options, *recording);
+  if (!options.explain.empty()) return Explain(options, *recording);
+  if (options.rate < 0 && std::all_of(recording->lines().begin(), recording->lines().end(),
+                                      [](const auto& line) { return line.arrival <= 0; })) {
+    return Complain(InvalidArgument(file + ": has no ext.arrival, so --rate recorded cannot be"));
+  }
+  std::ofstream out;
+  if (!options.out.empty()) {
+    out.open(options.out, std::ios::binary);
+    if (!out) return Complain(InvalidArgument("cannot write '" + options.out + "'"));
+  }
+  auto setting = MakeSetting(options, options.campaigns);
+  if (!setting.ok()) return Complain(setting.status());
+  if (!options.json) fmt::print("{}: {} lines\n", file, recording->lines().size());
+  std::fflush(stdout);
+  const ReplayResult result =
+      Replay(options, *recording, **setting,
+             {.keep_decisions = !options.out.empty(), .show_progress = !options.json});
+  for (const std::string& decision : result.decisions) out << decision << '\n';
+  if (out.is_open() && !out.flush()) {
+    return Complain(DataLoss("cannot write '" + options.out + "' to its end"));
+  }
+  if (options.json) {
+    fmt::print("{}\n", ReportJson(options, result, **setting));
+  } else {
+    fmt::print("{}", ReportTable(options, result, **setting));
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace ad_server
+
+int main(int argc, char** argv) {
+  ad_server::Options options;
+  int exit_code = 0;
+  if (!ad_server::ParseOptions(argc, argv, &options, &exit_code)) return exit_code;
+  return ad_server::Run(options);
+}

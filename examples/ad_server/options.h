@@ -1,0 +1,42 @@
+// What the user asked for on the command line.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace ad_server {
+
+enum class Mode { kTrusted, kStrict, kAsync };
+
+struct Options {
+  std::string replay;              // empty: the bundled samples
+  std::string campaigns;           // empty: the bundled ones, unless generate_campaigns
+  int64_t generate_campaigns = 0;  // > 0: that many
+  double open = 0.55;              // of generated campaigns
+  int64_t max_candidates = 1000;
+
+  // 0: as fast as possible; < 0: as recorded; else requests a second.
+  double rate = 0;
+  int threads = 1;
+  Mode mode = Mode::kTrusted;
+  int in_flight = 64;  // async: at most so many at once
+  double deadline_ms = 50;
+  bool inline_scheduler = false;
+  uint64_t seed = 1;
+  int64_t loop = 1;
+  double seconds = 0;  // > 0: loop until then
+  double warm_up = 0;  // seconds that are not counted
+
+  std::string out;
+  bool json = false;
+  std::string explain;  // request id
+  std::string why_not;  // campaign id
+  std::vector<std::string> diff;
+};
+
+/// Parses the command line. Returns true to go on; false with `exit_code` set when help was asked
+/// for or something is wrong, which has been printed then.
+bool ParseOptions(int argc, char** argv, Options* options, int* exit_code);
+
+}  // namespace ad_server

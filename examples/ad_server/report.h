@@ -1,0 +1,16 @@
+// Results for people and for programs.
+#pragma once
+
+#include <string>
+
+#include "options.h"
+#include "replay.h"
+#include "setting.h"
+
+namespace ad_server {
+
+std::string ReportTable(const Options& options, const ReplayResult& result, const Setting& setting);
+/// One object, without a line break.
+std::string ReportJson(const Options& options, const ReplayResult& result, const Setting& setting);
+
+}  // namespace ad_server

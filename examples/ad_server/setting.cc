@@ -1,0 +1,103 @@
+#include "setting.h"
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <thread>
+
+#include "adagents/ads/catalog_generator.h"
+#include "adagents/ads/catalog_loader.h"
+#include "adagents/base/status.h"
+#include "fmt/format.h"
+
+namespace ad_server {
+namespace {
+
+using namespace adagents;  // NOLINT: an application
+
+constexpr StateKey<Census> kCensus{"ad_server_census"};
+
+/// An agent of the application's own: it reads what the team writes.
+class CensusTaker final : public Agent {
+  In<ads::Candidates> candidates_{this, ads::kCandidates};
+  State<Census> census_{this, kCensus};
+
+ public:
+  CensusTaker() : Agent({.name = "census_taker"}) {}
+  absl::Status Run(Context& ctx) override {
+    census_->decisions.Add(1);
+    census_->candidates.Add(static_cast<int64_t>(ctx[candidates_].items.size()));
+    return absl::OkStatus();
+  }
+};
+
+absl::StatusOr<std::unique_ptr<ads::Catalog>> MakeCatalog(const Options& options,
+                                                          const std::string& campaigns) {
+  if (campaigns.empty() && options.generate_campaigns > 0) {
+    return ads::GenerateCatalog({.campaigns = static_cast<size_t>(options.generate_campaigns),
+                                 .seed = options.seed,
+                                 .open = options.open});
+  }
+  const std::string path = campaigns.empty() ? Bundled("sample-campaigns.json") : campaigns;
+  std::ifstream file(path, std::ios::binary);
+  std::stringstream text;
+  text << file.rdbuf();
+  if (!file) return NotFound(fmt::format("cannot read '{}'", path));
+  auto catalog = ads::LoadCatalog(text.str());
+  if (!catalog.ok()) {
+    return MakeStatus(catalog.status().code(),
+                      fmt::format("{}:\n{}", path, Message(catalog.status())));
+  }
+  return catalog;
+}
+
+}  // namespace
+
+std::string Bundled(const std::string& name) {
+  const std::filesystem::path beside = std::filesystem::path(AD_SERVER_SAMPLES) / name;
+  if (std::filesystem::exists(beside)) return beside.string();
+  std::error_code error;
+  const auto program = std::filesystem::read_symlink("/proc/self/exe", error);
+  return error ? name : (program.parent_path() / name).string();
+}
+
+const Clock& Setting::clock() const {
+  if (virtual_clock != nullptr) return *virtual_clock;
+  return SystemClock::Get();
+}
+
+absl::StatusOr<std::unique_ptr<Setting>> MakeSetting(const Options& options,
+                                                     const std::string& campaigns) {
+  auto catalog = MakeCatalog(options, campaigns);
+  if (!catalog.ok()) return catalog.status();
+  auto setting = std::make_unique<Setting>();
+  setting->campaigns = (*catalog)->size();
+  setting->creatives = (*catalog)->creative_total();
+
+  ads::EngineOptions engine;
+  engine.catalog = *std::move(catalog);
+  engine.availability.max_candidates = static_cast<size_t>(options.max_candidates);
+  engine.runtime.deadline = absl::Microseconds(static_cast<int64_t>(options.deadline_ms * 1000));
+  engine.runtime.callers = options.threads + 1;
+  if (options.inline_scheduler) {
+    setting->virtual_clock = std::make_unique<testing::VirtualClock>();
+    engine.runtime.clock = setting->virtual_clock.get();
+    engine.runtime.inline_scheduler = InlineScheduler{options.seed};
+  }
+  engine.customize = [census = setting->census](ads::AdRuntime::Builder& builder) {
+    builder.ShareObject(kCensus, census).Add<CensusTaker>();
+  };
+  auto made = ads::Engine::Create(std::move(engine));
+  if (!made.ok()) return made.status();
+  setting->engine = *std::move(made);
+
+  // A key for replays; a server has one of its own, from where it keeps its secrets.
+  auto signer = openrtb::NoticeSigner::Create({.base_url = "https://ads.example.com/notice",
+                                               .keys = {{"replay", "not-a-secret-just-a-replay"}}});
+  if (!signer.ok()) return signer.status();
+  setting->signer.emplace(*std::move(signer));
+  setting->writer.emplace(openrtb::WriterOptions{.signer = &*setting->signer});
+  return setting;
+}
+
+}  // namespace ad_server
