@@ -63,7 +63,6 @@ struct Sharing::Place {
   std::unique_ptr<tbb::flow::graph> graph;
   std::vector<std::unique_ptr<tbb::flow::continue_node<tbb::flow::continue_msg>>> nodes;
   std::vector<uint32_t> first;  // nodes to start with
-  bool has_prefix = false;      // strand 0 is the only source: the owner runs it at once
   std::shared_ptr<const Strands> strands;
   std::shared_ptr<const Plan> plan;
   uint64_t version = 0;
@@ -87,24 +86,14 @@ void Sharing::Place::Build(std::shared_ptr<const Strands> next, uint64_t next_ve
   strands = std::move(next);
   version = next_version;
   const auto& list = strands->strands;
-  std::vector<uint32_t> sources;
-  for (uint32_t i = 0; i < list.size(); ++i) {
-    if (list[i].after.empty()) sources.push_back(i);
-  }
-  has_prefix = sources.size() == 1 && sources[0] == 0 && list.size() > 1;
   arena.execute([&] { graph = std::make_unique<tbb::flow::graph>(); });
   for (uint32_t i = 0; i < list.size(); ++i) {
     nodes.push_back(std::make_unique<tbb::flow::continue_node<tbb::flow::continue_msg>>(
         *graph, [this, i](const tbb::flow::continue_msg&) { RunNode(i); }));
   }
-  for (uint32_t i = has_prefix ? 1 : 0; i < list.size(); ++i) {
-    size_t waits = 0;
-    for (const uint32_t before : list[i].after) {
-      if (has_prefix && before == 0) continue;
-      tbb::flow::make_edge(*nodes[before], *nodes[i]);
-      ++waits;
-    }
-    if (waits == 0) first.push_back(i);
+  for (uint32_t i = 0; i < list.size(); ++i) {
+    for (const uint32_t before : list[i].after) tbb::flow::make_edge(*nodes[before], *nodes[i]);
+    if (list[i].after.empty()) first.push_back(i);
   }
 }
 
@@ -126,11 +115,16 @@ Sharing::~Sharing() = default;
 
 bool Sharing::Wants(Crew& crew) {
   if (gains_.load(std::memory_order_relaxed) != crew.team->plan.get()) return false;
-  if (!core_->HasHotHelper() && !FollowsClosely(crew) &&
+  if (!Hot() && !FollowsClosely(crew) &&
       gain_.load(std::memory_order_relaxed) < arrival_.load(std::memory_order_relaxed)) {
     return false;
   }
   return core_->HasIdleWorker();
+}
+
+// A helper that is on its way out of the decision before is as good as one that looks for work.
+bool Sharing::Hot() const {
+  return core_->HasHotHelper() || inside_.load(std::memory_order_relaxed) > 0;
 }
 
 // Waking a helper for one decision may cost more than it gains. When decisions follow each other so
@@ -181,12 +175,11 @@ bool Sharing::Run(Crew& crew, RequestState& state) {
   for (size_t i = 0; i < place->groups.size(); ++i) {
     place->handles[i] = place->groups[i].defer([] {});
   }
-  const bool hot = core_->HasHotHelper();
+  const bool hot = Hot();
   place->offered_at.store(hot ? 0 : core_->clock().Now(), std::memory_order_relaxed);
   place->Open();
   offers_.fetch_add(helpers_, std::memory_order_release);
   if (!hot) core_->NotifyWorkers();
-  if (place->has_prefix) place->RunNode(0);
   place->arena.execute([place] {
     // Isolated: while it waits, the owner takes only strands of its own decision.
     tbb::this_task_arena::isolate([place] {
@@ -206,6 +199,13 @@ bool Sharing::Run(Crew& crew, RequestState& state) {
 }
 
 bool Sharing::Help(Crew& crew) {
+  inside_.fetch_add(1, std::memory_order_relaxed);
+  const bool helped = TryHelp(crew);
+  inside_.fetch_sub(1, std::memory_order_relaxed);
+  return helped;
+}
+
+bool Sharing::TryHelp(Crew& crew) {
   for (const auto& place : places_) {
     const int number = place->EnterAsHelper();
     if (number < 0) continue;

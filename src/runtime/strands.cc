@@ -9,7 +9,10 @@ namespace adagents::internal {
 namespace {
 
 // What it costs to hand an agent to another thread that is awake: a spawned task that is stolen.
-constexpr int64_t kHandOver = 1500;
+constexpr int64_t kHandOver = 700;
+
+// Agents from this length on are strands of their own.
+constexpr int64_t kApart = 8 * kHandOver;
 
 struct Placed {
   int processor = 0;
@@ -91,7 +94,8 @@ Strands MakeStrands(const Plan& plan, const std::vector<int64_t>& costs, int pro
     const bool waits =
         std::any_of(agents[agent].predecessors.begin(), agents[agent].predecessors.end(),
                     [&](uint32_t before) { return placed[before].processor != p; });
-    if (waits || current == UINT32_MAX) {
+    // Long agents stay apart: whoever is free takes the next, whatever the prediction was.
+    if (waits || current == UINT32_MAX || costs[agent] > kApart) {
       current = static_cast<uint32_t>(result.strands.size());
       result.strands.emplace_back();
     }

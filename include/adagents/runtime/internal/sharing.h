@@ -45,7 +45,9 @@ class Sharing {
  private:
   struct Place;
 
+  bool Hot() const;
   bool FollowsClosely(Crew& crew);
+  bool TryHelp(Crew& crew);
 
   static constexpr int kPlaces = 4;           // decisions shared at one time
   static constexpr size_t kMaxAgents = 512;   // larger plans run as a loop
@@ -57,6 +59,7 @@ class Sharing {
   const int helpers_;  // per decision
   std::vector<std::unique_ptr<Place>> places_;
   std::atomic<int> offers_{0};  // places for helpers that are open
+  std::atomic<int> inside_{0};  // helpers
   std::atomic<uint64_t> shared_{0};
   std::atomic<int64_t> arrival_{400'000};  // ns a parked helper takes to arrive, measured
 
