@@ -1,6 +1,7 @@
 // Where and to whom: site, app or dooh; device; user; regs; source.
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 
 #include "adapters/openrtb/fields.h"
 
@@ -210,32 +211,51 @@ constexpr Fields kDevice({
     {"geo", Object<&Device::geo, ReadGeo>},
 });
 
-/// `needle` in lower case.
-bool Contains(std::string_view text, std::string_view needle) {
-  const auto same = [](char a, char b) {
-    return (a >= 'A' && a <= 'Z' ? a + ('a' - 'A') : a) == b;
-  };
-  return std::search(text.begin(), text.end(), needle.begin(), needle.end(), same) != text.end();
+char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+
+bool StartsWith(std::string_view text, std::string_view lower) {
+  return text.size() >= lower.size() && std::equal(lower.begin(), lower.end(), text.begin(),
+                                                   [](char a, char b) { return a == Lower(b); });
 }
 
+struct OsName {
+  std::string_view text;
+  Os os;
+};
+// The first in this order wins, for "iPhone; CPU iPhone OS 10 like Mac OS X" and "Linux; Android
+// 12" name two.
+constexpr OsName kOsNames[] = {
+    {"android", Os::kAndroid}, {"iphone", Os::kIos}, {"ipad", Os::kIos},
+    {"ipod", Os::kIos},        {"tvos", Os::kTvos},  {"apple tv", Os::kTvos},
+    {"windows", Os::kWindows}, {"mac", Os::kMacos},  {"darwin", Os::kMacos},
+    {"linux", Os::kLinux},
+};
+constexpr size_t kOsNameCount = std::size(kOsNames);
+constexpr size_t kMostUa = 512;  // characters of a user agent that are looked at
+
+/// Which letters, as bits, a name begins with.
+constexpr uint32_t kOsInitials = [] {
+  uint32_t out = 0;
+  for (const OsName& name : kOsNames) out |= 1u << (name.text[0] - 'a');
+  return out;
+}();
+
 Os OsOf(const Device& device) {
-  struct Name {
-    std::string_view text;
-    Os os;
-  };
-  // In this order: "iPhone; CPU iPhone OS 10 like Mac OS X", "Linux; Android 12".
-  static constexpr Name kNames[] = {
-      {"android", Os::kAndroid}, {"iphone", Os::kIos},      {"ipad", Os::kIos},
-      {"ipod", Os::kIos},        {"ipados", Os::kIos},      {"tvos", Os::kTvos},
-      {"apple tv", Os::kTvos},   {"windows", Os::kWindows}, {"mac", Os::kMacos},
-      {"darwin", Os::kMacos},    {"linux", Os::kLinux},
-  };
   const bool named = !device.os.empty();
-  const std::string_view text = named ? device.os : device.ua;
-  if (named && text.size() == 3 && Contains(text, "ios")) return Os::kIos;
-  for (const Name& name : kNames) {
-    if (Contains(text, name.text)) return name.os;
+  const std::string_view text = (named ? device.os : device.ua).substr(0, kMostUa);
+  if (named && text.size() == 3 && StartsWith(text, "ios")) return Os::kIos;
+  size_t best = kOsNameCount;
+  bool in_word = false;  // names are looked for where words begin
+  for (size_t at = 0; at < text.size() && best > 0; ++at) {
+    const unsigned letter = static_cast<unsigned>(text[at] | 0x20) - 'a';
+    const bool begins = !in_word && letter < 26 && (kOsInitials >> letter & 1) != 0;
+    in_word = letter < 26;
+    if (!begins) continue;
+    for (size_t i = 0; i < best; ++i) {
+      if (StartsWith(text.substr(at), kOsNames[i].text)) best = i;
+    }
   }
+  if (best < kOsNameCount) return kOsNames[best].os;
   return named ? Os::kOther : Os::kUnknown;
 }
 

@@ -86,9 +86,9 @@ struct Notice {
 struct NoticeSubject {
   uint64_t decision = 0;
   uint32_t bid = 0, imp = 0;
-  std::string_view campaign, creative;
-  Micros price;
-  Currency cur;
+  std::string_view campaign{}, creative{};
+  Micros price{};
+  Currency cur{};
   uint64_t reservation = 0;
 };
 
