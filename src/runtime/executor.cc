@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <exception>
 #include <string>
+#include <utility>
 
 #include "adagents/runtime/board.h"
 #include "adagents/runtime/context.h"
@@ -15,9 +16,9 @@ namespace {
 
 // The clock is read again after this much predicted work; reading it costs some 25 ns.
 constexpr int64_t kReadEvery = 5'000;
-// A decision is timed agent by agent so seldom that the readings cost at most 1/500 of it.
+// A decision is timed agent by agent so seldom that the readings cost at most 1/1000 of it.
 constexpr int64_t kReadCost = 25;
-constexpr int64_t kSampleShare = 500;
+constexpr int64_t kSampleShare = 1000;
 constexpr uint32_t kMaxSamplePeriod = 1024;
 constexpr uint32_t kFirstSamples = 32;
 
@@ -83,6 +84,7 @@ RunEnd Executor::Run(Crew& crew, RequestState& state, uint32_t from, uint32_t to
   const int64_t due = state.deadline.nanos();
   const HotStep* const steps = crew.team->steps.data();
 
+  int64_t started = 0;
   for (uint32_t at = from; at < to; ++at) {
     const HotStep& step = chosen == nullptr ? steps[at] : steps[crew.team->step_of[chosen[at]]];
     AgentRecord& record = *step.record;
@@ -132,20 +134,23 @@ RunEnd Executor::Run(Crew& crew, RequestState& state, uint32_t from, uint32_t to
     ctx.agent_ = step.index;
     ctx.agent_hash_ = step.info->hash;
     ctx.seeded_ = false;
-    int64_t started = 0;
-    if constexpr (kTimed) started = clock_->Now();
+    // The end of one call is the start of the next.
+    if constexpr (kTimed) {
+      if (started == 0) started = clock_->Now();
+    }
 
     Cause cause = Cause::kError;
     absl::Status status = Call(step, agent, ctx, &cause);
 
     if constexpr (kTimed) {
       const int64_t ended = clock_->Now();
-      const int64_t took = ended - started;
       time->now = time->predicted = ended;
+      const int64_t began = std::exchange(started, ended);
+      const int64_t took = ended - began;
       record.cost.Add(took);
       if ((record.cost.count() & 31) == 8) record.Refresh();
       if (state.notes != nullptr && state.explain) {
-        state.notes->timings[step.index] = {started - state.arrival, took};
+        state.notes->timings[step.index] = {began - state.arrival, took};
       }
       if (took > step.info->budget_nanos) {
         health_->Late(record, false);

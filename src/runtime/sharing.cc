@@ -115,11 +115,12 @@ Sharing::~Sharing() = default;
 
 bool Sharing::Wants(Crew& crew) {
   if (gains_.load(std::memory_order_relaxed) != crew.team->plan.get()) return false;
-  if (!Hot() && !FollowsClosely(crew) &&
-      gain_.load(std::memory_order_relaxed) < arrival_.load(std::memory_order_relaxed)) {
+  if (!core_->HasIdleWorker()) {
+    crew.close_arrivals = 0;
     return false;
   }
-  return core_->HasIdleWorker();
+  return Hot() || FollowsClosely(crew) ||
+         gain_.load(std::memory_order_relaxed) > arrival_.load(std::memory_order_relaxed);
 }
 
 // A helper that is on its way out of the decision before is as good as one that looks for work.
@@ -128,7 +129,8 @@ bool Sharing::Hot() const {
 }
 
 // Waking a helper for one decision may cost more than it gains. When decisions follow each other so
-// closely that the helper would still be awake for the next ones, it is woken all the same.
+// closely that the helper would still be awake for the next ones, and nobody else's come in
+// between, it is woken all the same.
 bool Sharing::FollowsClosely(Crew& crew) {
   constexpr int kInARow = 8;
   const int64_t idle =
