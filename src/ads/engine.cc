@@ -196,13 +196,15 @@ Answer<Decision> Engine::Decide(const RequestPtr& request, const CallOptions& op
 }
 
 void Engine::DecideAsync(const RequestPtr& request, const CallOptions& options, Callback callback) {
-  // Without imps there is nothing to decide: agents find no candidates and say so.
+  // Without imps there is nothing to decide: agents find no candidates, and the answer says why.
+  const bool valid = request && !request->imps.empty();
   RequestPtr clear = request ? internal::WithConsent(request) : MakeRequest().ptr;
   const CallOptions call = Prepare(*clear, options);
   runtime_->DecideAsync(std::move(clear), call,
-                        [tally = tally_, id = call.id,
+                        [tally = tally_, id = call.id, valid,
                          callback = std::move(callback)](Answer<Decision> answer) mutable {
                           if (answer.id == 0) answer.id = id;
+                          if (!valid) answer.value.nbr = Nbr::kInvalidRequest;
                           Finish(*tally, &answer);
                           callback(std::move(answer));
                         });

@@ -58,8 +58,8 @@ struct EngineOptions {
   /// seconds of the wall clock; with the inline scheduler: 1, so that runs repeat exactly.
   uint32_t epoch = 0;
 
-  /// Adds agents and state of your own to the team, or other agents than the built-in ones under
-  /// their keys. Called once by Create().
+  /// Adds agents and state of your own to the team. Called once by Create(). To put an agent in the
+  /// place of a built-in one: runtime().Edit().Replace<Yours>("relevance").Commit().
   std::function<void(AdRuntime::Builder&)> customize;
 };
 
