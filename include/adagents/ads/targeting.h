@@ -13,7 +13,8 @@
 //
 // It judges targeting, daypart, deals, and that some creative has a format and size the imp takes.
 // Flights, kill switches and budgets change by the minute: the caller filters them, or gives
-// MatchTopK a filter. Durations, MIME types and blocked attributes are creative_fit.h's job.
+// MatchTopK a filter. Durations, MIME types and blocked attributes are the caller's as well, from
+// CreativeFacts.
 //
 // Sets that hold many campaigns are bitmaps, the others sorted lists; ids are ranks (catalog.h), so
 // the best campaigns come first and MatchTopK stops early.
