@@ -100,6 +100,7 @@ bool Machine::RunSchedule(const ProgramMaker& make, uint64_t seed) {
 
 void Machine::MainEntry() {
   Machine* const self = active;
+  Fiber::Arrived(&self->native_);
   try {
     self->RunMain();
   } catch (const std::exception& e) {
@@ -139,6 +140,7 @@ void Machine::StartThreads() {
 
 void Machine::ThreadEntry() {
   Machine* const self = active;
+  Fiber::Arrived(nullptr);
   try {
     self->program_->threads[self->current_ - 1].body();
   } catch (const std::exception& e) {
