@@ -1,5 +1,4 @@
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "adagents/adapters/openrtb/reader.h"
@@ -316,19 +315,6 @@ TEST_CASE("a request outlives its reader and the text it was read from") {
   }
   CHECK(request->user.id == "listener-1");
   CHECK(request->imps[0].audio->mimes[0] == "audio/mpeg");
-}
-
-TEST_CASE("buffers that come back from other threads are used again") {
-  Reader reader;
-  const std::string json = Json(R"("user":{"id":"u"})");
-  for (int round = 0; round < 200; ++round) {
-    std::vector<std::thread> threads;
-    const ads::RequestPtr request = *reader.Read(json);
-    for (int i = 0; i < 4; ++i) {
-      threads.emplace_back([held = request] { REQUIRE(held->user.id == "u"); });
-    }
-    for (std::thread& thread : threads) thread.join();
-  }
 }
 
 TEST_CASE("padded input is read in place") {

@@ -161,6 +161,7 @@ inline void CheckResponse(const ads::Request& request, const ads::Campaign& camp
       } else {
         test::Xml::Parse("<div>" + adm + "</div>", {"img"});
       }
+      if (campaign.id.size() > openrtb::kMostNoticeIdBytes) continue;
       const absl::StatusOr<openrtb::Notice> notice =
           Signer().Verify(std::string_view(bid["nurl"]), Now());
       Require(notice.ok() && notice->campaign == campaign.id, "notices carry what was signed");

@@ -46,7 +46,7 @@ struct Walk {
 
 /// Most entries of one list; anything longer is an attack. Block lists are the longest in practice.
 inline constexpr size_t kMaxScalars = 1 << 16;
-inline constexpr size_t kMaxObjects = 1 << 10;
+inline constexpr size_t kMaxObjects = 1 << 14;
 
 // --- Tables -------------------------------------------------------------------------------------
 

@@ -57,12 +57,15 @@ bool ReadDurFloor(Walk& walk, Element value, const Path& path, DurFloor& out) {
 }
 
 // {"companionad": [..]} is 2.x; {"companionad": {"banner": [..]}} is a known relic of 2.0.
+constexpr size_t kMostCompanions = 64;  // large structs, and nobody shows more
+
 bool ReadCompanions(Walk& walk, Element value, const Path& path, Media& out) {
   Element inner;
   if (value.is_object() && value["banner"].get(inner) == simdjson::SUCCESS) {
-    return ReadObjects(walk, inner, Path{&path, "banner"}, out.companionad, ReadBanner);
+    return ReadObjects(walk, inner, Path{&path, "banner"}, out.companionad, ReadBanner,
+                       kMostCompanions);
   }
-  return ReadObjects(walk, value, path, out.companionad, ReadBanner);
+  return ReadObjects(walk, value, path, out.companionad, ReadBanner, kMostCompanions);
 }
 
 constexpr Fields kMedia({

@@ -56,8 +56,10 @@ std::string ParseError(simdjson::error_code error) {
 
 // --- The top level ------------------------------------------------------------------------------
 
+constexpr size_t kMostImps = 1 << 12;  // read before the option's limit is looked at
+
 bool ReadImps(Walk& walk, Element value, const Path& path, Request& out) {
-  return ReadObjects(walk, value, path, out.imps, ReadImp);
+  return ReadObjects(walk, value, path, out.imps, ReadImp, kMostImps);
 }
 
 bool ReadCur(Walk& walk, Element value, const Path& path, Request& out) {

@@ -20,6 +20,7 @@
 // Keys rotate by id: put the new one first and keep the old for as long as `lifetime`.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -81,6 +82,10 @@ struct Notice {
   std::optional<int32_t> loss;   ///< OpenRTB loss reason
   std::optional<int32_t> error;  ///< VAST error code
 };
+
+/// Ids up to this length always verify; notices beyond 8 KiB are refused, as web servers refuse
+/// such URLs, so much longer ones do not.
+inline constexpr size_t kMostNoticeIdBytes = 1000;
 
 /// What is signed for one bid.
 struct NoticeSubject {

@@ -1,0 +1,6 @@
+// OpenRTB 2.6 text in and out: everything of adagents::openrtb.
+#pragma once
+
+#include "adagents/adapters/openrtb/notice.h"
+#include "adagents/adapters/openrtb/reader.h"
+#include "adagents/adapters/openrtb/writer.h"
