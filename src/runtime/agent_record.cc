@@ -83,12 +83,29 @@ void AgentRecord::Clear() {
   UpdateFlag();
 }
 
+bool AgentRecord::NeedsLook() const {
+  return switched_off.load(std::memory_order_relaxed) ||
+         breaker.load(std::memory_order_relaxed) != kClosed ||
+         late_row.load(std::memory_order_relaxed) != 0 ||
+         failed_row.load(std::memory_order_relaxed) != 0;
+}
+
 void AgentRecord::UpdateFlag() {
-  const bool look = switched_off.load(std::memory_order_relaxed) ||
-                    breaker.load(std::memory_order_relaxed) != kClosed ||
-                    late_row.load(std::memory_order_relaxed) != 0 ||
-                    failed_row.load(std::memory_order_relaxed) != 0;
-  flag.store(look ? kLook : kClean, std::memory_order_relaxed);
+  if (NeedsLook()) {
+    Look();
+    return;
+  }
+  // Acquire: a Look() that this overwrites is seen together with its reason, and stands.
+  flag.exchange(kClean, std::memory_order_acq_rel);
+  if (NeedsLook()) Look();
+}
+
+void AgentRecord::LeftOut() {
+  constexpr uint32_t kFadeEvery = 64;
+  if (no_time.fetch_add(1, std::memory_order_relaxed) % kFadeEvery != kFadeEvery - 1) return;
+  cost.Decay(0);
+  mean_nanos.store(cost.Mean(), std::memory_order_relaxed);
+  p99_nanos.store(cost.Quantile(0.99), std::memory_order_relaxed);
 }
 
 }  // namespace adagents::internal

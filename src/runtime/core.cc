@@ -107,9 +107,12 @@ absl::Status Core::Install(std::vector<std::shared_ptr<AgentSpec>> specs) {
   if (!compiled.ok()) return compiled.status();
   const std::shared_ptr<Plan> plan = *std::move(compiled);
   plan->version = version_ + 1;
+  std::vector<AgentRecord*> fresh;
   for (const auto& spec : specs) {
     if (absl::Status status = spec->MakePool(states_); !status.ok()) return status;
-    if (spec->record == nullptr) spec->record = RecordOf(spec->name());
+    if (spec->record != nullptr) continue;
+    spec->record = RecordOf(spec->name());
+    fresh.push_back(spec->record);
   }
   std::vector<std::unique_ptr<Team>> teams;
   for (const auto& crew : crews_) {
@@ -117,6 +120,7 @@ absl::Status Core::Install(std::vector<std::shared_ptr<AgentSpec>> specs) {
     if (!team.ok()) return team.status();
     teams.push_back(*std::move(team));
   }
+  for (AgentRecord* record : fresh) record->Clear();  // a new agent starts afresh
   for (size_t i = 0; i < crews_.size(); ++i) {
     // Release: the crew's thread acquires the team with the pointer. What it had not adopted yet
     // nobody will.
@@ -124,7 +128,10 @@ absl::Status Core::Install(std::vector<std::shared_ptr<AgentSpec>> specs) {
   }
   has_bounded_.store(plan->has_bounded(), std::memory_order_relaxed);
   has_must_run_.store(!plan->must_run().empty(), std::memory_order_relaxed);
-  health_.set_team_size(static_cast<int>(plan->agents().size()));
+  health_.SetTeam(static_cast<int>(plan->agents().size()),
+                  static_cast<int>(std::count_if(specs.begin(), specs.end(), [&](const auto& spec) {
+                    return health_.quarantined(*spec->record);
+                  })));
   ++version_;
   {
     const std::lock_guard<std::mutex> lock(mutex_);
@@ -139,13 +146,38 @@ absl::Status Core::Install(std::vector<std::shared_ptr<AgentSpec>> specs) {
 // workers when they are woken, and what they leave is freed by whoever has time.
 void Core::LetGo() {
   for (const auto& crew : crews_) {
-    if (crew->index < threads_ || crew->busy.exchange(1, std::memory_order_acquire) != 0) continue;
+    uint32_t free = 0;
+    if (crew->index < threads_ ||
+        !crew->busy.compare_exchange_strong(free, 1, std::memory_order_acquire,
+                                            std::memory_order_relaxed)) {
+      continue;
+    }
     Adopt(*crew);
+    DropStaleBoard(*crew->own);
     crew->busy.store(0, std::memory_order_release);
   }
+  // Free tickets hold boards of the old plan. Those in use let go of theirs as they are recycled;
+  // half of all are left alone, for decisions that come meanwhile.
+  std::vector<uint32_t> held;
+  const uint32_t used = high_water_.load(std::memory_order_relaxed);
+  for (uint32_t i = 0; held.size() < tickets_.size() / 2 && i < used; ++i) {
+    const uint32_t index = free_tickets_.Pop();
+    if (index == IndexStack<>::kNone) break;
+    DropStaleBoard(*tickets_[index]);
+    held.push_back(index);
+  }
+  for (; !held.empty(); held.pop_back()) free_tickets_.Push(held.back());
   worker_parker_.Notify(static_cast<int>(threads_));
   spare_parker_.Notify(static_cast<int>(threads_));
   FreeRetired();
+}
+
+// Of a state that is in no use.
+void Core::DropStaleBoard(RequestState& state) {
+  if (state.board != nullptr &&
+      state.board->plan().version != version_.load(std::memory_order_relaxed)) {
+    state.board.reset();
+  }
 }
 
 void Core::FreeRetired() {
@@ -160,9 +192,7 @@ void Core::FreeRetired() {
 AgentRecord* Core::RecordOf(const std::string& name) {
   const std::lock_guard<std::mutex> lock(mutex_);
   for (const auto& record : records_) {
-    if (record->name != name) continue;
-    record->Clear();  // a new agent under an old name starts afresh
-    return record.get();
+    if (record->name == name) return record.get();
   }
   records_.push_back(std::make_unique<AgentRecord>(name));
   return records_.back().get();
@@ -285,10 +315,7 @@ bool Core::EndWatch(Crew& crew) {
 }
 
 Verdict Core::Admit(const CallOptions& options, RequestState& state) {
-  if (closed_.load(std::memory_order_acquire) ||
-      g_fork_epoch.load(std::memory_order_relaxed) != fork_epoch_) {
-    return Verdict::kShutDown;
-  }
+  if (closed_.load(std::memory_order_acquire) || Forked()) return Verdict::kShutDown;
   const int64_t now = clock().Now();
   state.arrival = options.arrival_nanos != 0 ? options.arrival_nanos : now;
   int64_t time = default_nanos_;
@@ -310,7 +337,6 @@ void Core::OpenState(RequestState& state, const CallOptions& options, Mode mode)
   state.deadline_nanos.store(
       mode == Mode::kAsync ? state.deadline.nanos() : Deadline::Infinite().nanos(),
       std::memory_order_release);
-  state.generation = state.gate.Open();
 }
 
 const Ending& Core::EndingOf(const RequestState& state) {
@@ -323,8 +349,22 @@ void Core::CountRefusal(Verdict verdict) {
   other_verdicts_[static_cast<size_t>(verdict)].fetch_add(1, std::memory_order_relaxed);
 }
 
+// Concurrent callers of an inline scheduler take turns.
+Crew* Core::TakeInlineCrew() {
+  Crew& crew = *crews_[0];
+  const uint32_t mine = StdAtomics::ThreadIndex() + 2;  // 1: held for a change of plan
+  for (uint32_t holder = 0; !crew.busy.compare_exchange_strong(
+           holder, mine, std::memory_order_acquire, std::memory_order_relaxed);
+       holder = 0) {
+    if (holder == mine) return nullptr;
+    std::this_thread::yield();
+  }
+  return &crew;
+}
+
 Crew* Core::TakeCrew() {
-  if (has_bounded_.load(std::memory_order_relaxed) && !inline_mode()) return nullptr;
+  if (inline_mode()) return TakeInlineCrew();
+  if (has_bounded_.load(std::memory_order_relaxed)) return nullptr;
   const auto callers = static_cast<uint32_t>(crews_.size()) - threads_;
   const uint32_t first = StdAtomics::ThreadIndex() % callers;
   for (uint32_t i = 0; i < callers; ++i) {
@@ -346,6 +386,7 @@ Verdict Core::OpenTrusted(Crew& crew, const CallOptions& options) {
 }
 
 void Core::RunTrusted(Crew& crew) {
+  crew.own->generation = crew.own->gate.Open();
   Adopt(crew);
   RunOn(crew, *crew.own);
 }
@@ -369,7 +410,7 @@ RequestState* Core::Open(const CallOptions& options, Mode mode, Verdict* refused
   }
   uint32_t high = high_water_.load(std::memory_order_relaxed);
   while (index >= high &&
-         !high_water_.compare_exchange_weak(high, index + 1, std::memory_order_relaxed)) {
+         !high_water_.compare_exchange_weak(high, index + 1, std::memory_order_seq_cst)) {
   }
   state.users.store(2, std::memory_order_relaxed);
   state.done.store(0, std::memory_order_relaxed);
@@ -378,6 +419,15 @@ RequestState* Core::Open(const CallOptions& options, Mode mode, Verdict* refused
 }
 
 void Core::Submit(RequestState& state) {
+  // Not before request and callback are in place: from here on others may end it.
+  state.generation = state.gate.Open();
+  // Sequentially consistent, as is the opening: either this sees that the workers are ending, or
+  // Shutdown() sees the open decision.
+  if (stop_.load(std::memory_order_seq_cst)) [[unlikely]] {
+    (void)AnswerNow(state, state.generation);
+    Leave(state);
+    return;
+  }
   if (state.stop.stop_possible()) {
     state.on_stop.emplace(state.stop, StopCutter{this, &state, state.generation});
   }
@@ -390,9 +440,44 @@ void Core::Submit(RequestState& state) {
   }
 }
 
+namespace {
+
+// Calls a function once: when it is told to or, should the host's executor drop it, at its end.
+// A callback's exception has nowhere to go.
+class Once {
+ public:
+  explicit Once(absl::AnyInvocable<void()> function) : function_(std::move(function)) {}
+  Once(Once&& other) noexcept : function_(std::exchange(other.function_, nullptr)) {}
+  ~Once() { Call(); }
+  void Call() {
+    if (function_ == nullptr) return;
+    absl::AnyInvocable<void()> function = std::exchange(function_, nullptr);
+    try {
+      function();
+    } catch (...) {
+    }
+  }
+
+ private:
+  absl::AnyInvocable<void()> function_;
+};
+
+}  // namespace
+
+bool Core::Forked() const { return g_fork_epoch.load(std::memory_order_relaxed) != fork_epoch_; }
+
 void Core::Later(absl::AnyInvocable<void()> function) {
+  if (Forked()) {
+    Once(std::move(function)).Call();  // no other thread here, and a mutex may be held for ever
+    return;
+  }
   {
-    const std::lock_guard<std::mutex> lock(later_mutex_);
+    std::unique_lock<std::mutex> lock(later_mutex_);
+    if (answers_closed_.load(std::memory_order_relaxed) != 0) {
+      lock.unlock();
+      Once(std::move(function)).Call();
+      return;
+    }
     later_.push_back(std::move(function));
   }
   later_count_.fetch_add(1, std::memory_order_release);
@@ -409,13 +494,12 @@ bool Core::RunLater() {
     later_.pop_front();
   }
   later_count_.fetch_sub(1, std::memory_order_relaxed);
+  Once once(std::move(function));
   if (callbacks_) {
-    callbacks_(std::move(function));
-    return true;
-  }
-  try {
-    function();
-  } catch (...) {  // a callback's exception has nowhere to go
+    try {
+      callbacks_([once = std::move(once)]() mutable { once.Call(); });
+    } catch (...) {  // the host's code
+    }
   }
   return true;
 }
@@ -459,6 +543,19 @@ void Core::Await(RequestState& state) {
   }
 }
 
+void Core::LeaveAnswered(RequestState& state) {
+  // A decision that was cut while it waited for a bounded agent's replica: the replica may never
+  // come back, so the requester leaves for the executing side, too.
+  const BoardMemory* board = state.running.load(std::memory_order_acquire);
+  if (board != nullptr && board->plan().has_bounded() && Which(state) == RequestState::kOtherwise) {
+    for (const uint32_t agent : board->plan().order()) {
+      ReplicaPool* pool = board->plan().agents()[agent].spec->pool();
+      if (pool != nullptr && pool->Forget(&state)) Leave(state);
+    }
+  }
+  Leave(state);
+}
+
 void Core::Leave(RequestState& state) {
   // Acq_rel: the last one to leave sees all that the other did with the state.
   if (state.users.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
@@ -476,6 +573,7 @@ void Core::Recycle(RequestState& state) {
     state.board->Clear();
   }
   state.running.store(nullptr, std::memory_order_relaxed);
+  DropStaleBoard(state);
   state.unclean.store(false, std::memory_order_relaxed);
   state.missing.store(false, std::memory_order_relaxed);
   state.next_hold.store(0, std::memory_order_relaxed);
@@ -541,7 +639,17 @@ void Core::Answered(RequestState& state) {
       FutexAtomics::Wake(state.done, 1);
     }
   } else if (state.mode == Mode::kAsync) {
-    (void)answers_.TryPush(state.index);  // never full: as many places as tickets
+    PushAnswer(state);
+  }
+}
+
+void Core::PushAnswer(RequestState& state) {
+  (void)answers_.TryPush(state.index);  // never full: as many places as tickets
+  // A thread that was stuck when the answer thread ended delivers what it brings itself. A
+  // read-modify-write on both sides: either this one sees the end, or CloseAnswers() the answer.
+  if (no_more_work_.load(std::memory_order_acquire) &&
+      answers_closed_.fetch_or(0, std::memory_order_acq_rel) != 0) {
+    (void)CloseAnswers();
   }
 }
 
@@ -550,43 +658,55 @@ void Core::DeliverNow(RequestState& state) {
     executor_.FinishOtherwise(state);
   }
   (void)EndingOf(state);
-  if (callbacks_) {
-    callbacks_([this, &state] {
-      state.Deliver(Which(state));
-      Leave(state);
-    });
-  } else {
-    state.Deliver(Which(state));
-    Leave(state);
+  // Delivers when told to or, should the host's executor drop it, at its end.
+  struct Delivery {
+    Delivery(Core* c, RequestState* s) : core(c), state(s) {}
+    Delivery(Delivery&& other) noexcept
+        : core(other.core), state(std::exchange(other.state, nullptr)) {}
+    ~Delivery() { Now(); }
+    void Now() {
+      if (state == nullptr) return;
+      RequestState& mine = *std::exchange(state, nullptr);
+      mine.Deliver(Which(mine));
+      core->LeaveAnswered(mine);
+    }
+    Core* core;
+    RequestState* state;
+  };
+  Delivery delivery(this, &state);
+  if (!callbacks_) return;
+  try {
+    callbacks_([delivery = std::move(delivery)]() mutable { delivery.Now(); });
+  } catch (...) {  // the host's code
   }
 }
 
 int Core::RunPending() {
   if (!inline_mode()) return 0;
-  Crew* crew = TakeCrew();
-  if (crew == nullptr) return 0;
-  Adopt(*crew);
   int count = 0;
   for (;;) {
+    Crew* crew = TakeCrew();
+    if (crew == nullptr) return count;  // called by an agent: whoever runs that agent goes on
+    Adopt(*crew);
+    int ran = 0;
     if (RequestState* state = PopTicket(*crew)) {
       RunOn(*crew, *state);
-    } else if (const int events = events_->RunSome(*crew); events > 0) {
-      count += events;
-      continue;
-    } else if (!RunLater()) {
-      break;
+      ran = 1;
+    } else {
+      ran = events_->RunSome(*crew);
     }
+    AbandonCrew(*crew);
+    // Without the crew: callbacks may decide.
     uint32_t index = 0;
     while (answers_.TryPop(&index)) DeliverNow(*tickets_[index]);
-    ++count;
+    if (ran == 0) ran = RunLater() ? 1 : 0;
+    if (ran == 0) return count;
+    count += ran;
   }
-  crew->busy.store(0, std::memory_order_release);
-  return count;
 }
 
 absl::Status Core::Publish(std::unique_ptr<EventNode> node, uint64_t order_by) {
-  if (closed_.load(std::memory_order_acquire) ||
-      g_fork_epoch.load(std::memory_order_relaxed) != fork_epoch_) {
+  if (closed_.load(std::memory_order_acquire) || Forked()) {
     return FailedPrecondition("the runtime is shut down, or this is a forked child");
   }
   const std::type_index type = node->type;

@@ -13,25 +13,23 @@ void StopCutter::operator()() const {
   if (Executor::Cut(*state, generation, End::kCancelled)) host->OnCut(*state);
 }
 
+// Whoever cuts the decision short at the same moment reads the board, and may have its own ending
+// in the works: until this call has settled, it touches nothing but the ending kCompleted. That is
+// why the result is moved out of its slot last.
 bool Executor::Complete(Crew& crew, RequestState& state) {
   Ending& ending = state.endings[RequestState::kCompleted];
   const bool clean = !state.unclean.load(std::memory_order_relaxed);
   ending.defaulted = ending.late = 0;
-  if (clean) [[likely]] {
-    ending.verdict = Verdict::kDecided;
-    void* slot = state.board->data() + state.board->plan().result_offset();
-    if (!state.TakeResult(RequestState::kCompleted, slot, true))
-      ending.verdict = Verdict::kFallback;
-  } else {
-    Seal(state, ending);
-    ending.verdict = Conclude(state, RequestState::kCompleted, Verdict::kFallback, true);
-  }
-  if (state.explain) {
-    if (clean) Seal(state, ending);
-    ending.trace = MakeTrace(state, ending.verdict);
-  }
+  ending.verdict = Verdict::kDecided;
+  if (!clean || state.explain) Seal(state, ending);
+  if (!clean) ending.verdict = Conclude(state, RequestState::kCompleted, Verdict::kFallback);
+  if (state.explain) ending.trace = MakeTrace(state, ending);
   uint32_t holds = 0;
   if (!state.gate.Settle(state.generation, End::kCompleted, &holds)) return false;
+  if (ending.verdict == Verdict::kDecided) {
+    void* slot = state.board->data() + state.board->plan().result_offset();
+    (void)state.TakeResult(RequestState::kCompleted, slot, true);
+  }
   if (holds != 0) SettleHolds(state, RequestState::kCompleted, holds);
   Bump(crew.verdicts[static_cast<size_t>(ending.verdict)]);
   if (clean) {
@@ -39,7 +37,7 @@ bool Executor::Complete(Crew& crew, RequestState& state) {
   } else {
     const auto& agents = state.board->plan().agents();
     for (const HotStep& step : crew.team->steps) {
-      agents[step.index].spec->record->Count(static_cast<Outcome>(state.sealed[step.index]));
+      agents[step.index].spec->record->Count(static_cast<Outcome>(ending.sealed[step.index]));
     }
   }
   return true;
@@ -49,41 +47,50 @@ bool Executor::Cut(RequestState& state, uint32_t generation, End end) {
   uint32_t holds = 0;
   if (!state.gate.Settle(generation, end, &holds)) return false;
   state.cut_holds = holds;
+  Seal(state, state.endings[RequestState::kOtherwise]);
   return true;
 }
 
 void Executor::FinishOtherwise(RequestState& state) {
   Ending& ending = state.endings[RequestState::kOtherwise];
   const End end = state.gate.Read(state.generation);
-  Seal(state, ending);
+  const BoardMemory* const board = ending.board;
   if (end == End::kCancelled) {
     ending.verdict = Verdict::kCancelled;
     state.ClearResult(RequestState::kOtherwise);
   } else {
-    ending.verdict = Conclude(state, RequestState::kOtherwise,
-                              state.saturated ? Verdict::kSaturated : Verdict::kExpired, false);
+    const Verdict if_fallback = state.saturated ? Verdict::kSaturated : Verdict::kExpired;
+    ending.verdict = Conclude(state, RequestState::kOtherwise, if_fallback);
+    if (ending.verdict == Verdict::kDecided) {
+      // Copied: agents that still run may read it.
+      if (!state.TakeResult(RequestState::kOtherwise, board->data() + board->plan().result_offset(),
+                            false)) {
+        state.MakeFallback(RequestState::kOtherwise, Board(board, ending.sealed.data()));
+        ending.verdict = if_fallback;
+      }
+    }
   }
   SettleHolds(state, RequestState::kOtherwise, state.cut_holds);
   state.finished = true;
-  if (state.explain) ending.trace = MakeTrace(state, ending.verdict);
-  const BoardMemory* board = state.running.load(std::memory_order_acquire);
+  if (state.explain) ending.trace = MakeTrace(state, ending);
   if (board == nullptr) return;
   for (const uint32_t agent : board->plan().order()) {
-    const auto sealed = static_cast<Outcome>(state.sealed[agent]);
+    const auto sealed = static_cast<Outcome>(ending.sealed[agent]);
     board->plan().agents()[agent].spec->record->Count(sealed == Outcome::kPending ? Outcome::kLate
                                                                                   : sealed);
   }
 }
 
 // One acquire load per agent: an outcome that is seen here has all of its outputs behind it, and
-// what is published later is not in the sealed copy, so the decision cannot change any more.
+// what is published later is not in the sealed copy, so the decision cannot change any more. The
+// board is looked up once: a worker may be about to begin, with what an earlier decision sealed.
 void Executor::Seal(RequestState& state, Ending& ending) {
   ending.defaulted = ending.late = 0;
-  const BoardMemory* board = state.running.load(std::memory_order_acquire);
+  const BoardMemory* board = ending.board = state.running.load(std::memory_order_acquire);
   if (board == nullptr) return;
   for (const uint32_t agent : board->plan().order()) {
     const uint8_t outcome = board->outcome(agent).load(std::memory_order_acquire);
-    state.sealed[agent] = outcome;
+    ending.sealed[agent] = outcome;
     if (outcome == static_cast<uint8_t>(Outcome::kPending)) {
       ++ending.late;
     } else if (outcome != static_cast<uint8_t>(Outcome::kRan) &&
@@ -93,8 +100,8 @@ void Executor::Seal(RequestState& state, Ending& ending) {
   }
 }
 
-Verdict Executor::Conclude(RequestState& state, int which, Verdict if_fallback, bool may_move) {
-  const BoardMemory* board = state.running.load(std::memory_order_acquire);
+Verdict Executor::Conclude(RequestState& state, int which, Verdict if_fallback) {
+  const BoardMemory* board = state.endings[which].board;
   if (board == nullptr) {
     if (state.has_must_run) {
       state.ClearResult(which);
@@ -104,17 +111,15 @@ Verdict Executor::Conclude(RequestState& state, int which, Verdict if_fallback, 
     return if_fallback;
   }
   const Plan& plan = board->plan();
+  const std::vector<uint8_t>& sealed = state.endings[which].sealed;
   for (const uint32_t agent : plan.must_run()) {
-    if (state.sealed[agent] != static_cast<uint8_t>(Outcome::kRan)) {
+    if (sealed[agent] != static_cast<uint8_t>(Outcome::kRan)) {
       state.ClearResult(which);
       return Verdict::kVetoed;
     }
   }
-  if (Stands(plan, plan.result_writer(), state.sealed[plan.result_writer()]) &&
-      state.TakeResult(which, board->data() + plan.result_offset(), may_move)) {
-    return Verdict::kDecided;
-  }
-  state.MakeFallback(which, Board(board, state.sealed.data()));
+  if (Stands(plan, plan.result_writer(), sealed[plan.result_writer()])) return Verdict::kDecided;
+  state.MakeFallback(which, Board(board, sealed.data()));
   return if_fallback;
 }
 
@@ -126,20 +131,21 @@ void Executor::SettleHolds(RequestState& state, int which, uint32_t holds) {
   }
 }
 
-std::shared_ptr<const Trace> Executor::MakeTrace(const RequestState& state, Verdict verdict) const {
+std::shared_ptr<const Trace> Executor::MakeTrace(const RequestState& state,
+                                                 const Ending& ending) const {
   auto trace = std::make_shared<Trace>();
   trace->id = state.id;
-  trace->verdict = verdict;
+  trace->verdict = ending.verdict;
   trace->latency_nanos = clock_->Now() - state.arrival;
-  BoardMemory* board = state.running.load(std::memory_order_acquire);
+  const BoardMemory* board = ending.board;
   if (board == nullptr || state.notes == nullptr) return trace;
-  std::vector<uint32_t> place(state.sealed.size());
+  std::vector<uint32_t> place(ending.sealed.size());
   bool late_seen = false;
   for (const uint32_t agent : board->plan().order()) {
     place[agent] = static_cast<uint32_t>(trace->agents.size());
     Trace::AgentEntry entry;
     entry.name = board->plan().agents()[agent].spec->name();
-    entry.outcome = static_cast<Outcome>(state.sealed[agent]);
+    entry.outcome = static_cast<Outcome>(ending.sealed[agent]);
     if (entry.outcome == Outcome::kPending) {
       if (!late_seen) entry.outcome = Outcome::kLate;  // the first of these was being called
       late_seen = true;

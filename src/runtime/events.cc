@@ -48,6 +48,7 @@ void Events::Schedule(uint32_t shard) {
 int Events::RunSome(Crew& crew) {
   uint32_t index = 0;
   if (!scheduled_.TryPop(&index)) return 0;
+  core_->WakeNext();
   int count = 0;
   switch (Drain(crew, index, &count)) {
     case Drained::kMore:

@@ -47,13 +47,15 @@ bool Executor::ShouldSample(Crew& crew) const {
 void Executor::Begin(Crew& crew, RequestState& state) {
   if (state.board == nullptr || &state.board->plan() != crew.team->plan.get()) {
     state.board = std::make_unique<BoardMemory>(crew.team->plan);
-    state.sealed.assign(crew.team->plan->agents().size(), 0);
+    for (Ending& ending : state.endings) {
+      ending.sealed.assign(crew.team->plan->agents().size(), 0);
+    }
   }
   state.board->SetRequest(state.request);
   if (state.explain) {
     if (state.notes == nullptr) state.notes = std::make_unique<Notes>();
-    state.notes->timings.assign(state.sealed.size(), {});
-    state.notes->errors.assign(state.sealed.size(), {});
+    state.notes->timings.assign(crew.team->plan->agents().size(), {});
+    state.notes->errors.assign(crew.team->plan->agents().size(), {});
   }
   // Release: whoever cuts this decision short finds a board whose every outcome is pending.
   state.running.store(state.board.get(), std::memory_order_release);
@@ -118,9 +120,9 @@ RunEnd Executor::Run(Crew& crew, RequestState& state, uint32_t from, uint32_t to
       }
       look = true;
       if ((step.flags & HotStep::kBounded) != 0) {
-        const bool queues = (step.flags & HotStep::kRequired) != 0 || step.info->must_run;
-        agent = TakeReplica(state, step, at);
-        if (agent == nullptr && queues) return RunEnd::kQueued;  // the state is another's now
+        bool queued = false;
+        agent = TakeReplica(state, step, at, &queued);
+        if (queued) return RunEnd::kQueued;  // the state is another's now
         if (agent == nullptr) {
           NotRun(state, step, Cause::kBusy);
           continue;
@@ -212,19 +214,30 @@ Cause Executor::Precheck(RequestState& state, const HotStep& step, StrandTime* t
     const int64_t p99 = step.record->p99_nanos.load(std::memory_order_relaxed);
     if (time->predicted + p99 > state.deadline.nanos()) {
       time->now = time->predicted = clock_->Now();
-      if (time->now + p99 > state.deadline.nanos()) return Cause::kNoTime;
+      if (time->now + p99 > state.deadline.nanos()) {
+        // It would need much of any decision's time, if that is still true.
+        if (p99 > (state.deadline.nanos() - state.arrival) / 4) step.record->LeftOut();
+        return Cause::kNoTime;
+      }
     }
   }
   if (step.record->flag.load(std::memory_order_relaxed) == AgentRecord::kClean) return Cause::kNone;
+  // Nobody waits for a replica when all of them are stuck.
+  if ((step.flags & HotStep::kBounded) != 0 &&
+      step.record->stuck.load(std::memory_order_relaxed) >= step.info->spec->pool()->size()) {
+    return Cause::kBreakerOpen;
+  }
   return health_->Admit(*step.record);
 }
 
-Agent* Executor::TakeReplica(RequestState& state, const HotStep& step, uint32_t at) {
-  const bool queues = (step.flags & HotStep::kRequired) != 0 || step.info->must_run;
+// *queued: the state waits for a replica, and belongs to whoever gives one back.
+Agent* Executor::TakeReplica(RequestState& state, const HotStep& step, uint32_t at, bool* queued) {
+  // A trusted caller has no other thread to go on (when a bounded agent has just been added).
+  const bool queues = ((step.flags & HotStep::kRequired) != 0 || step.info->must_run) &&
+                      state.mode != Mode::kTrusted;
   state.resume_at = at;
-  AgentRecord& record = *step.record;
-  Agent* agent = step.info->spec->pool()->Take(queues ? &state : nullptr);
-  if (agent == nullptr) health_->Withdraw(record);
+  Agent* agent = step.info->spec->pool()->Take(queues ? &state : nullptr, queued);
+  if (agent == nullptr) health_->Withdraw(*step.record);
   return agent;
 }
 
@@ -268,7 +281,8 @@ void Executor::RunListener(Crew& crew, const HotStep& step, const void* event) {
   ctx.event_ = event;
   Agent* agent = step.agent;
   if ((step.flags & HotStep::kBounded) != 0) {
-    agent = step.info->spec->pool()->Take(nullptr);
+    bool queued = false;
+    agent = step.info->spec->pool()->Take(nullptr, &queued);
     if (agent == nullptr) {
       if (look) health_->Withdraw(record);
       record.Count(Outcome::kSkipped);

@@ -47,7 +47,7 @@ void Health::Succeeded(AgentRecord& record) {
 
 void Health::Failed(AgentRecord& record, std::string_view what) {
   const int row = record.failed_row.fetch_add(1, std::memory_order_relaxed) + 1;
-  record.flag.store(AgentRecord::kLook, std::memory_order_relaxed);
+  record.Look();
   if (row == 1) Log(LogEntry::Level::kWarning, record.name, what);
   const bool probing = record.breaker.load(std::memory_order_relaxed) == AgentRecord::kProbing;
   if (probing || row >= options_.failed_in_a_row) {
@@ -58,7 +58,7 @@ void Health::Failed(AgentRecord& record, std::string_view what) {
 void Health::Late(AgentRecord& record, bool stuck) {
   if (stuck) record.stuck.fetch_add(1, std::memory_order_relaxed);
   const int row = record.late_row.fetch_add(1, std::memory_order_relaxed) + 1;
-  record.flag.store(AgentRecord::kLook, std::memory_order_relaxed);
+  record.Look();
   const bool probing = record.breaker.load(std::memory_order_relaxed) == AgentRecord::kProbing;
   if (probing || row >= options_.late_in_a_row) {
     Open(record,
@@ -71,7 +71,8 @@ void Health::Unstuck(AgentRecord& record) { record.stuck.fetch_sub(1, std::memor
 void Health::Open(AgentRecord& record, std::string_view why) {
   uint8_t was = record.breaker.load(std::memory_order_relaxed);
   if (was == AgentRecord::kOpen) return;
-  if (was == AgentRecord::kClosed) {
+  const bool counted = was == AgentRecord::kClosed;
+  if (counted) {
     const int limit = std::max(
         1, static_cast<int>(options_.max_quarantined_share *
                             static_cast<double>(team_size_.load(std::memory_order_relaxed))));
@@ -88,11 +89,11 @@ void Health::Open(AgentRecord& record, std::string_view why) {
   record.backoff.store(backoff, std::memory_order_relaxed);
   record.retry_at.store(clock_->Now() + backoff, std::memory_order_relaxed);
   if (!record.breaker.compare_exchange_strong(was, AgentRecord::kOpen, std::memory_order_relaxed)) {
-    if (was == AgentRecord::kOpen) open_.fetch_sub(1, std::memory_order_relaxed);
+    if (counted) open_.fetch_sub(1, std::memory_order_relaxed);
     return;  // somebody else opened it at the same moment
   }
   record.quarantines.fetch_add(1, std::memory_order_relaxed);
-  record.flag.store(AgentRecord::kLook, std::memory_order_relaxed);
+  record.Look();
   Log(LogEntry::Level::kError, record.name,
       fmt::format("quarantined: {}; next try in {} ms", why, backoff / 1'000'000));
 }

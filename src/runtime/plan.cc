@@ -35,15 +35,24 @@ ReplicaPool::ReplicaPool(std::vector<std::unique_ptr<Agent>> replicas)
   for (const auto& replica : replicas_) free_.push_back(replica.get());
 }
 
-Agent* ReplicaPool::Take(RequestState* waiter) {
+Agent* ReplicaPool::Take(RequestState* waiter, bool* queued) {
   const std::lock_guard<std::mutex> lock(mutex_);
+  *queued = false;
   if (free_.empty()) {
-    if (waiter != nullptr) waiting_.push_back(waiter);
+    if (waiter != nullptr && waiter->gate.Read(waiter->generation) == End::kOpen) {
+      waiting_.push_back(waiter);
+      *queued = true;
+    }
     return nullptr;
   }
   Agent* agent = free_.back();
   free_.pop_back();
   return agent;
+}
+
+bool ReplicaPool::Forget(RequestState* waiter) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return std::erase(waiting_, waiter) > 0;
 }
 
 RequestState* ReplicaPool::GiveBack(Agent* agent) {

@@ -91,7 +91,7 @@ void Core::DrainSaturated() {
         // The fallback is the host's code: it runs on the answer thread, not on the timer's.
         if (Executor::Cut(state, state.generation, End::kExpired)) {
           state.saturated = true;
-          (void)answers_.TryPush(index);
+          PushAnswer(state);
           answer_parker_.Notify();
         }
       } else if (Executor::Cut(state, state.generation, End::kExpired)) {
@@ -119,7 +119,8 @@ void Core::NotifyWorkers() {
   // The look orders the push before it; a spinner finds the work by itself. One that has just found
   // other work wakes the next (RunOne), so nothing waits while a worker sleeps.
   if (!worker_parker_.HasWaiters()) return;
-  if (spinners_.load(std::memory_order_relaxed) > 0) return;
+  // A read-modify-write, as is the spinner's farewell: one of the two sees the other.
+  if (spinners_.fetch_add(0, std::memory_order_acq_rel) > 0) return;
   worker_parker_.Wake(1);
 }
 
@@ -128,6 +129,10 @@ bool Core::HasIdleWorker() const {
   for (const auto& crew : crews_) active += crew->watch.Running() != 0;
   for (const auto& lane : lanes_) active += static_cast<int>(lane->SizeGuess());
   return active <= static_cast<int>(workers_) - 1;
+}
+
+void Core::WakeNext() {
+  if (worker_parker_.HasWaitersGuess() && HasWork()) worker_parker_.Wake(1);
 }
 
 RequestState* Core::PopTicket(Crew& crew) {
@@ -153,7 +158,7 @@ bool Core::RunOne(Crew& crew) {
     if (events_->RunSome(crew) > 0) return true;
   }
   if (RequestState* state = PopTicket(crew)) {
-    if (worker_parker_.HasWaitersGuess() && HasWork()) worker_parker_.Wake(1);
+    WakeNext();
     RunTicket(crew, *state);
     return true;
   }
@@ -212,7 +217,7 @@ void Core::Idle(Crew& crew) {
         found = HasWork() || Offers();
       }
     } while (!found && clock().Now() < until && !stop_.load(std::memory_order_relaxed));
-    spinners_.store(0, std::memory_order_release);
+    spinners_.exchange(0, std::memory_order_acq_rel);
     if (found) return;
   }
   const uint32_t ticket = worker_parker_.Announce();
@@ -235,18 +240,31 @@ void Core::AnswerMain() {
     const uint32_t ticket = answer_parker_.Announce();
     if (answers_.SizeGuess() > 0 || later_count_.load(std::memory_order_acquire) > 0) {
       answer_parker_.Cancel();
-    } else if (stop_.load(std::memory_order_acquire)) {
+    } else if (no_more_work_.load(std::memory_order_acquire)) {
       answer_parker_.Cancel();
-      return;
+      if (CloseAnswers()) return;
     } else {
       answer_parker_.Park(ticket);
     }
   }
 }
 
+// From here on whoever has an answer delivers it. False when there is more for the answer thread.
+bool Core::CloseAnswers() {
+  {
+    const std::lock_guard<std::mutex> lock(later_mutex_);
+    if (!later_.empty()) return false;
+    answers_closed_.exchange(true, std::memory_order_acq_rel);
+  }
+  uint32_t index = 0;
+  while (answers_.TryPop(&index)) DeliverNow(*tickets_[index]);
+  return true;
+}
+
 int64_t Core::SweepTickets(int64_t now) {
   int64_t next = now + kTick;
-  const uint32_t used = high_water_.load(std::memory_order_acquire);
+  // Sequentially consistent, as the raising of it: part of the handshake of gate and next_wake_.
+  const uint32_t used = high_water_.load(std::memory_order_seq_cst);
   for (uint32_t i = 0; i < used; ++i) {
     RequestState& state = *tickets_[i];
     const int64_t generation = state.gate.OpenGeneration();
@@ -256,7 +274,7 @@ int64_t Core::SweepTickets(int64_t now) {
     if (due > now) {
       next = std::min(next, due);
     } else if (Executor::Cut(state, static_cast<uint32_t>(generation), End::kExpired)) {
-      (void)answers_.TryPush(i);
+      PushAnswer(state);
       answer_parker_.Notify();
     }
   }
@@ -265,6 +283,7 @@ int64_t Core::SweepTickets(int64_t now) {
 
 int64_t Core::SweepCrews(int64_t now) {
   int64_t next = now + kTick;
+  int stuck = 0;
   for (const auto& crew : crews_) {
     const uint64_t run = crew->watch.Running();
     if (run == 0) continue;
@@ -284,15 +303,18 @@ int64_t Core::SweepCrews(int64_t now) {
       health_.Log(LogEntry::Level::kError, agent,
                   "a worker is stuck beyond the decision's deadline");
       events_->TakeOver(draining);
-      permits_.fetch_add(1, std::memory_order_acq_rel);
-      stuck_workers_.fetch_add(1, std::memory_order_acq_rel);
-      spare_parker_.Notify();
-      if (Saturated()) DrainSaturated();
+      ++stuck;
     } else {
       health_.Log(LogEntry::Level::kError, agent, "a trusted caller is stuck beyond its deadline");
       stuck_callers_.fetch_add(1, std::memory_order_relaxed);
     }
   }
+  if (stuck == 0) return next;
+  // Spares only now: the breaker knows of all that is stuck, before they run into the same.
+  permits_.fetch_add(stuck, std::memory_order_acq_rel);
+  stuck_workers_.fetch_add(stuck, std::memory_order_acq_rel);
+  spare_parker_.Notify(stuck);
+  if (Saturated()) DrainSaturated();
   return next;
 }
 
@@ -317,6 +339,48 @@ void Core::TimerMain() {
   }
 }
 
+// Settles a decision that no worker will finish, and wakes whoever answers it.
+bool Core::AnswerNow(RequestState& state, uint32_t generation) {
+  if (!Executor::Cut(state, generation, End::kExpired)) return false;
+  if (state.mode == Mode::kAsync) {
+    PushAnswer(state);
+    answer_parker_.Notify();
+  } else if (state.done.exchange(3, std::memory_order_acq_rel) == 2) {
+    FutexAtomics::Wake(state.done, 1);
+  }
+  return true;
+}
+
+int Core::AnswerAll() {
+  int count = 0;
+  for (const auto& ticket : tickets_) {
+    const int64_t generation = ticket->gate.OpenGeneration();
+    if (generation >= 0) count += AnswerNow(*ticket, static_cast<uint32_t>(generation));
+  }
+  return count;
+}
+
+// False when the thread is stuck: it then keeps the core alive until it comes back, if ever.
+bool Core::Join(ThreadSlot& slot, Deadline by) {
+  if (!slot.thread.joinable()) return true;
+  while (slot.exited.load(std::memory_order_acquire) == 0 && !by.Passed(clock().Now())) {
+    FutexAtomics::Wait(slot.exited, 0, by);
+  }
+  if (slot.exited.load(std::memory_order_acquire) == 0) {
+    slot.thread.detach();
+    return false;
+  }
+  slot.thread.join();
+  return true;
+}
+
+void Core::KeepForEver(std::shared_ptr<Core> core) {
+  static std::mutex mutex;
+  static auto* const kept = new std::vector<std::shared_ptr<Core>>;
+  const std::lock_guard<std::mutex> lock(mutex);
+  kept->push_back(std::move(core));
+}
+
 ShutdownReport Core::Shutdown(absl::Duration grace) {
   ShutdownReport report;
   closed_.store(true, std::memory_order_release);
@@ -326,67 +390,53 @@ ShutdownReport Core::Shutdown(absl::Duration grace) {
     RunPending();
     return report;
   }
-  const auto wait_until = [&](auto done) {
+  if (Forked()) {  // the threads are the parent's
+    report.threads_left = static_cast<int>(thread_slots_.size()) + 2;
+    return report;
+  }
+  const auto wait_until = [&](Deadline until, auto done) {
     bool is_done = done();  // once each time: taking a crew succeeds only once
-    for (; !is_done && !by.Passed(clock().Now()); is_done = done()) std::this_thread::yield();
+    for (; !is_done && !until.Passed(clock().Now()); is_done = done()) std::this_thread::yield();
     return is_done;
   };
   // All tickets and all callers' crews in our hands: nothing is in flight.
-  uint32_t tickets = 0;
-  std::vector<bool> ours(tickets_.size(), false);
+  size_t tickets = 0;
   const auto take_all = [&] {
-    for (uint32_t i; (i = free_tickets_.Pop()) != IndexStack<>::kNone; ++tickets) ours[i] = true;
+    while (free_tickets_.Pop() != IndexStack<>::kNone) ++tickets;
     return tickets == tickets_.size();
   };
-  if (!wait_until(take_all)) {  // answers everything that is still open
-    for (uint32_t i = 0; i < tickets_.size(); ++i) {
-      if (ours[i]) continue;
-      RequestState& state = *tickets_[i];
-      const int64_t generation = state.gate.OpenGeneration();
-      if (generation >= 0 &&
-          Executor::Cut(state, static_cast<uint32_t>(generation), End::kExpired)) {
-        ++report.answered_early;
-        if (state.mode == Mode::kAsync) {
-          (void)answers_.TryPush(i);
-          answer_parker_.Notify();
-        } else if (state.done.exchange(3, std::memory_order_acq_rel) == 2) {
-          FutexAtomics::Wake(state.done, 1);
-        }
-      }
-    }
-  }
-  report.decisions_left = static_cast<int>(tickets_.size() - tickets);
-  (void)wait_until([&] { return events_->pending() == 0; });
-  report.events_left = events_->pending();
+  if (!wait_until(by, take_all)) report.answered_early = AnswerAll();
+  (void)wait_until(by, [&] { return events_->pending() == 0; });
   for (uint32_t i = threads_; i < crews_.size(); ++i) {
-    if (!wait_until([&] { return crews_[i]->busy.exchange(1, std::memory_order_acquire) == 0; })) {
+    if (!wait_until(by,
+                    [&] { return crews_[i]->busy.exchange(1, std::memory_order_acquire) == 0; })) {
       ++report.callers_left;
     }
   }
-  stop_.store(true, std::memory_order_release);
+  stop_.store(true, std::memory_order_seq_cst);
+  report.answered_early += AnswerAll();  // opened since, see Submit()
   worker_parker_.Notify(static_cast<int>(threads_));
   spare_parker_.Notify(static_cast<int>(threads_));
-  answer_parker_.Notify(1);
   timer_bell_.fetch_add(1, std::memory_order_release);
   FutexAtomics::Wake(timer_bell_, 1);
-  std::vector<ThreadSlot*> slots;
-  for (const auto& slot : thread_slots_) slots.push_back(slot.get());
-  slots.push_back(&timer_slot_);
-  slots.push_back(&answer_slot_);
   // Threads that are not stuck need a moment to end even when the grace is over.
-  const Deadline join_by = std::max(by, Deadline::In(clock(), absl::Milliseconds(50)));
-  for (ThreadSlot* slot : slots) {
-    if (!slot->thread.joinable()) continue;
-    while (slot->exited.load(std::memory_order_acquire) == 0 && !join_by.Passed(clock().Now())) {
-      FutexAtomics::Wait(slot->exited, 0, join_by);
-    }
-    if (slot->exited.load(std::memory_order_acquire) != 0) {
-      slot->thread.join();
-    } else {
-      slot->thread.detach();  // it keeps the core alive until it comes back, if ever
-      ++report.threads_left;
-    }
+  const auto moment = [&](int millis) {
+    return std::max(by, Deadline::In(clock(), absl::Milliseconds(millis)));
+  };
+  const Deadline join_by = moment(50);
+  for (const auto& slot : thread_slots_) report.threads_left += !Join(*slot, join_by);
+  report.threads_left += !Join(timer_slot_, moment(10));
+  uint32_t index = 0;
+  for (const auto& lane : lanes_) {
+    while (lane->TryPop(&index)) Leave(*tickets_[index]);  // settled, and no worker comes for them
   }
+  no_more_work_.store(true, std::memory_order_release);
+  answer_parker_.Notify(1);
+  const Deadline answer_by = moment(20);
+  report.threads_left += !Join(answer_slot_, answer_by);
+  (void)wait_until(answer_by, take_all);
+  report.decisions_left = static_cast<int>(tickets_.size() - tickets);
+  report.events_left = events_->pending();
   return report;
 }
 

@@ -196,7 +196,7 @@ class Runtime {
   ~Runtime() {
     (void)Shutdown(absl::Seconds(1));
     // What stuck threads and callers still use lives on; see ShutdownReport.
-    if (!clean_) new std::shared_ptr<internal::Core>(std::move(core_));
+    if (!clean_) internal::Core::KeepForEver(std::move(core_));
   }
   Runtime(const Runtime&) = delete;
   Runtime& operator=(const Runtime&) = delete;
@@ -207,6 +207,8 @@ class Runtime {
   Answer<Res> Decide(const Req& request, const CallOptions& options = {}) {
     if (options.trusted || core_->inline_mode()) {
       if (internal::Crew* crew = core_->TakeCrew()) return DecideOn(*crew, request, options);
+      // An agent that decides from within: there is nobody else to do it.
+      if (core_->inline_mode()) return Refused(Verdict::kOverloaded);
     }
     Verdict refused = Verdict::kDecided;
     internal::RequestState* state = core_->Open(options, internal::Mode::kStrict, &refused);
@@ -216,12 +218,13 @@ class Runtime {
     core_->Submit(*state);
     core_->Await(*state);
     Answer<Res> answer = ticket.TakeAnswer(core_->Which(*state), core_->EndingOf(*state));
-    core_->Leave(*state);
+    core_->LeaveAnswered(*state);
     return answer;
   }
 
   /// Decides without a waiting thread. `callback` is called exactly once, by the deadline whatever
-  /// agents do, and never inside this call; when the call is refused, too.
+  /// agents do, and never inside this call; when the call is refused, too. (After Shutdown() and
+  /// in a forked child there is no other thread to call it, so it is called here.)
   void DecideAsync(Req request, const CallOptions& options, Callback callback) {
     Verdict refused = Verdict::kDecided;
     internal::RequestState* state = core_->Open(options, internal::Mode::kAsync, &refused);
@@ -230,7 +233,7 @@ class Runtime {
       core_->Later([callback = std::move(callback), refused]() mutable {
         Answer<Res> answer;
         answer.verdict = refused;
-        callback(std::move(answer));
+        if (callback != nullptr) callback(std::move(answer));
       });
       return;
     }

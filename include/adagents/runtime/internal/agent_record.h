@@ -46,8 +46,9 @@ struct BreakerOptions {
   double max_quarantined_share = 0.5;
 };
 
-/// Thread-safe. All orders are relaxed: these are counters and switches that carry no other data,
-/// and a decision may act on a value that is a moment old.
+/// Thread-safe. Orders are relaxed: these are counters and switches that carry no other data, and a
+/// decision may act on a value that is a moment old. `flag` alone must not stay old: who changes
+/// what it stands for calls Look() or UpdateFlag() afterwards.
 struct AgentRecord {
   enum Flag : uint8_t { kClean = 0, kLook = 1 };  // kLook: take the slow path before calling
   enum Breaker : uint8_t { kClosed = 0, kOpen = 1, kProbing = 2 };
@@ -71,16 +72,25 @@ struct AgentRecord {
 
   std::array<std::atomic<uint64_t>, 7> outcomes{};  // by Outcome
   std::atomic<uint64_t> quarantines{0};
+  std::atomic<uint32_t> no_time{0};  // calls left out because the prediction said so
 
   void Count(Outcome outcome) {
     outcomes[static_cast<size_t>(outcome)].fetch_add(1, std::memory_order_relaxed);
   }
   /// Refreshes the predictions.
   void Refresh();
+  /// Counts a call that was left out for want of time; now and then lets old costs fade, so that
+  /// an agent that was slow for a while is tried again.
+  void LeftOut();
   /// Forgets everything, for a replaced agent.
   void Clear();
   /// Recomputes `flag` from the rest.
   void UpdateFlag();
+  /// Release: whoever overwrites this flag sees the change that it stands for.
+  void Look() { flag.store(kLook, std::memory_order_release); }
+
+ private:
+  [[nodiscard]] bool NeedsLook() const;
 };
 
 }  // namespace adagents::internal

@@ -60,7 +60,8 @@ class Core final : public Host {
   absl::Status Start(std::shared_ptr<Core> self);
 
   // Trusted decisions, on the caller's thread.
-  /// A crew for the calling thread; null when all are in use, or plans need the workers.
+  /// A crew for the calling thread; null when all are in use, or plans need the workers. The
+  /// inline scheduler has one: null only when this thread has it already.
   Crew* TakeCrew();
   /// kDecided when it may run; else why it is refused.
   Verdict OpenTrusted(Crew& crew, const CallOptions& options);
@@ -70,16 +71,19 @@ class Core final : public Host {
   static void AbandonCrew(Crew& crew) { crew.busy.store(0, std::memory_order_release); }
   /// Keeps what tickets point to alive as long as they are.
   void Keep(std::shared_ptr<const void> shared) { kept_ = std::move(shared); }
-  /// Calls `function` on the answer thread (or the host's executor), never here.
+  /// Calls `function` exactly once, on the answer thread or the host's executor; here only when
+  /// there is no such thread any more: after a shutdown, or in a forked child.
   void Later(absl::AnyInvocable<void()> function);
 
   // Strict and asynchronous decisions, on the workers.
+  /// A ticket, for the caller to fill in; null when the call is refused.
   RequestState* Open(const CallOptions& options, Mode mode, Verdict* refused);
+  /// Starts the decision: from now on it may end at any moment.
   void Submit(RequestState& state);
   /// Waits until the strict decision is answered; never beyond its deadline but to finish it.
   void Await(RequestState& state);
-  /// One of the state's two users leaves.
-  void Leave(RequestState& state);
+  /// The requester leaves, with its answer.
+  void LeaveAnswered(RequestState& state);
   /// The ending that counts; counts it in the statistics, so once per decision that was cut short.
   const Ending& EndingOf(const RequestState& state);
   /// Refused before it was opened; counted.
@@ -103,6 +107,8 @@ class Core final : public Host {
 
   [[nodiscard]] Stats GetStats();
   ShutdownReport Shutdown(absl::Duration grace);
+  /// For what stuck threads and callers still use: never destroyed, and no leak to a checker.
+  static void KeepForEver(std::shared_ptr<Core> core);
 
   // Host.
   void Resume(RequestState& state) override;
@@ -118,6 +124,8 @@ class Core final : public Host {
   bool HasHotHelper() const { return spinners_.load(std::memory_order_relaxed) > 0; }
   /// Fewer decisions in flight than workers.
   bool HasIdleWorker() const;
+  /// By who has just found work, before it does it: lets another have what else there is.
+  void WakeNext();
   Executor& executor() { return executor_; }
   const Clock& clock() const { return *options_.clock; }
 
@@ -130,6 +138,7 @@ class Core final : public Host {
   AgentRecord* RecordOf(const std::string& name);
   void LetGo();
   void FreeRetired();
+  void DropStaleBoard(RequestState& state);
 
   Verdict Admit(const CallOptions& options, RequestState& state);
   void OpenState(RequestState& state, const CallOptions& options, Mode mode);
@@ -137,6 +146,9 @@ class Core final : public Host {
   void RunOn(Crew& crew, RequestState& state);
   void EndRun(Crew& crew, RequestState& state, RunEnd end);
   void Answered(RequestState& state);
+  void PushAnswer(RequestState& state);
+  /// One of the state's two users leaves.
+  void Leave(RequestState& state);
   void DeliverNow(RequestState& state);
   void Push(RequestState& state);
 
@@ -148,6 +160,7 @@ class Core final : public Host {
   void Exited(ThreadSlot& slot);
   void WorkerMain(Crew& crew);
   bool RunOne(Crew& crew);
+  Crew* TakeInlineCrew();
   RequestState* PopTicket(Crew& crew);
   void RunTicket(Crew& crew, RequestState& state);
   void Idle(Crew& crew);
@@ -155,9 +168,14 @@ class Core final : public Host {
   bool Offers() const;
   bool TakePermit();
   bool Saturated() const;
+  bool Forked() const;
   void DrainSaturated();
+  bool AnswerNow(RequestState& state, uint32_t generation);
+  int AnswerAll();
+  bool Join(ThreadSlot& slot, Deadline by);
   void FlushAnswers(Crew& crew, bool now);
   void AnswerMain();
+  bool CloseAnswers();
   bool RunLater();
   void TimerMain();
   int64_t SweepTickets(int64_t now);
@@ -217,6 +235,8 @@ class Core final : public Host {
   ThreadSlot timer_slot_;
   ThreadSlot answer_slot_;
   std::shared_ptr<const void> kept_;
+  std::atomic<bool> no_more_work_{false};    // all threads but the answer thread have ended
+  std::atomic<uint32_t> answers_closed_{0};  // and it, too
   std::mutex later_mutex_;
   std::deque<absl::AnyInvocable<void()>> later_;  // callbacks of refused calls
   std::atomic<int> later_count_{0};

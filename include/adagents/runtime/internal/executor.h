@@ -51,8 +51,8 @@ class Executor {
 
   /// After all steps: prepares result and ending, then settles. True when this call settled it.
   bool Complete(Crew& crew, RequestState& state);
-  /// Tries to settle that generation as `end`; true when this call did. FinishOtherwise() is then
-  /// due, by one thread, at once.
+  /// Tries to settle that generation as `end`; true when this call did. What is published later is
+  /// not in the decision. FinishOtherwise() is then due, by one thread, at once.
   static bool Cut(RequestState& state, uint32_t generation, End end);
   /// Prepares result and ending of a decision that was cut; by one thread, after Cut().
   void FinishOtherwise(RequestState& state);
@@ -63,17 +63,18 @@ class Executor {
   RunEnd Run(Crew& crew, RequestState& state, uint32_t from, uint32_t to, StrandTime* time,
              const uint32_t* chosen);
   Cause Precheck(RequestState& state, const HotStep& step, StrandTime* time);
-  Agent* TakeReplica(RequestState& state, const HotStep& step, uint32_t at);
+  Agent* TakeReplica(RequestState& state, const HotStep& step, uint32_t at, bool* queued);
   void NotRun(RequestState& state, const HotStep& step, Cause cause);
   void Failed(RequestState& state, const HotStep& step, Cause cause, std::string_view what);
   absl::Status Call(const HotStep& step, Agent* agent, Context& ctx, Cause* cause);
   bool ShouldSample(Crew& crew) const;
 
-  void Seal(RequestState& state, Ending& ending);
+  static void Seal(RequestState& state, Ending& ending);
   void SettleHolds(RequestState& state, int which, uint32_t holds);
-  std::shared_ptr<const Trace> MakeTrace(const RequestState& state, Verdict verdict) const;
-  /// Result from what was sealed: the agents', the fallback's or none.
-  Verdict Conclude(RequestState& state, int which, Verdict if_fallback, bool may_move);
+  std::shared_ptr<const Trace> MakeTrace(const RequestState& state, const Ending& ending) const;
+  /// Result from what was sealed: the agents' (kDecided; still to be taken), the fallback's or
+  /// none.
+  Verdict Conclude(RequestState& state, int which, Verdict if_fallback);
 
   const Clock* clock_;
   Health* health_;

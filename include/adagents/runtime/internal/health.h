@@ -29,7 +29,11 @@ class Health {
   /// A call reported as stuck has returned after all.
   void Unstuck(AgentRecord& record);
 
-  void set_team_size(int size) { team_size_.store(size, std::memory_order_relaxed); }
+  /// The team has changed: so many agents, of which so many are quarantined.
+  void SetTeam(int size, int quarantined) {
+    team_size_.store(size, std::memory_order_relaxed);
+    open_.store(quarantined, std::memory_order_relaxed);
+  }
   [[nodiscard]] bool quarantined(const AgentRecord& record) const {
     return record.breaker.load(std::memory_order_relaxed) != AgentRecord::kClosed;
   }

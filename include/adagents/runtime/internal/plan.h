@@ -35,8 +35,13 @@ class ReplicaPool {
  public:
   explicit ReplicaPool(std::vector<std::unique_ptr<Agent>> replicas);
 
-  /// A replica for the caller alone, or null; then `waiter`, unless null, is queued for one.
-  Agent* Take(RequestState* waiter);
+  /// A replica for the caller alone, or null; then `waiter`, unless null or settled, is queued for
+  /// one.
+  Agent* Take(RequestState* waiter, bool* queued);
+  /// Takes a settled decision out of the queue; false when it is not in it. It is never queued
+  /// afterwards: the mutex orders its settling before any later look of Take().
+  bool Forget(RequestState* waiter);
+  [[nodiscard]] int size() const { return static_cast<int>(replicas_.size()); }
   /// Returns the decision that may go on now, or null.
   RequestState* GiveBack(Agent* agent);
 

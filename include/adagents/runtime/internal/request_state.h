@@ -52,6 +52,7 @@ class BoardMemory {
   std::atomic<uint8_t>& outcome(uint32_t agent) { return outcomes_[agent]; }
   const std::atomic<uint8_t>& outcome(uint32_t agent) const { return outcomes_[agent]; }
   uint8_t& cause(uint32_t agent) { return causes_[agent]; }
+  uint8_t cause(uint32_t agent) const { return causes_[agent]; }
 
  private:
   std::shared_ptr<const Plan> plan_;
@@ -96,6 +97,8 @@ struct Ending {
   Verdict verdict = Verdict::kDecided;
   int defaulted = 0;
   int late = 0;
+  const BoardMemory* board = nullptr;  // as of this ending; null when no agent had been reached
+  std::vector<uint8_t> sealed;         // outcomes as of this ending, by agent of the board
   std::shared_ptr<const Trace> trace;
 };
 
@@ -139,7 +142,6 @@ struct RequestState {
   const void* request = nullptr;
 
   Ending endings[2];
-  std::vector<uint8_t> sealed;       // outcomes as of the settling, by agent
   std::atomic<bool> unclean{false};  // some agent did not simply run
   std::atomic<bool> missing{false};  // some agent produced nothing
 

@@ -91,13 +91,17 @@ struct Ticket final : RequestState {
   void ClearResult(int which) override { ResetValue(results[which]); }
 
   bool Keeps(int which, const Hold& hold) const override {
-    const Verdict verdict = endings[which].verdict;
-    if (shared->keeps) return shared->keeps(results[which], hold);
-    return verdict == Verdict::kDecided;
+    if (!shared->keeps) return endings[which].verdict == Verdict::kDecided;
+    try {
+      return shared->keeps(results[which], hold);
+    } catch (...) {  // the host's code; what it does not claim is undone
+      return false;
+    }
   }
 
   void Deliver(int which) override {
-    Callback call = std::move(callback);
+    Callback call = std::exchange(callback, nullptr);
+    if (call == nullptr) return;
     try {
       call(TakeAnswer(which, endings[which]));
     } catch (...) {  // a callback's exception has nowhere to go
