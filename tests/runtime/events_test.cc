@@ -1,0 +1,286 @@
+// Events: in order per key, in parallel across keys, to every listener, whatever one of them does.
+#include <atomic>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <stdexcept>
+#include <vector>
+
+#include "runtime/support.h"
+
+namespace adagents::testing {
+namespace {
+
+struct Signal {
+  uint64_t key = 0;
+  int number = 0;
+};
+struct Unheard {};
+
+class Listener final : public Agent {
+ public:
+  using Body = std::function<absl::Status(const Signal&)>;
+  Listener(std::string name, Body body) : Agent({.name = name}), body_(std::move(body)) {}
+  absl::Status Run(Context& ctx) override { return body_(ctx[on_]); }
+
+ private:
+  On<Signal> on_{this};
+  Body body_;
+};
+
+Team::Builder Listening(std::vector<std::pair<std::string, Listener::Body>> listeners,
+                        RuntimeOptions options) {
+  auto builder = TeamOf({{.name = "says", .in = {"ask"}, .out = "say"}}, std::move(options));
+  for (auto& [name, body] : listeners) builder.Add<Listener>(name, body);
+  return builder;
+}
+
+// Keys of different shards.
+std::vector<uint64_t> DistinctKeys(size_t count) {
+  std::vector<uint64_t> keys;
+  std::set<uint64_t> shards;
+  for (uint64_t key = 1; keys.size() < count; ++key) {
+    if (shards.insert(Mix64(key) % 64).second) keys.push_back(key);
+  }
+  return keys;
+}
+
+TEST_CASE("events of one key arrive in order, at every listener, whatever the workers") {
+  for (const int workers : {1, 2, 4}) {
+    INFO(workers << " workers");
+    constexpr int kKeys = 20, kEach = 500;
+    std::array<std::array<std::atomic<int>, kKeys>, 2> next{};
+    std::atomic<int> wrong{0};
+    const auto check = [&](size_t listener) {
+      return [&, listener](const Signal& signal) {
+        wrong += next[listener][signal.key].fetch_add(1) != signal.number;
+        return absl::OkStatus();
+      };
+    };
+    RuntimeOptions options;
+    options.workers = workers;
+    auto team = Listening({{"one", check(0)}, {"two", check(1)}}, options).Build();
+    REQUIRE(team.ok());
+    std::vector<std::thread> publishers;
+    for (uint64_t p = 0; p < 2; ++p) {
+      publishers.emplace_back([&, p] {
+        for (int i = 0; i < kEach; ++i) {
+          for (uint64_t key = p; key < kKeys; key += 2) {
+            while (!(*team)->Publish(Signal{key, i}, key).ok()) std::this_thread::yield();
+          }
+        }
+      });
+    }
+    for (auto& publisher : publishers) publisher.join();
+    CHECK(Eventually([&] { return (*team)->GetStats().events == kKeys * kEach; }));
+    CHECK(wrong == 0);
+    for (const auto& listener : next) {
+      for (const auto& count : listener) CHECK(count == kEach);
+    }
+    CHECK(CountOf((*team)->GetStats(), "two", Outcome::kRan) == kKeys * kEach);
+  }
+}
+
+TEST_CASE("events of different keys run side by side, even if one worker alone was awake") {
+  const auto keys = DistinctKeys(2);
+  for (const int spin_ms : {0, 1000}) {
+    INFO("spin " << spin_ms << " ms");
+    Door second;
+    const OpenAtEnd open(second);
+    std::atomic<bool> together{false};
+    RuntimeOptions options;
+    options.workers = 2;
+    options.deadline = absl::Seconds(30);
+    options.spin = absl::Milliseconds(spin_ms);
+    auto team = Listening({{"hears",
+                            [&](const Signal& signal) {
+                              if (signal.key == keys[1]) {
+                                second.Open();
+                              } else {
+                                together = second.WaitFor(std::chrono::seconds(5));
+                              }
+                              return absl::OkStatus();
+                            }}},
+                          options)
+                    .Build();
+    REQUIRE(team.ok());
+    // Until one worker sleeps and, with spinning on, the other looks for work.
+    for (int i = 0; i < 1'000; ++i) std::this_thread::yield();
+    CHECK((*team)->Publish(Signal{keys[0], 0}, keys[0]).ok());
+    CHECK((*team)->Publish(Signal{keys[1], 0}, keys[1]).ok());
+    CHECK(Eventually([&] { return (*team)->GetStats().events == 2; }));
+    CHECK(together);
+  }
+}
+
+TEST_CASE("an event that nobody listens to is not found") {
+  RuntimeOptions options;
+  options.workers = 1;
+  auto team = Listening({{"hears", [](auto&) { return absl::OkStatus(); }}}, options).Build();
+  REQUIRE(team.ok());
+  CHECK((*team)->Publish(Unheard{}, 1).code() == absl::StatusCode::kNotFound);
+  CHECK((*team)->Publish(Signal{}, 1).ok());
+  (void)(*team)->Shutdown(absl::Seconds(5));
+  CHECK((*team)->Publish(Signal{}, 1).code() == absl::StatusCode::kFailedPrecondition);
+}
+
+TEST_CASE("a key whose events are not taken away is full, and the others are not") {
+  const auto keys = DistinctKeys(2);
+  Door door;
+  const OpenAtEnd open(door);
+  RuntimeOptions options;
+  options.workers = 1;
+  options.spares = 0;
+  options.max_events = 8;
+  options.deadline = absl::Seconds(30);
+  std::atomic<int> heard{0};
+  auto team = Listening({{"hangs",
+                          [&](const Signal&) {
+                            ++heard;
+                            door.Wait();
+                            return absl::OkStatus();
+                          }}},
+                        options)
+                  .Build();
+  REQUIRE(team.ok());
+  CHECK((*team)->Publish(Signal{}, keys[0]).ok());
+  REQUIRE(Eventually([&] { return heard == 1; }));
+  for (int i = 0; i < 8; ++i) CHECK((*team)->Publish(Signal{}, keys[0]).ok());
+  const absl::Status full = (*team)->Publish(Signal{}, keys[0]);
+  CHECK(full.code() == absl::StatusCode::kResourceExhausted);
+  CHECK(Message(full) == "8 events wait already for the shard of order_by " +
+                             std::to_string(keys[0]) + ": slow down or raise max_events");
+  CHECK((*team)->Publish(Signal{}, keys[1]).ok());
+  door.Open();
+  CHECK(Eventually([&] { return heard == 10; }));
+  CHECK((*team)->GetStats().events_dropped == 1);
+}
+
+TEST_CASE("a listener that fails or throws keeps neither the others nor the next event back") {
+  RuntimeOptions options;
+  options.workers = 2;
+  options.breaker.failed_in_a_row = 5;
+  std::atomic<int> heard{0};
+  auto team = Listening({{"fails", [](auto&) { return absl::InternalError("no"); }},
+                         {"throws", [](auto&) -> absl::Status { throw std::runtime_error("no"); }},
+                         {"throws int", [](auto&) -> absl::Status { throw 3; }},
+                         {"hears",
+                          [&](auto&) {
+                            ++heard;
+                            return absl::OkStatus();
+                          }}},
+                        options)
+                  .Build();
+  REQUIRE(team.ok());
+  for (int i = 0; i < 100; ++i) CHECK((*team)->Publish(Signal{1, i}, 1).ok());
+  CHECK(Eventually([&] { return (*team)->GetStats().events == 100; }));
+  CHECK(heard == 100);
+  const Stats stats = (*team)->GetStats();
+  for (const char* name : {"fails", "throws", "throws int"}) {
+    CHECK(CountOf(stats, name, Outcome::kFailed) + CountOf(stats, name, Outcome::kQuarantined) ==
+          100);
+  }
+}
+
+TEST_CASE("a listener that hangs hands its key over, and the key's next events arrive in order") {
+  Door door;
+  const OpenAtEnd open(door);
+  RuntimeOptions options;
+  options.workers = 1;
+  options.spares = 2;
+  options.deadline = absl::Milliseconds(10);
+  std::mutex mutex;
+  std::vector<int> before, after;
+  auto team = Listening({{"before",
+                          [&](const Signal& signal) {
+                            const std::lock_guard<std::mutex> lock(mutex);
+                            before.push_back(signal.number);
+                            return absl::OkStatus();
+                          }},
+                         {"hangs",
+                          [&](const Signal& signal) {
+                            if (signal.number == 3) door.Wait();
+                            return absl::OkStatus();
+                          }},
+                         {"after",
+                          [&](const Signal& signal) {
+                            const std::lock_guard<std::mutex> lock(mutex);
+                            after.push_back(signal.number);
+                            return absl::OkStatus();
+                          }}},
+                        options)
+                  .Build();
+  REQUIRE(team.ok());
+  for (int i = 0; i < 10; ++i) CHECK((*team)->Publish(Signal{1, i}, 1).ok());
+  CHECK(Eventually([&] {
+    const std::lock_guard<std::mutex> lock(mutex);
+    return after.size() == 10;
+  }));
+  const std::vector<int> all{0, 1, 2, 3, 4, 5, 6, 7, 8, 9};
+  CHECK(before == all);
+  CHECK(after == all);  // what hung is skipped for the listeners behind it
+  CHECK((*team)->GetStats().workers_stuck == 1);
+  door.Open();
+  CHECK(Eventually([&] { return (*team)->GetStats().workers_stuck == 0; }));
+  for (int i = 10; i < 20; ++i) CHECK((*team)->Publish(Signal{1, i}, 1).ok());
+  CHECK(Eventually([&] { return (*team)->GetStats().events == 20; }));
+  CHECK(after.size() == 20);
+}
+
+// The watchdog is held between marking a stuck listener and handing its key over, until the
+// listener's thread is back and has another key's event in hand.
+TEST_CASE("a thread that comes back while its key is handed over does not lose either key") {
+  const auto keys = DistinctKeys(3);
+  Door hung, back, in_other, finish;
+  const OpenAtEnd open1(hung), open2(back), open3(in_other), open4(finish);
+  std::atomic<int> marked{0};
+  std::array<std::atomic<int>, 3> heard{};
+  RuntimeOptions options;
+  options.workers = 2;
+  options.spares = 0;
+  options.deadline = absl::Milliseconds(10);
+  options.breaker.late_in_a_row = 1'000'000;
+  options.log = [&](const LogEntry& entry) {
+    if (entry.text.find("stuck") == std::string_view::npos) return;
+    // The first to be stuck leaves a permit behind, with which the second can go on at once.
+    if (++marked == 2) {
+      back.Open();
+      (void)in_other.WaitFor(std::chrono::seconds(2));
+    }
+  };
+  auto team = Listening({{"hangs",
+                          [&](const Signal& signal) {
+                            ++heard[signal.key];
+                            if (signal.key == 0 && signal.number == 0) hung.Wait();
+                            if (signal.key == 1 && signal.number == 0) back.Wait();
+                            if (signal.key == 2 && signal.number == 0) {
+                              in_other.Open();
+                              (void)finish.WaitFor(std::chrono::milliseconds(100));
+                            }
+                            return absl::OkStatus();
+                          }}},
+                        options)
+                  .Build();
+  REQUIRE(team.ok());
+  CHECK((*team)->Publish(Signal{0, 0}, keys[0]).ok());
+  REQUIRE(Eventually([&] { return marked == 1; }));
+  CHECK((*team)->Publish(Signal{1, 0}, keys[1]).ok());
+  CHECK((*team)->Publish(Signal{2, 0}, keys[2]).ok());
+  REQUIRE(Eventually([&] { return in_other.open(); }));
+  for (int i = 1; i <= 5; ++i) {
+    for (uint64_t key = 1; key <= 2; ++key) {
+      CHECK((*team)->Publish(Signal{key, i}, keys[key]).ok());
+    }
+  }
+  hung.Open();
+  finish.Open();
+  CHECK(Eventually([&] { return (*team)->GetStats().events == 13; }));
+  // Each once: the key that hung is not lost, and the other is not drained by two.
+  CHECK(heard[0] == 1);
+  CHECK(heard[1] == 6);
+  CHECK(heard[2] == 6);
+  CHECK(LeftBehind(**team) == "");
+}
+
+}  // namespace
+}  // namespace adagents::testing
