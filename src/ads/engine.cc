@@ -6,6 +6,7 @@
 #include "adagents/ads/agents/pricing.h"
 #include "adagents/ads/agents/relevance.h"
 #include "adagents/ads/reasons.h"
+#include "adagents/ads/targeting.h"
 #include "adagents/base/status.h"
 #include "adagents/blackboard/counter.h"
 #include "ads/agents/auctioneer.h"
@@ -105,6 +106,10 @@ absl::Status Engine::Build(EngineOptions options) {
     if (!empty.ok()) return empty.status();
     options.catalog = *std::move(empty);
   }
+  // The first listener's local hour loads the zones of all countries, some 15 ms: now, not later.
+  Request somewhere;
+  somewhere.device.geo.country = "USA";
+  (void)TargetingFacts::HourOfWeek(somewhere, clock_->WallNow());
   catalog_ = std::make_shared<Snapshot<Catalog>>(std::move(options.catalog));
   switches_ = std::make_shared<KillSwitches>(options.kill_switches);
   models_ = std::make_shared<RelevanceModels>(options.relevance);
