@@ -261,6 +261,10 @@ TEST_CASE("bids that cannot be written are left out, not fatal") {
   other_currency.cur = *Currency::Parse("EUR");
   CHECK(Written({good, no_imp, no_creative, other_currency})["seatbid"][0]["bid"].size() == 1);
   CHECK(Written({no_imp})["nbr"] == 1);
+  ads::Campaign untitled = campaign;
+  untitled.creatives[kNative].title.clear();  // the imp requires one
+  CHECK(Written({MakeBid(untitled, 3, kNative)})["nbr"] == 1);
+  CHECK(Written({MakeBid(campaign, 0, kNative)})["nbr"] == 1);  // no native imp
 }
 
 TEST_CASE("prices are written exactly") {

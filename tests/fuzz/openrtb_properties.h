@@ -14,6 +14,7 @@
 #include "adagents/adapters/openrtb/reader.h"
 #include "adagents/adapters/openrtb/writer.h"
 #include "adagents/ads/campaign.h"
+#include "adagents/ads/native_fit.h"
 #include "adagents/base/status.h"
 #include "adapters/xml.h"
 
@@ -133,6 +134,11 @@ inline void CheckResponse(const ads::Request& request, const ads::Campaign& camp
   decision.id = 42;
   for (uint32_t imp = 0; imp < request.imps.size() && imp < 4; ++imp) {
     for (const ads::Creative& creative : campaign.creatives) {
+      const ads::Native* native = request.imps[imp].native;
+      if (creative.format == ads::MarkupType::kNative &&
+          (native == nullptr || !ads::CanFill(*native, campaign, creative))) {
+        continue;
+      }
       ads::Bid bid;
       bid.imp = imp;
       bid.campaign = &campaign;

@@ -1,5 +1,6 @@
 // Native 1.2 responses: JSON that stands as text in JSON. It is written once plainly and then
 // escaped as a whole.
+#include "adagents/ads/native_fit.h"
 #include "adapters/openrtb/markup.h"
 
 namespace adagents::openrtb {
@@ -7,8 +8,7 @@ namespace {
 
 using ads::NativeAsset, ads::NativeAssetKind;
 
-// Native 1.2, section 7.4 and 7.3.
-enum DataType { kSponsored = 1, kDesc = 2, kDisplayUrl = 11, kCtaText = 12 };
+// Native 1.2, sections 7.6 and 7.7.
 enum EventType { kImpressionEvent = 1, kImagePixel = 1 };
 
 /// At most `most` characters, the last an ellipsis where text was cut.
@@ -27,60 +27,30 @@ void Shortened(std::string_view text, ads::Int most, Sink* out) {
   out->Json("\u2026");
 }
 
-std::string_view DataText(const BidContext& bid, const NativeAsset& asset) {
-  switch (asset.type.value_or(0)) {
-    case kSponsored:
-      return bid.creative.brand.empty() ? bid.campaign.brand_or_advertiser()
-                                        : std::string_view(bid.creative.brand);
-    case kDesc:
-      return bid.creative.body;
-    case kDisplayUrl:
-      return bid.campaign.adomain.empty() ? std::string_view() : bid.campaign.adomain[0];
-    case kCtaText:
-      return bid.creative.call_to_action;
-    default:
-      return {};
-  }
-}
-
 /// {"id":1,"title":{"text":"..."}}, or nothing and false if the creative does not have it.
 bool Asset(const BidContext& bid, const NativeAsset& asset, bool first, Sink* out) {
-  const auto open = [&](std::string_view member) {
-    out->Raw(first ? "{\"id\":" : ",{\"id\":");
-    out->Number(asset.id);
-    out->Raw(asset.required ? ",\"required\":1,\"" : ",\"");
-    out->Raw(member);
-  };
-  switch (asset.kind) {
-    case NativeAssetKind::kTitle:
-      if (bid.creative.title.empty()) return false;
-      open("title\":{\"text\":\"");
-      Shortened(bid.creative.title, asset.len, out);
-      break;
-    case NativeAssetKind::kData: {
-      const std::string_view text = DataText(bid, asset);
-      if (text.empty()) return false;
-      open("data\":{\"value\":\"");
-      Shortened(text, asset.len, out);
-      break;
-    }
-    case NativeAssetKind::kImage:
-      if (bid.creative.media_url.empty()) return false;
-      open("img\":{\"url\":\"");
-      out->Url(bid.creative.media_url);
-      if (bid.creative.w > 0 && bid.creative.h > 0) {
-        out->Raw("\",\"w\":");
-        out->Number(bid.creative.w);
-        out->Raw(",\"h\":");
-        out->Number(bid.creative.h);
-        out->Raw("}}");
-        return true;
-      }
-      break;
-    case NativeAssetKind::kVideo:
-      return false;  // native creatives have no video
+  const std::string_view content = ads::NativeContent(asset, bid.campaign, bid.creative);
+  if (content.empty()) return false;
+  out->Raw(first ? "{\"id\":" : ",{\"id\":");
+  out->Number(asset.id);
+  if (asset.required) out->Raw(",\"required\":1");
+  if (asset.kind != NativeAssetKind::kImage) {
+    const bool title = asset.kind == NativeAssetKind::kTitle;
+    out->Raw(title ? ",\"title\":{\"text\":\"" : ",\"data\":{\"value\":\"");
+    Shortened(content, asset.len, out);
+    out->Raw("\"}}");
+    return true;
   }
-  out->Raw("\"}}");
+  out->Raw(",\"img\":{\"url\":\"");
+  out->Url(content);
+  out->Char('"');
+  if (bid.creative.w > 0 && bid.creative.h > 0) {
+    out->Raw(",\"w\":");
+    out->Number(bid.creative.w);
+    out->Raw(",\"h\":");
+    out->Number(bid.creative.h);
+  }
+  out->Raw("}}");
   return true;
 }
 

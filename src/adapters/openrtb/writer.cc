@@ -1,5 +1,6 @@
 #include "adagents/adapters/openrtb/writer.h"
 
+#include "adagents/ads/native_fit.h"
 #include "adapters/openrtb/markup.h"
 #include "adapters/openrtb/sink.h"
 
@@ -8,10 +9,20 @@ namespace {
 
 using ads::Bid, ads::Decision, ads::MarkupType, ads::Nbr, ads::Request;
 
-/// Whether it can be written at all: what it points to exists and it is in the response's currency.
+MarkupType KindOf(const Bid& bid) {
+  return bid.mtype == MarkupType::kUnset ? bid.creative->format : bid.mtype;
+}
+
+/// Whether it can be written at all: what it points to exists, it is in the response's currency,
+/// and native markup would not lack what the imp requires.
 bool Writable(const Request& request, const Decision& decision, const Bid& bid) {
-  return bid.imp < request.imps.size() && bid.campaign != nullptr && bid.creative != nullptr &&
-         bid.cur == decision.bids[0].cur;
+  if (bid.imp >= request.imps.size() || bid.campaign == nullptr || bid.creative == nullptr ||
+      bid.cur != decision.bids[0].cur) {
+    return false;
+  }
+  if (KindOf(bid) != MarkupType::kNative) return true;
+  const ads::Native* native = request.imps[bid.imp].native;
+  return native != nullptr && ads::CanFill(*native, *bid.campaign, *bid.creative);
 }
 
 std::string_view SeatOf(const Bid& bid, std::string_view otherwise) {
@@ -175,7 +186,6 @@ void Writer::Write(const Request& request, const Decision& decision, absl::Time 
       const Bid& bid = decision.bids[j];
       if (!same_seat(bid)) continue;
       if (j != i) sink.Char(',');
-      const MarkupType mtype = bid.mtype == MarkupType::kUnset ? bid.creative->format : bid.mtype;
       BidContext context{.request = request,
                          .imp = request.imps[bid.imp],
                          .bid = bid,
@@ -183,7 +193,7 @@ void Writer::Write(const Request& request, const Decision& decision, absl::Time 
                          .creative = *bid.creative,
                          .decision = decision.id,
                          .index = static_cast<uint32_t>(j),
-                         .mtype = mtype};
+                         .mtype = KindOf(bid)};
       WriteBid(&context, options_.signer, seconds, &sink);
     }
     sink.Raw("]}");

@@ -8,7 +8,8 @@
 // Bids carry id, impid, price, adm, adomain, cid, crid, cat, attr, dur, mtype, dealid, w, h,
 // slotinpod, language, and with a signer nurl, burl and lurl; they are grouped by their campaign's
 // seat. Without bids the response is {"id": ..., "nbr": ...}. All bids of a decision must be in one
-// currency, which the response names; those in another than the first's are left out.
+// currency, which the response names; those in another than the first's are left out, and so are
+// native bids without an asset that the imp requires (see ads/native_fit.h).
 //
 // Every text is escaped for each layer that it stands in (JSON, XML, HTML, URL), whatever it holds.
 #pragma once
