@@ -505,8 +505,8 @@ bool Core::RunLater() {
 }
 
 void Core::Push(RequestState& state) {
-  // Never full: a lane holds as many tickets as there are.
-  (void)lanes_[static_cast<size_t>(state.lane)]->TryPush(state.index);
+  // A lane holds as many tickets as there are.
+  lanes_[static_cast<size_t>(state.lane)]->Push(state.index);
   if (Saturated()) [[unlikely]] {
     DrainSaturated();
   } else if (!inline_mode()) {
@@ -644,7 +644,7 @@ void Core::Answered(RequestState& state) {
 }
 
 void Core::PushAnswer(RequestState& state) {
-  (void)answers_.TryPush(state.index);  // never full: as many places as tickets
+  answers_.Push(state.index);  // as many places as tickets
   // A thread that was stuck when the answer thread ended delivers what it brings itself. A
   // read-modify-write on both sides: either this one sees the end, or CloseAnswers() the answer.
   if (no_more_work_.load(std::memory_order_acquire) &&

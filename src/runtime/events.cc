@@ -41,8 +41,8 @@ absl::Status Events::Push(std::shared_ptr<EventNode> node, uint64_t order_by, bo
 }
 
 void Events::Schedule(uint32_t shard) {
-  // Never full: a shard is in the ring at most once, plus once for a stuck drainer's take-over.
-  (void)scheduled_.TryPush(shard);
+  // A shard is in the ring at most once, plus once for a stuck drainer's take-over.
+  scheduled_.Push(shard);
 }
 
 int Events::RunSome(Crew& crew) {

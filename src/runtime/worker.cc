@@ -186,6 +186,7 @@ void Core::WorkerMain(Crew& crew) {
     if (!crew.holds_permit) {
       crew.holds_permit = TakePermit();
       if (!crew.holds_permit) {
+        if (has_retired_.load(std::memory_order_relaxed)) FreeRetired();
         const uint32_t ticket = spare_parker_.Announce();
         if (permits_.load(std::memory_order_acquire) > 0 || stop_.load(std::memory_order_acquire) ||
             crew.pending.load(std::memory_order_relaxed) != nullptr) {

@@ -57,6 +57,52 @@ TEST_CASE("a ring carries plain memory from every producer to exactly one consum
   CHECK(sum.load() == 2 * (kRounds * (kRounds + 1) / 2));
 }
 
+// A value whose reader stops halfway, between claiming the cell and handing it on.
+struct Heavy {
+  int value = 0;
+  static std::atomic<int> reading, stop_at;
+
+  Heavy() = default;
+  explicit Heavy(int v) : value(v) {}
+  Heavy(const Heavy& other) = default;
+  Heavy& operator=(const Heavy& other) {
+    if (other.value != 0 && other.value == stop_at.load()) {
+      reading.store(other.value);
+      while (stop_at.load() == other.value) std::this_thread::yield();
+    }
+    value = other.value;
+    return *this;
+  }
+};
+std::atomic<int> Heavy::reading{0}, Heavy::stop_at{0};
+
+TEST_CASE("a push that comes round to a stopped consumer's cell waits, and nothing is lost") {
+  MpmcRing<Heavy> ring(2);
+  REQUIRE(ring.TryPush(Heavy(1)));
+  Heavy::stop_at.store(1);
+  Heavy first, second, third;
+  std::thread consumer([&] { (void)ring.TryPop(&first); });
+  while (Heavy::reading.load() != 1) std::this_thread::yield();
+  CHECK(ring.TryPush(Heavy(2)));
+  CHECK(!ring.TryPush(Heavy(3)));  // though only one value is in it
+  CHECK(ring.SizeGuess() == 1);
+  std::atomic<bool> pushed{false};
+  std::thread producer([&] {
+    ring.Push(Heavy(3));
+    pushed.store(true);
+  });
+  for (int i = 0; i < 100; ++i) std::this_thread::yield();
+  CHECK(!pushed.load());
+  Heavy::stop_at.store(0);
+  consumer.join();
+  producer.join();
+  CHECK(ring.TryPop(&second));
+  CHECK(ring.TryPop(&third));
+  CHECK(first.value == 1);
+  CHECK(second.value == 2);
+  CHECK(third.value == 3);
+}
+
 TEST_CASE("whoever holds an index owns the memory behind it") {
   IndexStack<> free_list(3);
   std::array<uint64_t, 3> uses{};

@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <thread>
 
 #include "adagents/base/atomics.h"
 
@@ -36,7 +37,9 @@ class MpmcRing {
 
   size_t capacity() const { return mask_ + 1; }
 
-  /// False when full.
+  /// False when full, or when the consumer of the cell's last turn has not handed it on yet. That
+  /// may be so while the ring is nearly empty: a thread that is stopped between claim and hand-on
+  /// holds up whoever comes round the ring to its cell.
   [[nodiscard]] bool TryPush(T value) {
     uint64_t pos = tail_.load(std::memory_order_relaxed);
     for (;;) {
@@ -55,6 +58,15 @@ class MpmcRing {
       } else {
         pos = tail_.load(std::memory_order_relaxed);
       }
+    }
+  }
+
+  /// For rings with a place for every value there is: waits, if need be, for a consumer that has
+  /// been stopped midway. Nothing else can make it wait.
+  void Push(T value) {
+    while (!TryPush(value)) {
+      Atomics::Pause();
+      if constexpr (!Atomics::kModelled) std::this_thread::yield();
     }
   }
 
