@@ -1,11 +1,28 @@
 #include "options.h"
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
-#include <thread>
+#include <cstdlib>
+#include <iostream>
 
 namespace ad_server {
 namespace {
+
+/// "EUR=0.9" and so on.
+std::string CheckRates(const std::vector<std::string>& texts,
+                       std::vector<std::pair<std::string, double>>* rates) {
+  if (!texts.empty()) rates->clear();
+  for (const std::string& text : texts) {
+    const size_t equals = text.find('=');
+    char* end = nullptr;
+    const double rate =
+        equals == std::string::npos ? 0 : std::strtod(text.c_str() + equals + 1, &end);
+    if (equals != 3 || end != text.c_str() + text.size() || !(rate > 0)) {
+      return "--rates: '" + text + "' is not like EUR=0.9";
+    }
+    rates->emplace_back(text.substr(0, equals), rate);
+  }
+  return {};
+}
 
 std::string CheckRate(std::string& text, double* rate) {
   if (text == "max") {
@@ -46,6 +63,11 @@ bool ParseOptions(int argc, char** argv, Options* options, int* exit_code) {
       ->check(CLI::Range(0.0, 1.0));
   app.add_option("--max-candidates", o.max_candidates, "Most creatives scored for one imp")
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 20));
+  std::vector<std::string> rates;
+  app.add_option("--rates", rates,
+                 "What a dollar buys of other currencies, as EUR=0.9,GBP=0.8; without it round "
+                 "numbers for EUR, GBP, CAD and JPY")
+      ->delimiter(',');
   app.add_option("--rate", rate, "Requests a second, or 'max', or 'recorded' (by ext.arrival)");
   app.add_option("--threads", o.threads, "Threads that read, decide and write")
       ->check(CLI::Range(1, 256));
@@ -82,7 +104,9 @@ bool ParseOptions(int argc, char** argv, Options* options, int* exit_code) {
     *exit_code = app.exit(error) == 0 ? 0 : 2;
     return false;
   }
-  if (const std::string wrong = CheckRate(rate, &o.rate); !wrong.empty()) {
+  std::string wrong = CheckRate(rate, &o.rate);
+  if (wrong.empty()) wrong = CheckRates(rates, &o.rates);
+  if (!wrong.empty()) {
     std::cerr << wrong << "\n";
     *exit_code = 2;
     return false;

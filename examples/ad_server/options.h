@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace ad_server {
@@ -15,6 +16,9 @@ struct Options {
   int64_t generate_campaigns = 0;  // > 0: that many
   double open = 0.55;              // of generated campaigns
   int64_t max_candidates = 1000;
+  // What a dollar buys: round numbers for replays, not of any day.
+  std::vector<std::pair<std::string, double>> rates = {
+      {"EUR", 0.9}, {"GBP", 0.8}, {"CAD", 1.4}, {"JPY", 150.0}};
 
   // 0: as fast as possible; < 0: as recorded; else requests a second.
   double rate = 0;

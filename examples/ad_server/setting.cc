@@ -3,7 +3,6 @@
 #include <filesystem>
 #include <fstream>
 #include <sstream>
-#include <thread>
 
 #include "adagents/ads/catalog_generator.h"
 #include "adagents/ads/catalog_loader.h"
@@ -77,6 +76,11 @@ absl::StatusOr<std::unique_ptr<Setting>> MakeSetting(const Options& options,
   ads::EngineOptions engine;
   engine.catalog = *std::move(catalog);
   engine.availability.max_candidates = static_cast<size_t>(options.max_candidates);
+  for (const auto& [code, rate] : options.rates) {
+    const std::optional<Currency> currency = Currency::Parse(code);
+    if (!currency) return InvalidArgument(fmt::format("--rates: '{}' is no currency", code));
+    engine.rates.emplace_back(*currency, rate);
+  }
   engine.runtime.deadline = absl::Microseconds(static_cast<int64_t>(options.deadline_ms * 1000));
   engine.runtime.callers = options.threads + 1;
   if (options.inline_scheduler) {

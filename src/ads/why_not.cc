@@ -107,7 +107,7 @@ class Answerer {
     needs.Read(s_.request, imp);
     for (const CreativeFacts& creative : catalog_.creative_facts(index_)) {
       FitSize size;
-      const Misfit misfit = needs.Judge(creative, &size);
+      const Misfit misfit = needs.Judge(catalog_, creative, &size);
       const std::string& id = catalog_.creative(creative).id;
       if (misfit != Misfit::kNone) {
         Say(imp, fmt::format("creative '{}': {}", id, Name(misfit)));

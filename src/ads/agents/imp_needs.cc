@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <limits>
 
+#include "adagents/ads/native_fit.h"
+
 namespace adagents::ads::internal {
 namespace {
 
@@ -50,6 +52,8 @@ std::string_view Name(Misfit misfit) {
       return "the imp blocks a creative attribute of it (battr)";
     case Misfit::kLanguage:
       return "the request does not allow its language (wlang)";
+    case Misfit::kNativeAssets:
+      return "it lacks an asset that the native imp requires";
   }
   return "unknown";
 }
@@ -77,7 +81,7 @@ void ImpNeeds::ReadMedia(const Media& media, MediaNeeds* needs) {
 
 void ImpNeeds::Read(const Request& request, const Imp& imp) {
   banner_ = imp.banner != nullptr;
-  native_ = imp.native != nullptr;
+  native_ = imp.native;
   any_size_ = false;
   sizes_.clear();
   if (banner_) {
@@ -91,7 +95,7 @@ void ImpNeeds::Read(const Request& request, const Imp& imp) {
     banner_mimes_ = MimeBits(imp.banner->mimes);
     banner_blocked_ = AttributeBits(imp.banner->battr);
   }
-  if (native_) native_blocked_ = AttributeBits(imp.native->battr);
+  if (native_ != nullptr) native_blocked_ = AttributeBits(imp.native->battr);
   video_.wanted = audio_.wanted = false;
   pod_ms_ = 0;
   pod_ads_ = 0;
@@ -142,7 +146,7 @@ Misfit ImpNeeds::JudgeBanner(const CreativeFacts& c, FitSize* size) const {
   return (banner_blocked_ & c.attr_bits) != 0 ? Misfit::kAttribute : Misfit::kNone;
 }
 
-Misfit ImpNeeds::Judge(const CreativeFacts& c, FitSize* size) const {
+Misfit ImpNeeds::Judge(const Catalog& catalog, const CreativeFacts& c, FitSize* size) const {
   *size = {};
   Misfit misfit = Misfit::kFormat;
   switch (c.format) {
@@ -157,8 +161,11 @@ Misfit ImpNeeds::Judge(const CreativeFacts& c, FitSize* size) const {
       misfit = JudgeMedia(audio_, c);
       break;
     case MarkupType::kNative:
-      if (native_) {
-        misfit = (native_blocked_ & c.attr_bits) != 0 ? Misfit::kAttribute : Misfit::kNone;
+      if (native_ == nullptr) break;
+      misfit = (native_blocked_ & c.attr_bits) != 0 ? Misfit::kAttribute : Misfit::kNone;
+      if (misfit == Misfit::kNone &&
+          !CanFill(*native_, catalog.campaign(c.campaign), catalog.creative(c))) {
+        misfit = Misfit::kNativeAssets;
       }
       break;
     case MarkupType::kUnset:

@@ -20,6 +20,7 @@ enum class Misfit : uint8_t {
   kBitrate,
   kAttribute,
   kLanguage,
+  kNativeAssets,
 };
 /// "duration outside what the imp allows", and so on.
 std::string_view Name(Misfit misfit);
@@ -32,10 +33,11 @@ struct FitSize {
 /// Thread-compatible. Reading another imp reuses the memory.
 class ImpNeeds {
  public:
+  /// Keeps a reference to `imp`.
   void Read(const Request& request, const Imp& imp);
 
-  /// kNone when `creative` may fill the imp, with the size that it then has in `size`.
-  Misfit Judge(const CreativeFacts& creative, FitSize* size) const;
+  /// kNone when `creative` of `catalog` may fill the imp, with the size that it then has in `size`.
+  Misfit Judge(const Catalog& catalog, const CreativeFacts& creative, FitSize* size) const;
 
   /// Milliseconds of a dynamic pod, 0 when the imp is none; and the most ads in it.
   int64_t pod_ms() const { return pod_ms_; }
@@ -54,7 +56,8 @@ class ImpNeeds {
   static Misfit JudgeMedia(const MediaNeeds& needs, const CreativeFacts& creative);
   Misfit JudgeBanner(const CreativeFacts& creative, FitSize* size) const;
 
-  bool banner_ = false, native_ = false, any_size_ = false;
+  const Native* native_ = nullptr;
+  bool banner_ = false, any_size_ = false;
   absl::InlinedVector<FitSize, 8> sizes_;
   uint64_t banner_mimes_ = 0, banner_blocked_ = 0, native_blocked_ = 0;
   MediaNeeds video_, audio_;

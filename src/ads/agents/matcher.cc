@@ -52,7 +52,7 @@ void Matcher::Fit(const Imp& imp, const AvailabilityOptions& options, Fallen* fa
     const size_t before = out->items.size();
     for (const CreativeFacts& creative : catalog.creative_facts(id)) {
       FitSize size;
-      if (needs_.Judge(creative, &size) != Misfit::kNone) continue;
+      if (needs_.Judge(catalog, creative, &size) != Misfit::kNone) continue;
       if (out->items.size() >= full) return;
       out->items.push_back({id, creative.in_campaign, deal.deal, size.w, size.h,
                             creative.duration_ms, creative.format});
