@@ -95,7 +95,7 @@ struct Counted final : Agent {
   }
 };
 
-TEST_CASE("replicas of unchanged agents survive a change; those of removed ones are destroyed") {
+TEST_CASE("replicas of unchanged agents survive a change, and those of removed ones are destroyed") {
   for (const bool inline_mode : {false, true}) {
     INFO("inline " << inline_mode);
     std::atomic<int> stays_alive{0}, stays_made{0}, goes_alive{0}, goes_made{0};

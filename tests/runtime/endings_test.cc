@@ -3,6 +3,7 @@
 #include <atomic>
 #include <chrono>
 #include <memory>
+#include <string>
 #include <thread>
 
 #include "runtime/support.h"
@@ -162,16 +163,27 @@ TEST_CASE("decisions that complete at the very deadline have one whole ending") 
     REQUIRE(team.ok());
     const int rounds = LongRun() ? 50'000 : 3'000;
     uint64_t wrong = 0;
+    std::string first_wrong;
     for (int i = 0; i < rounds; ++i) {
       offset.store((i % 61 - 30) * 500, std::memory_order_relaxed);
       CallOptions call;
       call.tmax = absl::Microseconds(150);
       const Answer<int> answer = Ask(**team, way, i, call);
       const bool decided = answer.verdict == Verdict::kDecided && answer.value == i + 1;
-      const bool expired = answer.verdict == Verdict::kExpired && answer.value == -i;
+      // Saturated: on a busy machine both workers and all spares can be beyond 150 us at once.
+      const bool expired =
+          (answer.verdict == Verdict::kExpired || answer.verdict == Verdict::kSaturated) &&
+          answer.value == -i;
       const bool refused = answer.verdict == Verdict::kNoTime;
-      if (!(decided || expired || refused) || (decided && answer.late > 1)) ++wrong;
+      if (!(decided || expired || refused) || (decided && answer.late > 1)) {
+        if (wrong++ == 0) {
+          first_wrong = std::string(Name(answer.verdict)) + ", value " +
+                        std::to_string(answer.value) + " for " + std::to_string(i) + ", late " +
+                        std::to_string(answer.late);
+        }
+      }
     }
+    INFO("the first wrong one: " << first_wrong);
     CHECK(wrong == 0);
     const Stats stats = (*team)->GetStats();
     CHECK(stats.decisions() == static_cast<uint64_t>(rounds));

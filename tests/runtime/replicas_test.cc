@@ -193,7 +193,8 @@ TEST_CASE("replicas of an agent keep to one call at a time, one per executing th
     Out<int> out{this, kSay};
     std::atomic<int>* torn;
     int scratch = 0;  // unguarded on purpose
-    Private(std::atomic<int>* made, std::atomic<int>* t) : Agent({.name = "private"}), torn(t) {
+    Private(std::atomic<int>* made, std::atomic<int>* t)
+        : Agent({.name = "private", .budget = absl::Seconds(20)}), torn(t) {
       ++*made;
     }
     absl::Status Run(Context& ctx) override {

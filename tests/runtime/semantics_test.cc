@@ -198,7 +198,7 @@ class Teller final : public Agent {
   }
 };
 
-TEST_CASE("ballots come in the order of adding; who failed or cast nothing is not among them") {
+TEST_CASE("ballots come in the order of adding, and who failed or cast nothing is not among them") {
   for (const uint64_t seed : {0, 1, 2, 3}) {
     RuntimeOptions options;
     if (seed > 0) options.inline_scheduler = InlineScheduler{seed};
