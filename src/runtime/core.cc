@@ -413,7 +413,7 @@ RequestState* Core::Open(const CallOptions& options, Mode mode, Verdict* refused
          !high_water_.compare_exchange_weak(high, index + 1, std::memory_order_seq_cst)) {
   }
   state.users.store(2, std::memory_order_relaxed);
-  state.done.store(0, std::memory_order_relaxed);
+  state.latch.Reset();
   OpenState(state, options, mode);
   return &state;
 }
@@ -519,27 +519,23 @@ void Core::Resume(RequestState& state) { Push(state); }
 void Core::Await(RequestState& state) {
   // A caller that spins longer takes the core from the workers.
   constexpr int kSpins = 400;
-  uint32_t done = 0;
-  for (int i = 0; i < kSpins && spin_nanos_ > 0 && done == 0; ++i) {
-    done = state.done.load(std::memory_order_acquire);
+  using Latch = AnswerLatch<>::State;
+  Latch latch = Latch::kPending;
+  for (int i = 0; i < kSpins && spin_nanos_ > 0 && latch == Latch::kPending; ++i) {
+    latch = state.latch.Look();
     StdAtomics::Pause();
   }
   bool settled = false;  // by another, who answers without fail
-  while (done != 1) {
-    if (done == 3 || (!settled && state.deadline.Passed(clock().Now()))) {
-      if (done == 3 || Executor::Cut(state, state.generation, End::kExpired)) {
+  for (; latch != Latch::kAnswered; latch = state.latch.Look()) {
+    const bool handed_back = latch == Latch::kHandedBack;
+    if (handed_back || (!settled && state.deadline.Passed(clock().Now()))) {
+      if (handed_back || Executor::Cut(state, state.generation, End::kExpired)) {
         executor_.FinishOtherwise(state);
         return;
       }
       settled = true;
     }
-    done = 0;
-    if (state.done.compare_exchange_strong(done, 2, std::memory_order_acq_rel,
-                                           std::memory_order_acquire) ||
-        done == 2) {
-      FutexAtomics::Wait(state.done, 2, settled ? Deadline::Infinite() : state.deadline);
-      done = state.done.load(std::memory_order_acquire);
-    }
+    state.latch.Sleep(settled ? Deadline::Infinite() : state.deadline);
   }
 }
 
@@ -635,9 +631,7 @@ void Core::OnCut(RequestState& state) {
 
 void Core::Answered(RequestState& state) {
   if (state.mode == Mode::kStrict) {
-    if (state.done.exchange(1, std::memory_order_acq_rel) == 2) {
-      FutexAtomics::Wake(state.done, 1);
-    }
+    state.latch.Answer();
   } else if (state.mode == Mode::kAsync) {
     PushAnswer(state);
   }

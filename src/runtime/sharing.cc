@@ -1,114 +1,57 @@
 #include "adagents/runtime/internal/sharing.h"
 
-#include <tbb/flow_graph.h>
-#include <tbb/task_arena.h>
-#include <tbb/task_group.h>
-
 #include <algorithm>
 #include <cmath>
 
 #include "adagents/runtime/internal/core.h"
+#include "adagents/runtime/internal/flow_run.h"
+#include "adagents/runtime/internal/strand_claims.h"
 
 namespace adagents::internal {
 
-// Where one shared decision runs: an arena and a graph of strands, built once for a version of the
-// strands and used again. `word` counts who is in: users times two, and bit 0 while it is open to
-// helpers. Invariant: an owner enters from 0 only, opens once all that helpers read is written, and
-// closes before it lets go; helpers enter only while it is open; at 0 the place is free. So what a
-// place points to stays valid for whoever is in. Opening releases, entering acquires; leaving
-// releases and the next owner acquires.
+// Where one shared decision runs; kept from one decision to the next. An owner takes it by `taken`
+// (acquired by exchange, released by store), writes what follows and opens claims or flow; who has
+// claimed a strand or entered the flow reads it.
 struct Sharing::Place {
-  static constexpr uint32_t kOpen = 1;
-  static constexpr uint32_t kUser = 2;
+  Place(Sharing* sharing, int helpers)
+      : flow(helpers, [this, sharing](Crew& crew, uint32_t strand) {
+          const int64_t now = sharing->core_->clock().Now();
+          StrandTime time{now, now};
+          RunStrand(*sharing->core_, crew, strand, &time);
+        }) {}
 
-  explicit Place(int helpers)
-      : arena(helpers + 1, static_cast<unsigned>(helpers + 1)),
-        groups(static_cast<size_t>(helpers)),
-        handles(static_cast<size_t>(helpers)) {}
-  ~Place() {
-    handles.clear();
-    for (auto& group : groups) group.wait();
+  void RunStrand(Core& core, Crew& crew, uint32_t strand, StrandTime* time) const {
+    const std::vector<uint32_t>& agents = strands->strands[strand].agents;
+    (void)core.executor().RunStrand(crew, *state, agents.data(),
+                                    static_cast<uint32_t>(agents.size()), time);
   }
 
-  bool EnterAsOwner() {
-    uint32_t free = 0;
-    return word.compare_exchange_strong(free, kUser, std::memory_order_acquire,
-                                        std::memory_order_relaxed);
-  }
-  void Open() { word.fetch_or(kOpen, std::memory_order_release); }
-  // How many helpers had entered.
-  uint32_t Close() { return word.fetch_and(~kOpen, std::memory_order_relaxed) / kUser - 1; }
-  // The helper's number from 0, or -1. Helpers leave only after the place is closed, so while it is
-  // open the count of users is the count of those that have entered.
-  int EnterAsHelper() {
-    uint32_t now = word.load(std::memory_order_relaxed);
-    while ((now & kOpen) != 0 && now / kUser <= groups.size()) {
-      if (word.compare_exchange_weak(now, now + kUser, std::memory_order_acquire,
-                                     std::memory_order_relaxed)) {
-        return static_cast<int>(now / kUser) - 1;
-      }
-    }
-    return -1;
-  }
-  void Leave() { word.fetch_sub(kUser, std::memory_order_release); }
-
-  void Build(std::shared_ptr<const Strands> next, uint64_t next_version);
-  void RunNode(uint32_t strand);
-
-  alignas(kCacheLine) std::atomic<uint32_t> word{0};
-
-  tbb::task_arena arena;
-  std::vector<tbb::task_group> groups;    // one per helper: what it waits on in the arena
-  std::vector<tbb::task_handle> handles;  // held while the decision runs: keeps the groups waiting
-  std::unique_ptr<tbb::flow::graph> graph;
-  std::vector<std::unique_ptr<tbb::flow::continue_node<tbb::flow::continue_msg>>> nodes;
-  std::vector<uint32_t> first;  // nodes to start with
+  alignas(kCacheLine) std::atomic<uint32_t> taken{0};
   std::shared_ptr<const Strands> strands;
   std::shared_ptr<const Plan> plan;
   uint64_t version = 0;
-
-  // Of the decision in progress; written by the owner before any node starts.
-  Core* core = nullptr;
+  bool claimed = false;  // by claims, else a flow graph
   RequestState* state = nullptr;
   int64_t due = 0;
-  std::atomic<int64_t> offered_at{0};
+  int64_t offered_at = 0;  // ns; 0 when a helper was awake
+
+  StrandClaims<> claims;
+  FlowRun flow;
 };
 
 namespace {
-// The crew whose thread this is, for nodes: they run wherever the arena puts them.
-thread_local Crew* t_crew = nullptr;
+
+// Looks of a helper at a decision in which it has nothing to do before it goes back to where it
+// also looks for other work.
+constexpr int kPatience = 64;
+// Looks of an owner between two readings of the clock.
+constexpr int kLooks = 64;
+
 }  // namespace
-
-void Sharing::Place::Build(std::shared_ptr<const Strands> next, uint64_t next_version) {
-  nodes.clear();
-  first.clear();
-  graph.reset();
-  strands = std::move(next);
-  version = next_version;
-  const auto& list = strands->strands;
-  arena.execute([&] { graph = std::make_unique<tbb::flow::graph>(); });
-  for (uint32_t i = 0; i < list.size(); ++i) {
-    nodes.push_back(std::make_unique<tbb::flow::continue_node<tbb::flow::continue_msg>>(
-        *graph, [this, i](const tbb::flow::continue_msg&) { RunNode(i); }));
-  }
-  for (uint32_t i = 0; i < list.size(); ++i) {
-    for (const uint32_t before : list[i].after) tbb::flow::make_edge(*nodes[before], *nodes[i]);
-    if (list[i].after.empty()) first.push_back(i);
-  }
-}
-
-void Sharing::Place::RunNode(uint32_t strand) {
-  Crew& crew = *t_crew;
-  const auto& agents = strands->strands[strand].agents;
-  const int64_t now = core->clock().Now();
-  StrandTime time{now, now};
-  (void)core->executor().RunStrand(crew, *state, agents.data(),
-                                   static_cast<uint32_t>(agents.size()), &time);
-}
 
 Sharing::Sharing(Core* core, int workers, int64_t spin_nanos)
     : core_(core), spin_nanos_(spin_nanos), helpers_(std::clamp(workers - 1, 1, 7)) {
-  for (int i = 0; i < kPlaces; ++i) places_.push_back(std::make_unique<Place>(helpers_));
+  for (int i = 0; i < kPlaces; ++i) places_.push_back(std::make_unique<Place>(this, helpers_));
 }
 
 Sharing::~Sharing() = default;
@@ -124,9 +67,7 @@ bool Sharing::Wants(Crew& crew) {
 }
 
 // A helper that is on its way out of the decision before is as good as one that looks for work.
-bool Sharing::Hot() const {
-  return core_->HasHotHelper() || inside_.load(std::memory_order_relaxed) > 0;
-}
+bool Sharing::Hot() const { return core_->HasHotHelper() || helping() > 0; }
 
 // Waking a helper for one decision may cost more than it gains. When decisions follow each other so
 // closely that the helper would still be awake for the next ones, and nobody else's come in
@@ -142,92 +83,177 @@ bool Sharing::FollowsClosely(Crew& crew) {
   return true;
 }
 
+// Makes the place ready for the crew's plan; false while there are no strands for it.
+bool Sharing::Prepare(Crew& crew, Place& place) {
+  if (place.version == version_.load(std::memory_order_acquire)) {
+    return place.plan == crew.team->plan;
+  }
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (current_.plan != crew.team->plan || current_.strands == nullptr) return false;
+    place.strands = current_.strands;
+    place.plan = current_.plan;
+    place.version = version_.load(std::memory_order_relaxed);
+  }
+  const auto& list = place.strands->strands;
+  place.claimed = list.size() <= StrandClaims<>::kMaxStrands;
+  if (!place.claimed) {
+    place.flow.Build(*place.strands);
+    return true;
+  }
+  std::vector<uint32_t> waits_for(list.size(), 0);
+  for (size_t i = 0; i < list.size(); ++i) {
+    for (const uint32_t before : list[i].after) waits_for[i] |= uint32_t{1} << before;
+  }
+  place.claims.Prepare(place.plan.get(), waits_for);
+  return true;
+}
+
 bool Sharing::Run(Crew& crew, RequestState& state) {
   Place* place = nullptr;
   for (const auto& each : places_) {
-    if (each->word.load(std::memory_order_relaxed) == 0 && each->EnterAsOwner()) {
+    if (each->taken.load(std::memory_order_relaxed) == 0 &&
+        each->taken.exchange(1, std::memory_order_acquire) == 0) {
       place = each.get();
       break;
     }
   }
   if (place == nullptr) return false;
-  if (place->version != version_.load(std::memory_order_acquire)) {
-    Current current;
-    uint64_t version = 0;
-    {
-      const std::lock_guard<std::mutex> lock(mutex_);
-      current = current_;
-      version = version_.load(std::memory_order_relaxed);
+  bool ran = Prepare(crew, *place);
+  if (ran) {
+    place->state = &state;
+    place->due = state.deadline.nanos();
+    place->offered_at = Hot() ? 0 : core_->clock().Now();
+    if (place->claimed) {
+      RunClaims(crew, *place);
+    } else {
+      ran = place->flow.Run(crew, [this, place] {
+        open_.fetch_add(1, std::memory_order_release);
+        if (place->offered_at != 0) core_->NotifyWorkers();
+      });
+      if (ran) open_.fetch_sub(1, std::memory_order_relaxed);
     }
-    if (current.plan != crew.team->plan || current.strands == nullptr) {
-      place->Leave();
-      return false;
+  }
+  place->taken.store(0, std::memory_order_release);
+  if (ran) shared_.fetch_add(1, std::memory_order_relaxed);
+  return ran;
+}
+
+void Sharing::RunClaims(Crew& crew, Place& place) {
+  StrandClaims<>& claims = place.claims;
+  StrandTime time{place.state->arrival, place.state->arrival};
+  auto view = claims.Open();
+  open_.fetch_add(1, std::memory_order_release);
+  if (place.offered_at != 0) core_->NotifyWorkers();
+  RunClaimed(crew, place, &view, 0, &time);
+  int64_t sleep_at = 0;
+  for (int looks = 0; !view.Complete();) {
+    const int ready = claims.NextReady(view);
+    if (ready != StrandClaims<>::kNone) {
+      if (!claims.Claim(&view, ready)) continue;
+      if (view.AllClaimed()) open_.fetch_sub(1, std::memory_order_relaxed);
+      time.now = time.predicted = core_->clock().Now();
+      RunClaimed(crew, place, &view, ready, &time);
+      looks = 0;
+      continue;
     }
-    place->Build(std::move(current.strands), version);
-    place->plan = std::move(current.plan);
-  } else if (place->plan != crew.team->plan) {
-    place->Leave();
-    return false;
-  }
-  place->core = core_;
-  place->state = &state;
-  place->due = state.deadline.nanos();
-  Crew* const outer = t_crew;
-  t_crew = &crew;
-  for (size_t i = 0; i < place->groups.size(); ++i) {
-    place->handles[i] = place->groups[i].defer([] {});
-  }
-  const bool hot = Hot();
-  place->offered_at.store(hot ? 0 : core_->clock().Now(), std::memory_order_relaxed);
-  place->Open();
-  offers_.fetch_add(helpers_, std::memory_order_release);
-  if (!hot) core_->NotifyWorkers();
-  place->arena.execute([place] {
-    // Isolated: while it waits, the owner takes only strands of its own decision.
-    tbb::this_task_arena::isolate([place] {
-      for (const uint32_t node : place->first) {
-        place->nodes[node]->try_put(tbb::flow::continue_msg());
+    // To look on costs as much as to sleep, when it lasts as long as waking up would (Karlin et
+    // al., "Competitive randomized algorithms for nonuniform problems", 1994).
+    StdAtomics::Pause();
+    if (++looks % kLooks == 0) {
+      const int64_t now = core_->clock().Now();
+      if (looks == kLooks) {
+        sleep_at = now + arrival_.load(std::memory_order_relaxed);
+      } else if (now >= sleep_at) {
+        claims.Sleep(view);
       }
-      place->graph->wait_for_all();
-    });
-  });
-  const uint32_t helped = place->Close();
-  offers_.fetch_sub(helpers_ - static_cast<int>(helped), std::memory_order_relaxed);
-  for (auto& handle : place->handles) handle = tbb::task_handle();
-  t_crew = outer;
-  place->Leave();
-  shared_.fetch_add(1, std::memory_order_relaxed);
-  return true;
+    }
+    view = claims.Look();
+  }
+}
+
+// Runs a strand that the caller has claimed, and what it claims after it, until there is none.
+void Sharing::RunClaimed(Crew& crew, Place& place, StrandClaims<>::View* view, int strand,
+                         StrandTime* time) {
+  while (strand != StrandClaims<>::kNone) {
+    place.RunStrand(*core_, crew, static_cast<uint32_t>(strand), time);
+    strand = place.claims.Finish(view, strand);
+    if (strand == StrandClaims<>::kNone) return;  // the place may be another decision's by now
+    if (view->AllClaimed()) {
+      open_.fetch_sub(1, std::memory_order_relaxed);
+    } else if (!Hot()) [[unlikely]] {
+      // Helpers that found nothing may sleep by now: is what has become ready worth waking one?
+      const int other = place.claims.NextReady(*view);
+      if (other != StrandClaims<>::kNone &&
+          place.strands->strands[static_cast<size_t>(other)].nanos >
+              arrival_.load(std::memory_order_relaxed)) {
+        core_->NotifyWorkers();
+      }
+    }
+  }
+}
+
+bool Sharing::Offers() const {
+  if (open_.load(std::memory_order_relaxed) == 0) return false;
+  for (const auto& place : places_) {
+    const auto view = place->claims.Look();
+    if (!view.AllClaimed() && place->claims.NextReady(view) != StrandClaims<>::kNone) return true;
+    if (place->flow.HasRoom()) return true;
+  }
+  return false;
+}
+
+void Sharing::Arrived(const Place& place) {
+  if (place.offered_at == 0) return;
+  const int64_t took = core_->clock().Now() - place.offered_at;
+  const int64_t before = arrival_.load(std::memory_order_relaxed);
+  arrival_.store(before + (took - before) / 8, std::memory_order_relaxed);
 }
 
 bool Sharing::Help(Crew& crew) {
-  inside_.fetch_add(1, std::memory_order_relaxed);
-  const bool helped = TryHelp(crew);
-  inside_.fetch_sub(1, std::memory_order_relaxed);
+  for (const auto& place : places_) {
+    if (HelpClaims(crew, *place) || HelpFlow(crew, *place)) return true;
+  }
+  return false;
+}
+
+bool Sharing::HelpClaims(Crew& crew, Place& place) {
+  StrandClaims<>& claims = place.claims;
+  auto view = claims.Look();
+  bool helped = false;
+  for (int looks = 0; looks < kPatience && !view.AllClaimed(); ++looks) {
+    if (claims.key() != crew.team->plan.get()) break;
+    const int strand = claims.NextReady(view);
+    if (strand == StrandClaims<>::kNone) {
+      if (!helped) break;
+      StdAtomics::Pause();
+      view = claims.Look();
+      continue;
+    }
+    if (!claims.Claim(&view, strand)) continue;
+    if (view.AllClaimed()) open_.fetch_sub(1, std::memory_order_relaxed);
+    if (!helped) {
+      helped = true;
+      helping_.fetch_add(1, std::memory_order_relaxed);
+      Arrived(place);
+    }
+    core_->BeginWatch(crew, place.due);
+    StrandTime time;
+    time.now = time.predicted = core_->clock().Now();
+    RunClaimed(crew, place, &view, strand, &time);
+    if (core_->EndWatch(crew) || core_->HasWork()) break;
+    looks = 0;
+  }
+  if (helped) helping_.fetch_sub(1, std::memory_order_relaxed);
   return helped;
 }
 
-bool Sharing::TryHelp(Crew& crew) {
-  for (const auto& place : places_) {
-    const int number = place->EnterAsHelper();
-    if (number < 0) continue;
-    offers_.fetch_sub(1, std::memory_order_relaxed);
-    if (place->plan == crew.team->plan) {
-      if (const int64_t offered = place->offered_at.load(std::memory_order_relaxed); offered > 0) {
-        const int64_t took = core_->clock().Now() - offered;
-        const int64_t before = arrival_.load(std::memory_order_relaxed);
-        arrival_.store(before + (took - before) / 8, std::memory_order_relaxed);
-      }
-      Crew* const outer = t_crew;
-      t_crew = &crew;
-      place->arena.execute([&] { place->groups[static_cast<size_t>(number)].wait(); });
-      t_crew = outer;
-      place->Leave();
-      return true;
-    }
-    place->Leave();
-  }
-  return false;
+bool Sharing::HelpFlow(Crew& crew, Place& place) {
+  return place.flow.HasRoom() && place.flow.Help(crew, [&] {
+    if (place.plan != crew.team->plan) return false;
+    Arrived(place);
+    return true;
+  });
 }
 
 void Sharing::Refresh(const std::shared_ptr<const Plan>& plan) {

@@ -1,18 +1,23 @@
 #include "adagents/runtime/internal/strands.h"
 
 #include <algorithm>
+#include <numeric>
 #include <queue>
+#include <utility>
 
 #include "adagents/runtime/internal/plan.h"
+#include "adagents/runtime/internal/strand_claims.h"
 
 namespace adagents::internal {
 namespace {
 
-// What it costs to hand an agent to another thread that is awake: a spawned task that is stolen.
-constexpr int64_t kHandOver = 700;
+// What it costs to hand an agent to another thread that is awake, in nanoseconds: through the claim
+// word, and as a task of a flow graph that is stolen.
+constexpr int64_t kByClaim = 200;
+constexpr int64_t kByTask = 700;
 
-// Agents from this length on are strands of their own.
-constexpr int64_t kApart = 8 * kHandOver;
+// Agents that take this many times as long as their handing over are strands of their own.
+constexpr int64_t kApart = 8;
 
 struct Placed {
   int processor = 0;
@@ -32,9 +37,8 @@ std::vector<int64_t> Ranks(const Plan& plan, const std::vector<int64_t>& costs) 
   return ranks;
 }
 
-}  // namespace
-
-Strands MakeStrands(const Plan& plan, const std::vector<int64_t>& costs, int processors) {
+Strands Cut(const Plan& plan, const std::vector<int64_t>& costs, int processors,
+            int64_t hand_over) {
   const auto& agents = plan.agents();
   const std::vector<int64_t> ranks = Ranks(plan, costs);
   std::vector<Placed> placed(agents.size());
@@ -65,7 +69,7 @@ Strands MakeStrands(const Plan& plan, const std::vector<int64_t>& costs, int pro
       int64_t start = free_at[static_cast<size_t>(p)];
       for (const uint32_t before : agents[agent].predecessors) {
         start =
-            std::max(start, placed[before].end + (placed[before].processor == p ? 0 : kHandOver));
+            std::max(start, placed[before].end + (placed[before].processor == p ? 0 : hand_over));
       }
       if (start < best_start) {
         best = p;
@@ -94,13 +98,17 @@ Strands MakeStrands(const Plan& plan, const std::vector<int64_t>& costs, int pro
     const bool waits =
         std::any_of(agents[agent].predecessors.begin(), agents[agent].predecessors.end(),
                     [&](uint32_t before) { return placed[before].processor != p; });
-    // Long agents stay apart: whoever is free takes the next, whatever the prediction was.
-    if (waits || current == UINT32_MAX || costs[agent] > kApart) {
+    // A chain stays together all the same: nobody else could go on sooner.
+    const bool chained = agents[agent].predecessors.size() == 1 &&
+                         agents[agents[agent].predecessors[0]].successors.size() == 1;
+    const bool apart = costs[agent] > kApart * hand_over && !chained;
+    if (waits || current == UINT32_MAX || apart) {
       current = static_cast<uint32_t>(result.strands.size());
       result.strands.emplace_back();
     }
     Strands::Strand& strand = result.strands[current];
     strand.agents.push_back(agent);
+    strand.nanos += costs[agent];
     strand_of[agent] = current;
     for (const uint32_t before : agents[agent].predecessors) {
       if (strand_of[before] != current) strand.after.push_back(strand_of[before]);
@@ -110,11 +118,33 @@ Strands MakeStrands(const Plan& plan, const std::vector<int64_t>& costs, int pro
                     [&](uint32_t after) { return placed[after].processor != p; });
     if (awaited) current = UINT32_MAX;
   }
-  for (Strands::Strand& strand : result.strands) {
-    std::sort(strand.after.begin(), strand.after.end());
-    strand.after.erase(std::unique(strand.after.begin(), strand.after.end()), strand.after.end());
+  // Number them by longest remaining path. What a strand waits for, its head waits for, so that has
+  // a longer one.
+  std::vector<uint32_t> by_rank(result.strands.size());
+  std::iota(by_rank.begin(), by_rank.end(), 0);
+  const auto rank = [&](uint32_t strand) { return ranks[result.strands[strand].agents[0]]; };
+  std::stable_sort(by_rank.begin(), by_rank.end(),
+                   [&](uint32_t a, uint32_t b) { return rank(a) > rank(b); });
+  std::vector<uint32_t> number(by_rank.size());
+  for (uint32_t i = 0; i < by_rank.size(); ++i) number[by_rank[i]] = i;
+  std::vector<Strands::Strand> numbered;
+  for (const uint32_t strand : by_rank) {
+    numbered.push_back(std::move(result.strands[strand]));
+    std::vector<uint32_t>& after = numbered.back().after;
+    for (uint32_t& before : after) before = number[before];
+    std::sort(after.begin(), after.end());
+    after.erase(std::unique(after.begin(), after.end()), after.end());
   }
+  result.strands = std::move(numbered);
   return result;
+}
+
+}  // namespace
+
+Strands MakeStrands(const Plan& plan, const std::vector<int64_t>& costs, int processors) {
+  Strands strands = Cut(plan, costs, processors, kByClaim);
+  if (strands.strands.size() <= StrandClaims<>::kMaxStrands) return strands;
+  return Cut(plan, costs, processors, kByTask);
 }
 
 }  // namespace adagents::internal

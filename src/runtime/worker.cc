@@ -97,16 +97,14 @@ void Core::DrainSaturated() {
       } else if (Executor::Cut(state, state.generation, End::kExpired)) {
         // The strict caller is awake or wakes now, and finishes on its own thread.
         state.saturated = true;
-        if (state.done.exchange(3, std::memory_order_acq_rel) == 2) {
-          FutexAtomics::Wake(state.done, 1);
-        }
+        state.latch.HandBack();
       }
       Leave(state);
     }
   }
 }
 
-bool Core::Offers() const { return sharing_ != nullptr && sharing_->offers(); }
+bool Core::Offers() const { return sharing_ != nullptr && sharing_->Offers(); }
 
 bool Core::HasWork() const {
   for (const auto& lane : lanes_) {
@@ -128,7 +126,7 @@ bool Core::HasIdleWorker() const {
   int active = 0;
   for (const auto& crew : crews_) active += crew->watch.Running() != 0;
   for (const auto& lane : lanes_) active += static_cast<int>(lane->SizeGuess());
-  return active <= static_cast<int>(workers_) - 1;
+  return active - sharing_->helping() <= static_cast<int>(workers_) - 1;
 }
 
 void Core::WakeNext() {
@@ -197,9 +195,9 @@ void Core::WorkerMain(Crew& crew) {
         continue;
       }
     }
-    if (RunOne(crew)) continue;
-    if (Offers() && sharing_->Help(crew)) continue;
-    Idle(crew);
+    // What waits in a lane comes first, but a hot helper is not to look through all lanes first.
+    if (Offers() && !HasWork() && sharing_->Help(crew)) continue;
+    if (!RunOne(crew)) Idle(crew);
   }
 }
 
@@ -346,8 +344,8 @@ bool Core::AnswerNow(RequestState& state, uint32_t generation) {
   if (state.mode == Mode::kAsync) {
     PushAnswer(state);
     answer_parker_.Notify();
-  } else if (state.done.exchange(3, std::memory_order_acq_rel) == 2) {
-    FutexAtomics::Wake(state.done, 1);
+  } else {
+    state.latch.HandBack();
   }
   return true;
 }

@@ -126,6 +126,8 @@ class Core final : public Host {
   bool HasIdleWorker() const;
   /// By who has just found work, before it does it: lets another have what else there is.
   void WakeNext();
+  /// Decisions or events wait for a worker.
+  bool HasWork() const;
   Executor& executor() { return executor_; }
   const Clock& clock() const { return *options_.clock; }
 
@@ -164,7 +166,6 @@ class Core final : public Host {
   RequestState* PopTicket(Crew& crew);
   void RunTicket(Crew& crew, RequestState& state);
   void Idle(Crew& crew);
-  bool HasWork() const;
   bool Offers() const;
   bool TakePermit();
   bool Saturated() const;

@@ -17,6 +17,7 @@
 #include "adagents/base/clock.h"
 #include "adagents/base/deadline.h"
 #include "adagents/runtime/hold.h"
+#include "adagents/runtime/internal/answer_latch.h"
 #include "adagents/runtime/internal/settle_gate.h"
 #include "adagents/runtime/outcome.h"
 #include "adagents/runtime/trace.h"
@@ -157,9 +158,7 @@ struct RequestState {
   std::atomic<int> next_hold{0};
   Hold holds[kMaxHolds];
 
-  // Futex of a strict caller: 0 pending, 1 answered, 2 pending and the caller sleeps, 3 settled and
-  // the caller has to finish it.
-  std::atomic<uint32_t> done{0};
+  AnswerLatch<> latch;  // a strict caller's
   std::atomic<int> users{0};
 };
 

@@ -1,10 +1,9 @@
-// One decision on several threads: strands as nodes of a oneTBB flow graph.
+// One decision on several threads: its strands are divided between its own thread and idle workers.
 //
 // Worth it only when few decisions are in flight and a helper is awake, or the gain exceeds the
-// time one takes to wake; whether it is follows from measured costs. Helpers are the runtime's own
-// idle workers, which enter the arena for one decision and leave with it; the arena reserves every
-// slot for threads that enter it, so oneTBB's own workers are neither used nor started and nothing
-// of the host's oneTBB settings changes.
+// time one takes to wake; whether it is follows from measured costs. The threads claim strands, the
+// one with the longest remaining path first, through one word (StrandClaims); plans that are cut
+// into more strands than it has room for run as a oneTBB flow graph (FlowRun).
 #pragma once
 
 #include <atomic>
@@ -14,7 +13,9 @@
 #include <vector>
 
 #include "adagents/runtime/internal/crew.h"
+#include "adagents/runtime/internal/executor.h"
 #include "adagents/runtime/internal/request_state.h"
+#include "adagents/runtime/internal/strand_claims.h"
 #include "adagents/runtime/internal/strands.h"
 
 namespace adagents::internal {
@@ -33,9 +34,12 @@ class Sharing {
   /// was free: run it alone then.
   bool Run(Crew& crew, RequestState& state);
 
-  [[nodiscard]] bool offers() const { return offers_.load(std::memory_order_relaxed) > 0; }
+  /// Whether a helper has something to do at this moment.
+  [[nodiscard]] bool Offers() const;
   /// Takes part in a decision that is shared right now, if there is one. True if it did.
   bool Help(Crew& crew);
+  /// Workers that are at it now.
+  [[nodiscard]] int helping() const { return helping_.load(std::memory_order_relaxed); }
 
   /// Recomputes the strands of `plan` when costs have drifted; called now and then, by one thread.
   void Refresh(const std::shared_ptr<const Plan>& plan);
@@ -47,7 +51,13 @@ class Sharing {
 
   bool Hot() const;
   bool FollowsClosely(Crew& crew);
-  bool TryHelp(Crew& crew);
+  bool Prepare(Crew& crew, Place& place);
+  void RunClaims(Crew& crew, Place& place);
+  void RunClaimed(Crew& crew, Place& place, StrandClaims<>::View* view, int strand,
+                  StrandTime* time);
+  bool HelpClaims(Crew& crew, Place& place);
+  bool HelpFlow(Crew& crew, Place& place);
+  void Arrived(const Place& place);
 
   static constexpr int kPlaces = 4;           // decisions shared at one time
   static constexpr size_t kMaxAgents = 512;   // larger plans run as a loop
@@ -58,12 +68,12 @@ class Sharing {
   const int64_t spin_nanos_;
   const int helpers_;  // per decision
   std::vector<std::unique_ptr<Place>> places_;
-  std::atomic<int> offers_{0};  // places for helpers that are open
-  std::atomic<int> inside_{0};  // helpers
+  std::atomic<int> open_{0};  // places with strands that nobody has claimed
+  std::atomic<int> helping_{0};
   std::atomic<uint64_t> shared_{0};
   std::atomic<int64_t> arrival_{400'000};  // ns a parked helper takes to arrive, measured
 
-  std::mutex mutex_;  // guards strands_; held briefly
+  std::mutex mutex_;  // guards current_; held briefly
   struct Current {
     std::shared_ptr<const Plan> plan;
     std::shared_ptr<const Strands> strands;

@@ -13,8 +13,9 @@ struct Strands {
   struct Strand {
     std::vector<uint32_t> agents;  // in order
     std::vector<uint32_t> after;   // strands that must have ended
+    int64_t nanos = 0;             // predicted cost
   };
-  std::vector<Strand> strands;  // topologically ordered
+  std::vector<Strand> strands;  // longest remaining path first, so topologically ordered
   int64_t total_nanos = 0;      // of all agents, one after the other
   int64_t makespan_nanos = 0;   // predicted when shared
   std::vector<int64_t> costs;   // by agent, what this was computed from
@@ -24,8 +25,9 @@ struct Strands {
 
 /// Schedules the plan on `processors` by longest remaining path first (Graham's list scheduling
 /// with the communication costs of Sinnen, "Task Scheduling for Parallel Systems", 2007) and cuts
-/// each processor's sequence where another one's waits or is waited for. `costs` is by agent in
-/// nanoseconds.
+/// each processor's sequence where another one's waits or is waited for; long agents become strands
+/// of their own, so that whoever is free takes the next, whatever the prediction was. `costs` is by
+/// agent in nanoseconds.
 [[nodiscard]] Strands MakeStrands(const Plan& plan, const std::vector<int64_t>& costs,
                                   int processors);
 
