@@ -142,34 +142,58 @@ absl::Status Core::Install(std::vector<std::shared_ptr<AgentSpec>> specs) {
   return absl::OkStatus();
 }
 
-// Old agents must not live on in crews that have nothing to do: idle callers adopt here, idle
-// workers when they are woken, and what they leave is freed by whoever has time.
+// Old agents must not live on in what has nothing to do: idle callers adopt here, idle workers when
+// they are woken, and what they leave is freed by whoever has time.
 void Core::LetGo() {
+  Tidy();
+  worker_parker_.Notify(static_cast<int>(threads_));
+  spare_parker_.Notify(static_cast<int>(threads_));
+  FreeRetired();
+}
+
+void Core::Tidy() {
+  const uint64_t version = version_.load(std::memory_order_relaxed);
+  bool all = true;
   for (const auto& crew : crews_) {
+    if (crew->index < threads_ || crew->tidied == version) continue;
     uint32_t free = 0;
-    if (crew->index < threads_ ||
-        !crew->busy.compare_exchange_strong(free, 1, std::memory_order_acquire,
+    if (!crew->busy.compare_exchange_strong(free, 1, std::memory_order_acquire,
                                             std::memory_order_relaxed)) {
+      all = false;  // it may not be called again
       continue;
     }
     Adopt(*crew);
     DropStaleBoard(*crew->own);
+    crew->tidied = version;
     crew->busy.store(0, std::memory_order_release);
   }
-  // Free tickets hold boards of the old plan. Those in use let go of theirs as they are recycled;
-  // half of all are left alone, for decisions that come meanwhile.
+  // Free tickets hold boards of the old plan. Those in use look themselves as they are recycled,
+  // but may just have looked. Half of all are left alone, for decisions that come meanwhile.
   std::vector<uint32_t> held;
+  const size_t most = tickets_.size() / 2;
   const uint32_t used = high_water_.load(std::memory_order_relaxed);
-  for (uint32_t i = 0; held.size() < tickets_.size() / 2 && i < used; ++i) {
+  for (uint32_t i = 0; held.size() < most && i < used; ++i) {
     const uint32_t index = free_tickets_.Pop();
     if (index == IndexStack<>::kNone) break;
     DropStaleBoard(*tickets_[index]);
+    tickets_[index]->tidied = version;
     held.push_back(index);
   }
+  if (held.size() < most) {
+    all = all && std::all_of(tickets_.begin(), tickets_.begin() + used,
+                             [&](const auto& ticket) { return ticket->tidied == version; });
+  }
   for (; !held.empty(); held.pop_back()) free_tickets_.Push(held.back());
-  worker_parker_.Notify(static_cast<int>(threads_));
-  spare_parker_.Notify(static_cast<int>(threads_));
-  FreeRetired();
+  untidy_.store(!all, std::memory_order_relaxed);
+}
+
+// By a worker that has nothing else to do.
+void Core::TidyWhenIdle() {
+  if (untidy_.load(std::memory_order_relaxed)) {
+    const std::unique_lock<std::mutex> lock(config_, std::try_to_lock);
+    if (lock.owns_lock()) Tidy();  // else the change in progress does it
+  }
+  if (has_retired_.load(std::memory_order_relaxed)) FreeRetired();
 }
 
 // Of a state that is in no use.

@@ -257,6 +257,14 @@ bool Sharing::HelpFlow(Crew& crew, Place& place) {
 }
 
 void Sharing::Refresh(const std::shared_ptr<const Plan>& plan) {
+  if (current_.plan != nullptr && current_.plan != plan) {
+    // At once, and not when there are strands for the new plan: there may never be any, and the
+    // old plan keeps its agents alive.
+    gains_.store(nullptr, std::memory_order_relaxed);
+    const std::lock_guard<std::mutex> lock(mutex_);
+    current_ = {};
+    version_.fetch_add(1, std::memory_order_release);
+  }
   if (plan->order().size() > kMaxAgents || plan->has_bounded()) {
     gains_.store(nullptr, std::memory_order_relaxed);
     return;

@@ -14,6 +14,8 @@ namespace {
 // The timer looks at least this often at what it need not be told of: stuck threads, and answers
 // whose announcement was put off.
 constexpr int64_t kTick = 20'000'000;
+// Between looks at whether an old plan can be let go that something stuck still holds.
+constexpr int64_t kMaxTidyWait = 1'000'000'000;
 // Answers put off so that one wake-up of the answer thread serves several, while work waits.
 constexpr int kMaxUnannounced = 16;
 // Turns of the lanes: of 21, normal gets 4 and background 1, spread out.
@@ -204,7 +206,7 @@ void Core::WorkerMain(Crew& crew) {
 // Looks for work a little longer, one worker at a time, then sleeps.
 void Core::Idle(Crew& crew) {
   if (crew.unannounced > 0) FlushAnswers(crew, true);
-  if (has_retired_.load(std::memory_order_relaxed)) FreeRetired();
+  TidyWhenIdle();
   int expected = 0;
   if (spin_nanos_ > 0 &&
       spinners_.compare_exchange_strong(expected, 1, std::memory_order_acq_rel)) {
@@ -318,6 +320,7 @@ int64_t Core::SweepCrews(int64_t now) {
 }
 
 void Core::TimerMain() {
+  int64_t tidy_at = 0, tidy_wait = kTick;
   while (!stop_.load(std::memory_order_acquire)) {
     const uint32_t bell = timer_bell_.load(std::memory_order_acquire);
     const int64_t now = clock().Now();
@@ -326,6 +329,14 @@ void Core::TimerMain() {
     const int64_t next = std::min(SweepTickets(now), SweepCrews(now));
     if (Saturated()) DrainSaturated();
     if (answers_.SizeGuess() > 0) answer_parker_.Notify();
+    // What was in use at the last change of plan, and what callers retired since: for idle workers.
+    if (!untidy_.load(std::memory_order_relaxed) && !has_retired_.load(std::memory_order_relaxed)) {
+      tidy_wait = kTick;
+    } else if (now >= tidy_at) {
+      worker_parker_.Notify(1);
+      tidy_at = now + tidy_wait;
+      tidy_wait = std::min(2 * tidy_wait, kMaxTidyWait);
+    }
     if (sharing_ != nullptr) {
       std::shared_ptr<const Plan> plan;
       {

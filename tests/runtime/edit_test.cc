@@ -95,7 +95,8 @@ struct Counted final : Agent {
   }
 };
 
-TEST_CASE("replicas of unchanged agents survive a change, and those of removed ones are destroyed") {
+TEST_CASE(
+    "replicas of unchanged agents survive a change, and those of removed ones are destroyed") {
   for (const bool inline_mode : {false, true}) {
     INFO("inline " << inline_mode);
     std::atomic<int> stays_alive{0}, stays_made{0}, goes_alive{0}, goes_made{0};
@@ -124,6 +125,60 @@ TEST_CASE("replicas of unchanged agents survive a change, and those of removed o
     CHECK(Eventually([&] { return goes_alive == 0; }));  // without a further decision
     team->reset();
     CHECK(Eventually([&] { return stays_alive == 0; }));
+  }
+}
+
+TEST_CASE("an agent that was measured goes away when it is replaced, without a further decision") {
+  std::atomic<int> alive{0}, made{0};
+  RuntimeOptions options;
+  options.workers = 2;
+  auto team = Team::Builder(kAsk, kSay)
+                  .Add<Counted>(std::string("says"), std::string("say"), &alive, &made)
+                  .Options(options)
+                  .Build();
+  REQUIRE(team.ok());
+  const int replicas = made;
+  // Several looks of the timer, which plans how decisions would be shared.
+  const auto until = SteadyClock::now() + std::chrono::milliseconds(100);
+  for (int i = 0; SteadyClock::now() < until; ++i) CHECK((*team)->Decide(i).value == i);
+  REQUIRE((*team)
+              ->Edit()
+              .Replace<Counted>("says", std::string("says"), std::string("say"), &alive, &made)
+              .Commit()
+              .ok());
+  CHECK(Eventually([&] { return alive == replicas; }));
+  CHECK(made == 2 * replicas);
+}
+
+TEST_CASE("what a caller held while the team changed goes away, although it never calls again") {
+  for (const Way way : kWays) {
+    INFO(Name(way));
+    Door entered, door;
+    const OpenAtEnd open(door);
+    std::atomic<int> alive{0}, made{0};
+    RuntimeOptions options;
+    options.workers = 2;
+    options.deadline = absl::Seconds(20);
+    NodeSpec says = kSays;
+    says.body = [&](Context& ctx, Node& node) {
+      entered.Open();
+      door.Wait();
+      node.out(ctx) = 7;
+      return absl::OkStatus();
+    };
+    auto team = TeamOf({Plus(1), says}, options)
+                    .Add<Counted>(std::string("goes"), std::string("y"), &alive, &made)
+                    .Build();
+    REQUIRE(team.ok());
+    Answer<int> answer;
+    std::thread caller([&] { answer = Ask(**team, way, 1); });
+    entered.Wait();
+    REQUIRE((*team)->Edit().Remove("goes").Commit().ok());
+    CHECK(alive > 0);  // the decision in flight has it still
+    door.Open();
+    caller.join();
+    CHECK(answer.value == 7);
+    CHECK(Eventually([&] { return alive == 0; }));
   }
 }
 

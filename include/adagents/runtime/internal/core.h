@@ -139,6 +139,10 @@ class Core final : public Host {
                                                  uint32_t crew);
   AgentRecord* RecordOf(const std::string& name);
   void LetGo();
+  /// Makes idle callers and free tickets let go of old plans; untidy_ when some were not idle.
+  /// Under config_.
+  void Tidy();
+  void TidyWhenIdle();
   void FreeRetired();
   void DropStaleBoard(RequestState& state);
 
@@ -226,6 +230,7 @@ class Core final : public Host {
   std::mutex config_;  // one change of plan at a time; may be held long, never by a decision
   std::atomic<uint64_t> version_{0};
   std::atomic<bool> has_retired_{false};
+  std::atomic<bool> untidy_{false};  // what Tidy() could not look at may hold an old plan
   std::mutex mutex_;  // guards what follows and every crew's `team` pointer; held briefly
   std::vector<std::shared_ptr<AgentSpec>> specs_;
   std::shared_ptr<const Plan> plan_;

@@ -62,6 +62,7 @@ struct alignas(kCacheLine) Crew {
   uint32_t samples = 0;
 
   std::unique_ptr<RequestState> own;  // a trusted caller's decision
+  uint64_t tidied = 0;  // the version of which it holds nothing older; by Core::Tidy()
 
   std::array<std::atomic<uint64_t>, kVerdicts> verdicts{};
   std::atomic<uint64_t> clean{0};  // decisions of this team in which every agent simply ran

@@ -160,6 +160,7 @@ struct RequestState {
 
   AnswerLatch<> latch;  // a strict caller's
   std::atomic<int> users{0};
+  uint64_t tidied = 0;  // the version of which a free ticket held nothing older; by Core::Tidy()
 };
 
 }  // namespace adagents::internal
