@@ -134,7 +134,10 @@ TEST_CASE("with every worker hung the fallback answers in time, and all recovers
     std::atomic<int> now{0}, most{0};
     RigOptions options = Small();
     options.runtime.spares = 1;
-    options.runtime.deadline = absl::Milliseconds(20);
+    // A worker that is kept from its core until its deadline is as good as stuck, and a spare takes
+    // its place: only the calls that hang have one that a busy machine can miss.
+    options.runtime.deadline = absl::Seconds(30);
+    const CallOptions hanging{.tmax = absl::Milliseconds(20)};
     options.runtime.breaker.late_in_a_row = 1'000'000;  // nothing stops it from hanging them all
     options.runtime.share_work = false;
     Sentinel sentinel;
@@ -154,14 +157,15 @@ TEST_CASE("with every worker hung the fallback answers in time, and all recovers
         },
         options);
     const OpenAtEnd open(door);
-    for (int i = 0; i < 6 && team->GetStats().workers_stuck < 3; ++i) {
-      CHECK(team->Decide(0).value == NumbersOf(0, kFallbackSize));
-    }
-    REQUIRE(Eventually([&] { return team->GetStats().workers_stuck == 3; }));
+    REQUIRE(Eventually([&] {
+      if (team->GetStats().workers_stuck == 3) return true;
+      CHECK(team->Decide(0, hanging).value == NumbersOf(0, kFallbackSize));
+      return false;
+    }));
     CHECK(team->GetStats().spares_left == 0);
     {
       Clients clients(*team, sentinel);
-      clients.Start(way, 2, 400, absl::Milliseconds(20));
+      clients.Start(way, 2, 400, absl::Seconds(30));
       const Seen seen = clients.Finish();
       Report("all workers hung", way, seen);
       CHECK(seen.wrong == 0);
@@ -171,18 +175,17 @@ TEST_CASE("with every worker hung the fallback answers in time, and all recovers
         CHECK(seen.Of(Verdict::kDecided) == 800);  // needs no worker
       } else {
         CHECK(seen.Of(Verdict::kSaturated) == 800);
-        CHECK(seen.worst_nanos < 0);  // at once, not at the deadline
+        CHECK(seen.worst_nanos < -20'000'000'000);  // at once, not at the deadline
       }
     }
     door.Open();
     REQUIRE(Eventually([&] { return team->GetStats().workers_stuck == 0; }));
     healthy = true;
     Clients clients(*team, sentinel);
-    clients.Start(Way::kAsync, 1, 3'000, absl::Milliseconds(20));
+    clients.Start(Way::kAsync, 1, 3'000, absl::Seconds(30));
     const Seen seen = clients.Finish();
     CHECK(seen.wrong == 0);
-    CHECK(seen.Of(Verdict::kSaturated) == 0);
-    CHECK(seen.Of(Verdict::kDecided) > 1'000);
+    CHECK(seen.Of(Verdict::kDecided) == 3'000);
     CHECK(most <= 2);  // spares are spares again: no more run than there are workers
     CHECK(team->GetStats().spares_left == 1);
     CHECK(LeftBehind(*team) == "");
