@@ -38,6 +38,7 @@
 #include "adagents/blackboard/cell.h"
 #include "adagents/blackboard/counter.h"
 #include "adagents/blackboard/region.h"
+#include "adagents/blackboard/region_object.h"
 #include "adagents/blackboard/snapshot.h"
 #include "adagents/blackboard/stream.h"
 #include "adagents/blackboard/table.h"

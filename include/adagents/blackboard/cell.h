@@ -6,6 +6,7 @@
 //   Cell<Forecast> forecast(Forecast{});
 //   forecast.Write({.requests_per_s = 1200});
 //   Forecast now = forecast.Read();
+//   auto kept = region.Place<Cell<Forecast>>("forecast", Forecast{});  // outlives the process
 //
 // Layout: kSlots copies of the value and one state word = version (48 bits) | slots in use (8) |
 // current slot (8). A writer takes a free slot, fills it, and makes it the current one with a
@@ -26,21 +27,22 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 #include <utility>
 
 #include "adagents/base/atomics.h"
 #include "adagents/blackboard/internal/words.h"
+#include "adagents/blackboard/region_object.h"
 
 namespace adagents {
 
 /// Thread-safe: any number of readers and writers. T is trivially copyable and
-/// default-constructible. Holds no pointers, so
-/// it may itself be placed in a Region.
+/// default-constructible. Holds no pointers: Region::Place() puts it into a region.
 template <class T, class Atomics = StdAtomics>
 class alignas(kCacheLine) Cell {
  public:
   enum Site : int { kPublish, kRead, kClaim, kWordStore, kWordLoad };
-  static constexpr int kSlots = 4;
+  static constexpr int kSlots = internal::CellLayout::kSlots;
 
   explicit Cell(const T& initial = T{}) { Payload::Store(slots_[0].words, initial, kWordStore); }
   Cell(const Cell&) = delete;
@@ -88,11 +90,25 @@ class alignas(kCacheLine) Cell {
     return state_.load(std::memory_order_relaxed) >> kVersionShift;
   }
 
+  /// Frees the slots of writers that died. Only while nobody writes.
+  void Recover() {
+    const uint64_t state = state_.load(std::memory_order_relaxed);
+    state_.store(state >> kVersionShift << kVersionShift | Bit(Current(state)) | Current(state),
+                 std::memory_order_relaxed);
+  }
+  /// For Region.
+  static RegionObject Describe(std::string_view name) {
+    static_assert(Atomics::kModelled ||
+                  sizeof(Cell) == internal::ToLine(Layout::kSlotsOffset + sizeof(Slot) * kSlots));
+    return internal::DescribeObject(ObjectKind::kCell, name, 1, internal::FactsOf<T>());
+  }
+
  private:
+  using Layout = internal::CellLayout;
   using Payload = internal::Words<T, Atomics>;
-  static constexpr int kVersionShift = 16;
-  static constexpr int kUsedShift = 8;
-  static constexpr uint64_t kSlotMask = 0xff;
+  static constexpr int kVersionShift = Layout::kVersionShift;
+  static constexpr int kUsedShift = Layout::kUsedShift;
+  static constexpr uint64_t kSlotMask = Layout::kSlotMask;
 
   struct Slot {
     typename Payload::Word words[Payload::kCount];

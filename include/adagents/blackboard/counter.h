@@ -4,12 +4,16 @@
 //   Counter seen;                     BoundedCounter budget(/*limit=*/1'000'000);
 //   seen.Add(1);                      if (budget.TryAdd(price)) { ... budget.Release(price); }
 //   int64_t n = seen.Sum();
+//
+// Both hold no pointers: Region::Place<Counter>("seen") puts one into a region.
 #pragma once
 
 #include <cstdint>
 #include <limits>
+#include <string_view>
 
 #include "adagents/base/atomics.h"
+#include "adagents/blackboard/region_object.h"
 
 namespace adagents {
 
@@ -22,7 +26,7 @@ namespace adagents {
 template <class Atomics = StdAtomics>
 class BasicCounter {
  public:
-  static constexpr uint32_t kStripes = 16;
+  static constexpr uint32_t kStripes = internal::CounterLayout::kStripes;
 
   BasicCounter() = default;
   BasicCounter(const BasicCounter&) = delete;
@@ -40,6 +44,13 @@ class BasicCounter {
       sum += static_cast<uint64_t>(stripe.sum.load(std::memory_order_relaxed));
     }
     return static_cast<int64_t>(sum);
+  }
+
+  /// For Region. A thread that died has added or has not.
+  void Recover() {}
+  static RegionObject Describe(std::string_view name) {
+    static_assert(Atomics::kModelled || sizeof(Stripe) == internal::CounterLayout::kStripeBytes);
+    return internal::DescribeObject(ObjectKind::kCounter, name, 1, internal::FactsOf<int64_t>());
   }
 
  private:
@@ -105,6 +116,15 @@ class BasicBoundedCounter {
   [[nodiscard]] int64_t left() const {
     const int64_t left = limit() - value();
     return left < 0 ? 0 : left;
+  }
+
+  /// For Region. A thread that died has added or has not; what it meant to release is still held.
+  void Recover() {}
+  static RegionObject Describe(std::string_view name) {
+    static_assert(Atomics::kModelled ||
+                  sizeof(BasicBoundedCounter) == internal::BoundedCounterLayout::kBytes);
+    return internal::DescribeObject(ObjectKind::kBoundedCounter, name, 1,
+                                    internal::FactsOf<int64_t>());
   }
 
  private:

@@ -35,10 +35,13 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
+#include <vector>
 
 #include "adagents/base/atomics.h"
 #include "adagents/blackboard/internal/words.h"
 #include "adagents/blackboard/region.h"
+#include "adagents/blackboard/region_object.h"
 
 namespace adagents {
 
@@ -48,7 +51,7 @@ class Stream {
  public:
   enum Site : int { kPublish, kRead, kReplace, kSpareTake, kSpareGive, kWordStore, kWordLoad };
   /// How many producers may be inside Publish() at once.
-  static constexpr uint32_t kSpares = Atomics::kModelled ? 4 : 64;
+  static constexpr uint32_t kSpares = Atomics::kModelled ? 4 : internal::StreamLayout::kSpares;
 
   /// One consumer's place in the stream. Thread-compatible: used by one thread at a time.
   class Subscriber {
@@ -70,16 +73,19 @@ class Stream {
 
   /// Keeps the last `capacity` events, rounded up to a power of two from 2 to 2^23. Throws
   /// std::bad_alloc when there is no memory; takes it from `region` if that is given and has room.
-  explicit Stream(size_t capacity, Region* region = nullptr)
+  /// In a region over a file it must have a `name`, by which the next process finds it; if it
+  /// cannot be there, Region::status() says why.
+  explicit Stream(size_t capacity, Region* region = nullptr, std::string_view name = {})
       : shift_(ShiftFor(capacity)),
-        entries_(region, size_t{1} << shift_),
-        nodes_(region, (size_t{1} << shift_) + kSpares) {
-    const uint64_t size = uint64_t{1} << shift_;
-    for (uint64_t i = 0; i < size; ++i) entries_[i].store(i, std::memory_order_relaxed);
-    for (uint32_t i = 0; i < kSpares; ++i) {
-      spares_[i].store(static_cast<uint32_t>(size) + i, std::memory_order_relaxed);
+        block_(region, Describe(name, shift_), Atomics::kModelled),
+        entries_(block_, 0, size_t{1} << shift_),
+        nodes_(block_, Layout::NodesOffset(uint64_t{1} << shift_),
+               (size_t{1} << shift_) + kSpares) {
+    if (!block_.reopened()) {
+      for (uint64_t i = 0; i <= Mask(); ++i) entries_[i].store(i, std::memory_order_relaxed);
     }
-    spare_mask_.store(~uint64_t{0} >> (64 - kSpares), std::memory_order_relaxed);
+    Recover();
+    block_.Commit();
   }
 
   /// Appends a copy of `event`. False, and counted as rejected, only when more than kSpares
@@ -129,15 +135,40 @@ class Stream {
   /// Events that Publish() refused.
   [[nodiscard]] uint64_t rejected() const { return rejected_.load(std::memory_order_relaxed); }
 
+  /// Takes back the nodes of producers that died. Only while nobody publishes. All that is not in
+  /// the ring's entries follows from them, so none of it needs to be in a region.
+  void Recover() {
+    std::vector<bool> placed(capacity() + kSpares);
+    uint64_t end = 0;
+    for (uint64_t i = 0; i <= Mask(); ++i) {
+      const uint64_t entry = entries_[i].load(std::memory_order_relaxed);
+      placed[NodeOf(entry)] = true;
+      if (TurnOf(entry) > 0) end = Max(end, ((TurnOf(entry) - 1) << shift_ | i) + 1);
+    }
+    uint32_t spare = 0;
+    for (uint64_t node = 0; node < placed.size() && spare < kSpares; ++node) {
+      if (!placed[node]) {
+        spares_[spare++].store(static_cast<uint32_t>(node), std::memory_order_relaxed);
+      }
+    }
+    tail_.store(end, std::memory_order_relaxed);
+    spare_mask_.store(~uint64_t{0} >> (64 - kSpares), std::memory_order_relaxed);
+  }
+
  private:
+  using Layout = internal::StreamLayout;
   using Payload = internal::Words<T, Atomics>;
   using Word = typename Atomics::template Atomic<uint64_t>;
-  static constexpr int kNodeBits = 24;
+  static constexpr int kNodeBits = Layout::kNodeBits;
 
   struct Node {
     typename Payload::Word words[Payload::kCount];
   };
 
+  static RegionObject Describe(std::string_view name, int shift) {
+    return internal::DescribeObject(ObjectKind::kStream, name, uint64_t{1} << shift,
+                                    internal::FactsOf<T>());
+  }
   static int ShiftFor(size_t capacity) {
     int shift = 1;
     while (shift < kNodeBits - 1 && (size_t{1} << shift) < capacity) ++shift;
@@ -202,6 +233,7 @@ class Stream {
   }
 
   const int shift_;
+  internal::RegionBlock block_;
   internal::RegionArray<Word, Atomics> entries_;
   internal::RegionArray<Node, Atomics> nodes_;
   alignas(kCacheLine) Word tail_{0};

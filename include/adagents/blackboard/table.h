@@ -18,8 +18,8 @@
 // swaps the two in the live mask, with one store; at least one slot is always not live.
 // Progress: Find() is lock-free and repeats only after a full publish in its set. Writers of one
 // set wait for each other, of different sets do not. A writer that dies midway has changed nothing
-// that readers see, and the writer word carries the owner's epoch: the next process (a higher
-// epoch) takes it over as it is, for there is nothing to repair.
+// that readers see. Its writer word carries the owner's epoch, so that the next process (a higher
+// epoch) takes the set over as it is; Recover() clears it before that.
 // Memory orders, by site:
 //   kLock    acquire, kUnlock release: a writer sees all that earlier writers of the set did.
 //   kPublish release: whoever reads the new state finds the slot filled.
@@ -37,6 +37,7 @@
 #include <limits>
 #include <string_view>
 #include <type_traits>
+#include <typeinfo>
 #include <utility>
 
 #include "absl/time/time.h"
@@ -47,6 +48,7 @@
 #include "adagents/blackboard/counter.h"
 #include "adagents/blackboard/internal/words.h"
 #include "adagents/blackboard/region.h"
+#include "adagents/blackboard/region_object.h"
 
 namespace adagents {
 
@@ -69,10 +71,13 @@ struct TableOptions {
   absl::Duration ttl = absl::InfiniteDuration();
   WhenFull when_full = WhenFull::kEvict;
   Expiry expiry = Expiry::kAfterWrite;
-  /// Of time; must outlive the table. Null: the system's.
+  /// Of time; must outlive the table. Null: the region's or, without one, the system's.
   const Clock* clock = nullptr;
   /// Of memory; must outlive the table. Null, or without room: memory of the table's own.
   Region* region = nullptr;
+  /// By which the next process finds it in a region over a file; there it must have one. If it
+  /// cannot be there, Region::status() says why, and the table has memory of its own.
+  std::string_view name = {};
 };
 
 enum class Upserted : uint8_t { kInserted, kUpdated, kFull };
@@ -98,7 +103,7 @@ template <class K, class V, class Atomics = StdAtomics, class Hash = StableHash<
 class Table {
  public:
   enum Site : int { kLock, kUnlock, kPublish, kRead, kSlotStore, kSlotLoad };
-  static constexpr uint32_t kSlots = 16;
+  static constexpr uint32_t kSlots = internal::TableLayout::kSlots;
   static constexpr uint32_t kWays = kSlots - 1;
 
   explicit Table(const TableOptions& options = {})
@@ -106,40 +111,24 @@ class Table {
                                                       : absl::ToInt64Nanoseconds(options.ttl)),
         when_full_(options.when_full),
         expiry_(options.expiry),
-        clock_(options.clock != nullptr ? options.clock : &SystemClock::Get()),
+        clock_(ClockOf(options)),
         owner_(options.region != nullptr ? options.region->header().owner_epoch : 1),
+        time_offset_(options.region != nullptr ? options.region->time_offset() : 0),
         set_count_(SetsFor(options.capacity)),
-        sets_(options.region, set_count_),
-        entries_(options.region, set_count_ * kSlots) {}
+        block_(options.region, Describe(options.name, set_count_), Atomics::kModelled),
+        sets_(block_, 0, set_count_),
+        entries_(block_, Layout::EntriesOffset(set_count_), set_count_ * kSlots) {
+    if (block_.reopened()) Recover();
+    block_.Commit();
+  }
   Table(const Table&) = delete;
   Table& operator=(const Table&) = delete;
 
   /// Copies the value of `key`. False, and *value untouched, when there is none or it has expired.
-  [[nodiscard]] bool Find(const K& key, V* value) const { return Find(key, value, Now()); }
+  [[nodiscard]] bool Find(const K& key, V* value) const { return FindAt(key, value, Now()); }
   /// The same, when the caller knows the time (`now` of the table's clock) already.
   [[nodiscard]] bool Find(const K& key, V* value, int64_t now) const {
-    const Place place = PlaceOf(key);
-    const Set& set = sets_[place.set];
-    V copy;
-    for (;;) {
-      const uint64_t state = set.state.load(Atomics::At(kRead, std::memory_order_acquire));
-      bool found = false;
-      for (uint32_t hits = Matches(set, place.fingerprint) & Live(state); hits != 0;
-           hits &= hits - 1) {
-        const auto slot = static_cast<uint32_t>(std::countr_zero(hits));
-        const Entry& entry = entries_[place.set * kSlots + slot];
-        if (!HoldsKey(entry, key)) continue;
-        const int64_t expires = ExpiryOf(set, slot);
-        ValueWords::Load(entry.value, &copy, kSlotLoad);
-        if (set.state.load(std::memory_order_relaxed) != state) break;
-        if (expires <= now) return false;
-        *value = copy;
-        found = true;
-        break;
-      }
-      if (found) return true;
-      if (set.state.load(std::memory_order_relaxed) == state) return false;
-    }
+    return FindAt(key, value, now + time_offset_);
   }
   [[nodiscard]] bool Contains(const K& key) const {
     V ignored;
@@ -253,12 +242,21 @@ class Table {
   [[nodiscard]] int64_t refused() const { return refused_.Sum(); }
   [[nodiscard]] size_t bytes() const { return set_count_ * (sizeof(Set) + kSlots * sizeof(Entry)); }
 
+  /// Lets go of the sets whose writers died. Only while nobody writes.
+  void Recover() {
+    for (size_t s = 0; s < set_count_; ++s) {
+      Word& writer = sets_[s].writer;
+      if (writer.load(std::memory_order_relaxed) != 0) writer.store(0, std::memory_order_relaxed);
+    }
+  }
+
  private:
+  using Layout = internal::TableLayout;
   using KeyWords = internal::Words<K, Atomics>;
   using ValueWords = internal::Words<V, Atomics>;
   using Word = typename Atomics::template Atomic<uint64_t>;
   static constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
-  static constexpr uint64_t kLiveMask = 0xffff;
+  static constexpr uint64_t kLiveMask = Layout::kLiveMask;
   static constexpr uint64_t kEveryByte = 0x0101010101010101ULL;
 
   struct alignas(kCacheLine) Set {
@@ -301,6 +299,19 @@ class Table {
     Word& writer_;
   };
 
+  static const Clock* ClockOf(const TableOptions& options) {
+    if (options.clock != nullptr) return options.clock;
+    return options.region != nullptr ? &options.region->clock() : &SystemClock::Get();
+  }
+  static RegionObject Describe(std::string_view name, size_t sets) {
+    static_assert(Atomics::kModelled || (sizeof(Set) == Layout::kSetBytes &&
+                                         offsetof(Set, state) == Layout::kStateOffset &&
+                                         offsetof(Set, writer) == Layout::kWriterOffset &&
+                                         offsetof(Set, expires) == Layout::kExpiresOffset));
+    auto key = internal::FactsOf<K>();
+    if constexpr (!std::is_same_v<Hash, StableHash<K>>) key.hash = &typeid(Hash);
+    return internal::DescribeObject(ObjectKind::kTable, name, sets, internal::FactsOf<V>(), key);
+  }
   static size_t SetsFor(size_t capacity) {
     // 12 of 15 ways used at capacity.
     const size_t wanted = capacity < 1 ? 1 : capacity;
@@ -312,8 +323,32 @@ class Table {
     return {static_cast<size_t>(product >> 64), static_cast<uint8_t>(hash)};
   }
   static uint32_t Live(uint64_t state) { return static_cast<uint32_t>(state & kLiveMask); }
-  /// Without a time to live nothing expires, and the clock is not asked.
-  int64_t Now() const { return ttl_ == kNever ? 0 : clock_->Now(); }
+  /// The region's time. Without a time to live nothing expires, and the clock is not asked.
+  int64_t Now() const { return ttl_ == kNever ? 0 : clock_->Now() + time_offset_; }
+  bool FindAt(const K& key, V* value, int64_t now) const {
+    const Place place = PlaceOf(key);
+    const Set& set = sets_[place.set];
+    V copy;
+    for (;;) {
+      const uint64_t state = set.state.load(Atomics::At(kRead, std::memory_order_acquire));
+      bool found = false;
+      for (uint32_t hits = Matches(set, place.fingerprint) & Live(state); hits != 0;
+           hits &= hits - 1) {
+        const auto slot = static_cast<uint32_t>(std::countr_zero(hits));
+        const Entry& entry = entries_[place.set * kSlots + slot];
+        if (!HoldsKey(entry, key)) continue;
+        const int64_t expires = ExpiryOf(set, slot);
+        ValueWords::Load(entry.value, &copy, kSlotLoad);
+        if (set.state.load(std::memory_order_relaxed) != state) break;
+        if (expires <= now) return false;
+        *value = copy;
+        found = true;
+        break;
+      }
+      if (found) return true;
+      if (set.state.load(std::memory_order_relaxed) == state) return false;
+    }
+  }
   static int64_t ExpiryOf(const Set& set, uint32_t slot) {
     return set.expires[slot].load(Atomics::At(kSlotLoad, std::memory_order_acquire));
   }
@@ -388,7 +423,9 @@ class Table {
   const Expiry expiry_;
   const Clock* const clock_;
   const uint64_t owner_;
+  const int64_t time_offset_;
   const size_t set_count_;
+  internal::RegionBlock block_;
   internal::RegionArray<Set, Atomics> sets_;
   internal::RegionArray<Entry, Atomics> entries_;
   BasicCounter<Atomics> evicted_, refused_;

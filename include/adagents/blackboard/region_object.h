@@ -1,0 +1,92 @@
+// What a region's directory says of each thing in it: enough to find it again by name, to refuse a
+// program that means something else by that name, and to show it without knowing its C++ types.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+#include <typeinfo>
+
+namespace adagents {
+
+enum class ObjectKind : uint32_t { kCell = 1, kCounter, kBoundedCounter, kTable, kStream };
+
+/// "cell", "counter", "bounded counter", "table", "stream"; "unknown" for anything else.
+std::string_view NameOf(ObjectKind kind);
+
+/// One object. As it stands in the file: plain numbers and zero-padded text, no padding between.
+struct RegionObject {
+  static constexpr size_t kNameBytes = 64;
+  char name[kNameBytes];
+  char key_type[kNameBytes];    // a table's; as much of the name as fits
+  char value_type[kNameBytes];  // as much of the name as fits
+  uint64_t key_type_hash;       // of the whole name; with a table's hash function of its own, also
+  uint64_t value_type_hash;     //   of that one's
+  ObjectKind kind;
+  uint32_t key_bytes, key_align;  // 0 where there is no key
+  uint32_t value_bytes, value_align;
+  uint32_t reserved;
+  uint64_t capacity;  // a table's sets, a stream's entries; else 1
+  uint64_t offset;    // from the region's start
+  uint64_t bytes;
+
+  std::string_view Name() const;
+  std::string_view KeyType() const;
+  std::string_view ValueType() const;
+};
+
+namespace internal {
+
+struct TypeFacts {
+  const std::type_info* type = nullptr;
+  const std::type_info* hash = nullptr;  // a table's hash function, unless it is the usual one
+  uint32_t bytes = 0, align = 0;
+};
+template <class T>
+TypeFacts FactsOf() {
+  return {.type = &typeid(T),
+          .bytes = static_cast<uint32_t>(sizeof(T)),
+          .align = static_cast<uint32_t>(alignof(T))};
+}
+
+/// An object that has no place yet. `bytes` is set from the rest (see BytesOf).
+RegionObject DescribeObject(ObjectKind kind, std::string_view name, uint64_t capacity,
+                            const TypeFacts& value, const TypeFacts& key = {});
+
+// Where things are inside an object, for those who do not know its types. The state types assert
+// that they agree; whoever changes one of these raises RegionHeader::kLayoutVersion.
+constexpr uint64_t WordsFor(uint64_t bytes) { return (bytes + 7) / 8; }
+constexpr uint64_t ToLine(uint64_t bytes) { return (bytes + 63) / 64 * 64; }
+
+struct CellLayout {
+  static constexpr uint32_t kSlots = 4;
+  static constexpr uint64_t kSlotsOffset = 8;  // the state word is at 0
+  static constexpr int kVersionShift = 16, kUsedShift = 8;
+  static constexpr uint64_t kSlotMask = 0xff;
+};
+struct CounterLayout {
+  static constexpr uint32_t kStripes = 16;
+  static constexpr uint64_t kStripeBytes = 64;
+};
+struct BoundedCounterLayout {
+  static constexpr uint64_t kLimitOffset = 0, kValueOffset = 8, kBytes = 16;
+};
+struct TableLayout {
+  static constexpr uint32_t kSlots = 16;
+  static constexpr uint64_t kSetBytes = 192;
+  static constexpr uint64_t kStateOffset = 0, kWriterOffset = 24, kExpiresOffset = 64;
+  static constexpr uint64_t kLiveMask = 0xffff;
+  static constexpr uint64_t EntriesOffset(uint64_t sets) { return ToLine(sets * kSetBytes); }
+};
+struct StreamLayout {
+  static constexpr int kNodeBits = 24;
+  static constexpr uint64_t kMaxEntries = uint64_t{1} << (kNodeBits - 1);
+  static constexpr uint32_t kSpares = 64;
+  static constexpr uint64_t NodesOffset(uint64_t entries) { return ToLine(entries * 8); }
+};
+
+/// How many bytes an object of this kind, capacity and types has; 0 when it cannot be one.
+uint64_t BytesOf(const RegionObject& object);
+
+}  // namespace internal
+}  // namespace adagents

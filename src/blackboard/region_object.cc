@@ -1,0 +1,126 @@
+#include "adagents/blackboard/region_object.h"
+
+#include <cxxabi.h>
+
+#include <algorithm>
+#include <bit>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <string>
+
+#include "adagents/base/ids.h"
+
+namespace adagents {
+namespace {
+
+// More than fits in any address space is as wrong as a size that overflows.
+constexpr uint64_t kMostBytes = uint64_t{1} << 47;
+
+std::string_view Text(const char (&field)[RegionObject::kNameBytes]) {
+  return {field, strnlen(field, sizeof(field))};
+}
+
+void SetText(char (&field)[RegionObject::kNameBytes], std::string_view text) {
+  std::memcpy(field, text.data(), std::min(text.size(), sizeof(field) - 1));
+}
+
+// The same text from every compiler of this ABI, and legible.
+std::string TypeName(const std::type_info& type) {
+  int failed = 0;
+  const std::unique_ptr<char, decltype(&std::free)> name(
+      abi::__cxa_demangle(type.name(), nullptr, nullptr, &failed), &std::free);
+  return failed == 0 && name != nullptr ? name.get() : type.name();
+}
+
+void SetType(const internal::TypeFacts& facts, char (&field)[RegionObject::kNameBytes],
+             uint64_t* hash) {
+  if (facts.type == nullptr) return;
+  std::string name = TypeName(*facts.type);
+  if (facts.hash != nullptr) name += " by " + TypeName(*facts.hash);
+  SetText(field, name);
+  *hash = StableHash64(name);
+}
+
+}  // namespace
+
+std::string_view NameOf(ObjectKind kind) {
+  switch (kind) {
+    case ObjectKind::kCell:
+      return "cell";
+    case ObjectKind::kCounter:
+      return "counter";
+    case ObjectKind::kBoundedCounter:
+      return "bounded counter";
+    case ObjectKind::kTable:
+      return "table";
+    case ObjectKind::kStream:
+      return "stream";
+  }
+  return "unknown";
+}
+
+std::string_view RegionObject::Name() const { return Text(name); }
+std::string_view RegionObject::KeyType() const { return Text(key_type); }
+std::string_view RegionObject::ValueType() const { return Text(value_type); }
+
+namespace internal {
+
+RegionObject DescribeObject(ObjectKind kind, std::string_view name, uint64_t capacity,
+                            const TypeFacts& value, const TypeFacts& key) {
+  RegionObject object{};
+  SetText(object.name, name);
+  SetType(key, object.key_type, &object.key_type_hash);
+  SetType(value, object.value_type, &object.value_type_hash);
+  object.kind = kind;
+  object.key_bytes = key.bytes;
+  object.key_align = key.align;
+  object.value_bytes = value.bytes;
+  object.value_align = value.align;
+  object.capacity = capacity;
+  object.bytes = BytesOf(object);
+  return object;
+}
+
+uint64_t BytesOf(const RegionObject& object) {
+  using Wide = unsigned __int128;
+  const Wide value = WordsFor(object.value_bytes) * 8;
+  const Wide key = WordsFor(object.key_bytes) * 8;
+  if (value == 0 || object.capacity == 0 || object.capacity > kMostBytes) return 0;
+  Wide bytes = 0;
+  switch (object.kind) {
+    case ObjectKind::kCell:
+      if (object.capacity != 1) return 0;
+      bytes = CellLayout::kSlotsOffset + CellLayout::kSlots * value;
+      bytes = ToLine(static_cast<uint64_t>(bytes));  // 4 * 2^32 at most, so it fits
+      break;
+    case ObjectKind::kCounter:
+      if (object.capacity != 1) return 0;
+      bytes = CounterLayout::kStripes * CounterLayout::kStripeBytes;
+      break;
+    case ObjectKind::kBoundedCounter:
+      if (object.capacity != 1) return 0;
+      bytes = BoundedCounterLayout::kBytes;
+      break;
+    case ObjectKind::kTable: {
+      if (key == 0 || object.capacity > kMostBytes / TableLayout::kSetBytes) return 0;
+      const Wide slots = Wide{object.capacity} * TableLayout::kSlots;
+      bytes = TableLayout::EntriesOffset(object.capacity) + slots * (key + value);
+      break;
+    }
+    case ObjectKind::kStream:
+      if (!std::has_single_bit(object.capacity) || object.capacity < 2 ||
+          object.capacity > StreamLayout::kMaxEntries) {
+        return 0;
+      }
+      bytes = StreamLayout::NodesOffset(object.capacity) +
+              (Wide{object.capacity} + StreamLayout::kSpares) * value;
+      break;
+    default:
+      return 0;
+  }
+  return bytes > kMostBytes ? 0 : static_cast<uint64_t>(bytes);
+}
+
+}  // namespace internal
+}  // namespace adagents
