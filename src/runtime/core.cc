@@ -57,6 +57,7 @@ Core::Core(CoreSetup setup)
       default_nanos_(absl::ToInt64Nanoseconds(options_.deadline)),
       reserve_nanos_(absl::ToInt64Nanoseconds(options_.reserve)),
       spin_nanos_(Cores() > 1 ? absl::ToInt64Nanoseconds(options_.spin) : 0),
+      cores_(static_cast<int>(Cores())),
       workers_(static_cast<uint32_t>(options_.workers)),
       threads_(static_cast<uint32_t>(options_.workers + options_.spares)),
       epoch_(ProcessEpoch(*options_.clock, options_.inline_scheduler.has_value())),
@@ -540,15 +541,32 @@ void Core::Push(RequestState& state) {
 
 void Core::Resume(RequestState& state) { Push(state); }
 
-void Core::Await(RequestState& state) {
-  // A caller that spins longer takes the core from the workers.
-  constexpr int kSpins = 400;
+// Looking for the answer on the core that it is to come from would only delay it; and for a
+// decision that takes longer than it takes to wake up, the core is worth more than the time.
+AnswerLatch<>::State Core::LookForAnswer(RequestState& state) {
+  constexpr int64_t kWorthLooking = 100'000;
+  constexpr int kLooks = 32;  // between two readings of the clock
   using Latch = AnswerLatch<>::State;
+  const int64_t expected = expected_nanos_.load(std::memory_order_relaxed);
+  if (spin_nanos_ == 0 || expected > kWorthLooking) return Latch::kPending;
+  const int others = looking_callers_.fetch_add(1, std::memory_order_relaxed);
   Latch latch = Latch::kPending;
-  for (int i = 0; i < kSpins && spin_nanos_ > 0 && latch == Latch::kPending; ++i) {
-    latch = state.latch.Look();
-    StdAtomics::Pause();
+  if (Active(state.arrival) + others < cores_) {
+    const int64_t until = clock().Now() + 2 * expected + kWorthLooking / 4;
+    do {
+      for (int i = 0; i < kLooks && latch == Latch::kPending; ++i) {
+        StdAtomics::Pause();
+        latch = state.latch.Look();
+      }
+    } while (latch == Latch::kPending && clock().Now() < until);
   }
+  looking_callers_.fetch_sub(1, std::memory_order_relaxed);
+  return latch;
+}
+
+void Core::Await(RequestState& state) {
+  using Latch = AnswerLatch<>::State;
+  Latch latch = LookForAnswer(state);
   bool settled = false;  // by another, who answers without fail
   for (; latch != Latch::kAnswered; latch = state.latch.Look()) {
     const bool handed_back = latch == Latch::kHandedBack;
@@ -613,8 +631,7 @@ void Core::RunOn(Crew& crew, RequestState& state) {
   RunEnd end = RunEnd::kCut;
   if (state.running.load(std::memory_order_relaxed) == nullptr) {
     executor_.Begin(crew, state);
-    crew.this_arrival = state.arrival;
-    if (sharing_ != nullptr && sharing_->Wants(crew) && sharing_->Run(crew, state)) {
+    if (sharing_ != nullptr && sharing_->Wants(crew, state) && sharing_->Run(crew, state)) {
       EndRun(crew, state, RunEnd::kRan);
       return;
     }
@@ -638,6 +655,12 @@ void Core::EndRun(Crew& crew, RequestState& state, RunEnd end) {
     return;
   }
   const bool settled = end == RunEnd::kRan && executor_.Complete(crew, state);
+  if (settled && state.mode == Mode::kAsync && callbacks_) {
+    DeliverNow(state);  // watched: the executor is the host's code
+    EndWatch(crew);
+    Leave(state);
+    return;
+  }
   EndWatch(crew);
   if (state.mode == Mode::kTrusted) return;
   if (settled) {

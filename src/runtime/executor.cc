@@ -14,10 +14,13 @@
 namespace adagents::internal {
 namespace {
 
-// The clock is read again after this much predicted work; reading it costs some 25 ns.
+// The clock is read again after this much predicted work, or this share of the time left when that
+// is more: no reading tells more than that there is time enough. One costs some 25 ns.
 constexpr int64_t kReadEvery = 5'000;
-// A decision is timed agent by agent so seldom that the readings cost at most 1/1000 of it.
-constexpr int64_t kReadCost = 25;
+constexpr int64_t kReadShare = 1024;
+// A decision is timed agent by agent so seldom that it costs at most 1/1000: reading the clock, and
+// counting where other threads count too.
+constexpr int64_t kSampleCost = 125;
 constexpr int64_t kSampleShare = 1000;
 constexpr uint32_t kMaxSamplePeriod = 1024;
 constexpr uint32_t kFirstSamples = 32;
@@ -38,9 +41,9 @@ bool Executor::ShouldSample(Crew& crew) const {
   for (const HotStep& step : crew.team->steps) {
     total += step.record->mean_nanos.load(std::memory_order_relaxed);
   }
-  const int64_t readings = kReadCost * static_cast<int64_t>(crew.team->steps.size());
+  const int64_t cost = kSampleCost * static_cast<int64_t>(crew.team->steps.size());
   crew.until_sample = static_cast<uint32_t>(
-      std::clamp<int64_t>(readings * kSampleShare / (total + 1), 0, kMaxSamplePeriod));
+      std::clamp<int64_t>(cost * kSampleShare / (total + 1), 0, kMaxSamplePeriod));
   return true;
 }
 
@@ -85,6 +88,7 @@ RunEnd Executor::Run(Crew& crew, RequestState& state, uint32_t from, uint32_t to
   ctx.state_ = &state;
   const int64_t due = state.deadline.nanos();
   const HotStep* const steps = crew.team->steps.data();
+  int64_t read_every = std::max(kReadEvery, (due - time->now) / kReadShare);
 
   int64_t started = 0;
   for (uint32_t at = from; at < to; ++at) {
@@ -92,11 +96,12 @@ RunEnd Executor::Run(Crew& crew, RequestState& state, uint32_t from, uint32_t to
     AgentRecord& record = *step.record;
     if (state.gate.Read(state.generation) != End::kOpen) return RunEnd::kCut;
 
-    if (time->predicted - time->now >= kReadEvery) {
+    if (time->predicted - time->now >= read_every) {
       const int64_t now = clock_->Now();
       const int64_t hiccup = now - time->predicted;
       if (hiccup > time->predicted - time->now) crew.until_sample = 0;  // look closely next time
       time->now = time->predicted = now;
+      read_every = std::max(kReadEvery, (due - now) / kReadShare);
       if (now >= due) {
         if (Cut(state, state.generation, End::kExpired)) host_->OnCut(state);
         return RunEnd::kCut;

@@ -56,31 +56,60 @@ Sharing::Sharing(Core* core, int workers, int64_t spin_nanos)
 
 Sharing::~Sharing() = default;
 
-bool Sharing::Wants(Crew& crew) {
+bool Sharing::Wants(Crew& crew, const RequestState& state) {
   if (gains_.load(std::memory_order_relaxed) != crew.team->plan.get()) return false;
-  if (!core_->HasIdleWorker()) {
-    crew.close_arrivals = 0;
+  const int64_t last = crew.last_start.load(std::memory_order_relaxed);
+  crew.last_start.store(state.arrival, std::memory_order_relaxed);
+  crew.idle_nanos = state.arrival - last - total_.load(std::memory_order_relaxed);
+  if (!Hot() && !FollowsClosely(crew) &&
+      gain_.load(std::memory_order_relaxed) <= arrival_.load(std::memory_order_relaxed)) {
     return false;
   }
-  return Hot() || FollowsClosely(crew) ||
-         gain_.load(std::memory_order_relaxed) > arrival_.load(std::memory_order_relaxed);
+  Record& record = records_[static_cast<size_t>(state.mode)];
+  if (const int rest = record.rest.load(std::memory_order_relaxed); rest > 0) [[unlikely]] {
+    record.rest.store(rest - 1, std::memory_order_relaxed);  // about: a lost step does no harm
+    return false;
+  }
+  // Who asked for the decision has a thread as well, which may be about to ask for the next; small
+  // gains are not worth its core.
+  constexpr int64_t kWorthACore = 50'000;
+  const bool needs_core =
+      state.mode != Mode::kTrusted && gain_.load(std::memory_order_relaxed) < kWorthACore;
+  return core_->HasIdleWorker(state.arrival, needs_core ? 1 : 0);
 }
 
 // A helper that is on its way out of the decision before is as good as one that looks for work.
 bool Sharing::Hot() const { return core_->HasHotHelper() || helping() > 0; }
 
 // Waking a helper for one decision may cost more than it gains. When decisions follow each other so
-// closely that the helper would still be awake for the next ones, and nobody else's come in
-// between, it is woken all the same.
+// closely that the helper would still be awake for the next ones, it is woken all the same.
 bool Sharing::FollowsClosely(Crew& crew) {
   constexpr int kInARow = 8;
-  const int64_t idle =
-      crew.this_arrival - crew.last_arrival - total_.load(std::memory_order_relaxed);
-  crew.last_arrival = crew.this_arrival;
-  crew.close_arrivals = idle > spin_nanos_ ? 0 : crew.close_arrivals + 1;
-  if (crew.close_arrivals < kInARow) return false;
-  crew.close_arrivals = 0;
+  crew.close_starts = crew.idle_nanos > spin_nanos_ ? 0 : crew.close_starts + 1;
+  if (crew.close_starts < kInARow) return false;
+  crew.close_starts = 0;
   return true;
+}
+
+// A worker that looks idle may not have a core: the host's own threads run on them, too. Where
+// shared decisions take no less time than the agents in a row, they rest, longer each time.
+void Sharing::Judge(Mode mode, int64_t took) {
+  constexpr int kFirstRest = 64, kLongestRest = 4096;
+  Record& record = records_[static_cast<size_t>(mode)];
+  const int64_t total = total_.load(std::memory_order_relaxed);
+  int64_t mean = record.mean_nanos.load(std::memory_order_relaxed);
+  // One that was interrupted for long says little about the next.
+  took = std::min(took, 4 * total);
+  mean = mean == 0 ? (took + total) / 2 : mean + (took - mean) / 16;
+  if (mean < total - total / 20) {
+    record.mean_nanos.store(mean, std::memory_order_relaxed);
+    if (mean < total - total / 8) record.rest_next.store(kFirstRest, std::memory_order_relaxed);
+    return;
+  }
+  const int rest = std::max(kFirstRest, record.rest_next.load(std::memory_order_relaxed));
+  record.rest.store(rest, std::memory_order_relaxed);
+  record.rest_next.store(std::min(2 * rest, kLongestRest), std::memory_order_relaxed);
+  record.mean_nanos.store(total - total / 8, std::memory_order_relaxed);  // a few attempts
 }
 
 // Makes the place ready for the crew's plan; false while there are no strands for it.
@@ -141,13 +170,15 @@ bool Sharing::Run(Crew& crew, RequestState& state) {
 
 void Sharing::RunClaims(Crew& crew, Place& place) {
   StrandClaims<>& claims = place.claims;
-  StrandTime time{place.state->arrival, place.state->arrival};
+  const int64_t began = core_->clock().Now();
+  StrandTime time{began, began};
   auto view = claims.Open();
   open_.fetch_add(1, std::memory_order_release);
   if (place.offered_at != 0) core_->NotifyWorkers();
   RunClaimed(crew, place, &view, 0, &time);
   int64_t sleep_at = 0;
-  for (int looks = 0; !view.Complete();) {
+  int looks = 0;
+  while (!view.Complete()) {
     const int ready = claims.NextReady(view);
     if (ready != StrandClaims<>::kNone) {
       if (!claims.Claim(&view, ready)) continue;
@@ -170,6 +201,7 @@ void Sharing::RunClaims(Crew& crew, Place& place) {
     }
     view = claims.Look();
   }
+  Judge(place.state->mode, core_->clock().Now() - began);
 }
 
 // Runs a strand that the caller has claimed, and what it claims after it, until there is none.

@@ -124,11 +124,23 @@ void Core::NotifyWorkers() {
   worker_parker_.Wake(1);
 }
 
-bool Core::HasIdleWorker() const {
+// Decisions that run or wait to, on workers and trusted callers. A caller that decided a moment ago
+// will do so again before a helper has arrived.
+int Core::Active(int64_t now) const {
   int active = 0;
-  for (const auto& crew : crews_) active += crew->watch.Running() != 0;
+  for (const auto& crew : crews_) {
+    active += crew->watch.Running() != 0 ||
+              (crew->index >= threads_ &&
+               now - crew->last_start.load(std::memory_order_relaxed) < spin_nanos_);
+  }
   for (const auto& lane : lanes_) active += static_cast<int>(lane->SizeGuess());
-  return active - sharing_->helping() <= static_cast<int>(workers_) - 1;
+  return sharing_ != nullptr ? active - sharing_->helping() : active;
+}
+
+bool Core::HasIdleWorker(int64_t now, int others) const {
+  const int active = Active(now);
+  return active < static_cast<int>(workers_) &&
+         active + std::max(others, looking_callers_.load(std::memory_order_relaxed)) < cores_;
 }
 
 void Core::WakeNext() {
@@ -319,6 +331,20 @@ int64_t Core::SweepCrews(int64_t now) {
   return next;
 }
 
+void Core::RefreshPredictions() {
+  std::shared_ptr<const Plan> plan;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    plan = plan_;
+  }
+  int64_t expected = 0;
+  for (const uint32_t agent : plan->order()) {
+    expected += plan->agents()[agent].spec->record->mean_nanos.load(std::memory_order_relaxed);
+  }
+  expected_nanos_.store(expected, std::memory_order_relaxed);
+  if (sharing_ != nullptr) sharing_->Refresh(plan);
+}
+
 void Core::TimerMain() {
   int64_t tidy_at = 0, tidy_wait = kTick;
   while (!stop_.load(std::memory_order_acquire)) {
@@ -337,14 +363,7 @@ void Core::TimerMain() {
       tidy_at = now + tidy_wait;
       tidy_wait = std::min(2 * tidy_wait, kMaxTidyWait);
     }
-    if (sharing_ != nullptr) {
-      std::shared_ptr<const Plan> plan;
-      {
-        const std::lock_guard<std::mutex> lock(mutex_);
-        plan = plan_;
-      }
-      sharing_->Refresh(plan);
-    }
+    RefreshPredictions();
     FutexAtomics::Wait(timer_bell_, bell, Deadline::At(next));
   }
 }

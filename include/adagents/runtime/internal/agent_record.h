@@ -55,9 +55,12 @@ struct AgentRecord {
 
   explicit AgentRecord(std::string agent_name) : name(std::move(agent_name)) {}
 
-  const std::string name;
+  // What every call reads, on one line.
+  alignas(kCacheLine) std::atomic<uint8_t> flag{kClean};
+  std::atomic<int64_t> mean_nanos{0};  // refreshed from `cost` now and then
+  std::atomic<int64_t> p99_nanos{0};
 
-  std::atomic<uint8_t> flag{kClean};
+  const std::string name;
   std::atomic<uint8_t> breaker{kClosed};
   std::atomic<bool> switched_off{false};
   std::atomic<int> stuck{0};  // calls that are overdue right now
@@ -66,8 +69,6 @@ struct AgentRecord {
   std::atomic<int64_t> retry_at{0};
   std::atomic<int64_t> backoff{0};
 
-  std::atomic<int64_t> mean_nanos{0};  // refreshed from `cost` now and then
-  std::atomic<int64_t> p99_nanos{0};
   CostHistogram cost;
 
   std::array<std::atomic<uint64_t>, 7> outcomes{};  // by Outcome

@@ -17,6 +17,7 @@
 
 #include "absl/functional/any_invocable.h"
 #include "adagents/base/status.h"
+#include "adagents/runtime/internal/answer_latch.h"
 #include "adagents/runtime/internal/crew.h"
 #include "adagents/runtime/internal/executor.h"
 #include "adagents/runtime/internal/futex.h"
@@ -122,8 +123,8 @@ class Core final : public Host {
   void NotifyWorkers();
   /// A worker that is awake and looks for work.
   bool HasHotHelper() const { return spinners_.load(std::memory_order_relaxed) > 0; }
-  /// Fewer decisions in flight than workers.
-  bool HasIdleWorker() const;
+  /// A worker and a core have nothing to do, as far as can be seen; `others` cores are taken.
+  bool HasIdleWorker(int64_t now, int others) const;
   /// By who has just found work, before it does it: lets another have what else there is.
   void WakeNext();
   /// Decisions or events wait for a worker.
@@ -171,6 +172,9 @@ class Core final : public Host {
   void RunTicket(Crew& crew, RequestState& state);
   void Idle(Crew& crew);
   bool Offers() const;
+  int Active(int64_t now) const;
+  AnswerLatch<>::State LookForAnswer(RequestState& state);
+  void RefreshPredictions();
   bool TakePermit();
   bool Saturated() const;
   bool Forked() const;
@@ -193,6 +197,7 @@ class Core final : public Host {
   const int64_t default_nanos_;
   const int64_t reserve_nanos_;
   const int64_t spin_nanos_;
+  const int cores_;
   const uint32_t workers_;
   const uint32_t threads_;  // workers and spares
   const uint64_t epoch_;    // of this process, in generated decision ids
@@ -218,6 +223,8 @@ class Core final : public Host {
   std::atomic<int> stuck_workers_{0};
   std::atomic<int> stuck_callers_{0};
   std::atomic<int> spinners_{0};
+  std::atomic<int> looking_callers_{0};     // strict callers that are awake
+  std::atomic<int64_t> expected_nanos_{0};  // of a decision's agents in a row
   std::atomic<uint64_t> queued_decisions_{0};
   std::array<std::atomic<uint64_t>, kVerdicts> other_verdicts_{};
 

@@ -54,9 +54,9 @@ struct alignas(kCacheLine) Crew {
   uint32_t turn = 0;    // whose lane it is, see worker.cc
   int unannounced = 0;  // answers pushed since the answer thread was last woken
 
-  int64_t this_arrival = 0;
-  int64_t last_arrival = 0;  // of the decision before
-  int close_arrivals = 0;    // in a row, see Sharing::FollowsClosely
+  std::atomic<int64_t> last_start{0};  // of a decision here
+  int64_t idle_nanos = 0;              // between the last two, its own work left out
+  int close_starts = 0;                // in a row, see Sharing::FollowsClosely
 
   uint32_t until_sample = 0;  // decisions until the next whose agents are timed one by one
   uint32_t samples = 0;

@@ -6,6 +6,7 @@
 // into more strands than it has room for run as a oneTBB flow graph (FlowRun).
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -29,7 +30,7 @@ class Sharing {
   ~Sharing();
 
   /// Whether this decision, about to start on `crew`, is to be shared now.
-  [[nodiscard]] bool Wants(Crew& crew);
+  [[nodiscard]] bool Wants(Crew& crew, const RequestState& state);
   /// Runs all agents of the decision; returns when none is running any more. False when no place
   /// was free: run it alone then.
   bool Run(Crew& crew, RequestState& state);
@@ -53,6 +54,7 @@ class Sharing {
   bool FollowsClosely(Crew& crew);
   bool Prepare(Crew& crew, Place& place);
   void RunClaims(Crew& crew, Place& place);
+  void Judge(Mode mode, int64_t took);
   void RunClaimed(Crew& crew, Place& place, StrandClaims<>::View* view, int strand,
                   StrandTime* time);
   bool HelpClaims(Crew& crew, Place& place);
@@ -83,6 +85,14 @@ class Sharing {
   std::atomic<const Plan*> gains_{nullptr};  // the plan whose strands are worth sharing
   std::atomic<int64_t> gain_{0};
   std::atomic<int64_t> total_{0};  // of the plan's agents in a row
+
+  // What sharing has brought of late, for each way to decide: their callers wait differently.
+  struct alignas(kCacheLine) Record {
+    std::atomic<int64_t> mean_nanos{0};  // of shared decisions; 0: none yet
+    std::atomic<int> rest{0};            // decisions to run alone before the next attempt
+    std::atomic<int> rest_next{0};
+  };
+  std::array<Record, 3> records_;  // by Mode
   std::atomic<uint64_t> version_{0};
 };
 
