@@ -48,7 +48,9 @@ class Hasher {
   uint64_t hash_ = 0;
 };
 
-uint64_t HashOf(const Campaign& c) {
+}  // namespace
+
+uint64_t ContentHash(const Campaign& c) {
   Hasher h;
   for (const std::string* s : {&c.id, &c.name, &c.advertiser, &c.brand, &c.seat}) {
     h.Add(std::string_view(*s));
@@ -69,14 +71,6 @@ uint64_t HashOf(const Campaign& c) {
   }
   h.AddAll(c.creatives);
   return h.hash();
-}
-
-}  // namespace
-
-uint64_t Fingerprint(std::span<const Campaign> campaigns) {
-  uint64_t sum = campaigns.size();
-  for (const Campaign& c : campaigns) sum += HashOf(c);  // any order
-  return Mix64(sum);
 }
 
 }  // namespace adagents::ads::internal

@@ -1,14 +1,13 @@
-// One number for the contents of a catalog.
+// One number for the contents of a campaign.
 #pragma once
 
 #include <cstdint>
-#include <span>
 
 #include "adagents/ads/campaign.h"
 
 namespace adagents::ads::internal {
 
-/// Depends on every field of every campaign but its index, not on their order. Stable.
-uint64_t Fingerprint(std::span<const Campaign> campaigns);
+/// Depends on every field but the index. Stable.
+uint64_t ContentHash(const Campaign& campaign);
 
 }  // namespace adagents::ads::internal

@@ -129,84 +129,105 @@ bool TargetingIndex::Sets::Has(const IdSet& set, uint32_t id) const {
 TargetingIndex::TargetingIndex() = default;
 TargetingIndex::~TargetingIndex() = default;
 
-size_t TargetingIndex::memory_bytes() const {
-  const Sets& s = *sets_;
-  return sizeof(*this) + sizeof(s) + s.words.capacity() * sizeof(uint64_t) +
-         s.lists.capacity() * sizeof(uint32_t) + s.values.capacity() * sizeof(ValueSets) +
-         s.static_scores.capacity() * sizeof(int64_t) +
-         s.best_score_from.capacity() * sizeof(int64_t) + s.dictionary.memory_bytes() +
-         s.shapes.capacity() * sizeof(IdSet) + s.shape_numbers.capacity() * 24;
+size_t TargetingIndex::Sets::memory_bytes() const {
+  return sizeof(*this) + words.capacity() * sizeof(uint64_t) + lists.capacity() * sizeof(uint32_t) +
+         values.capacity() * sizeof(ValueSets) + static_scores.capacity() * sizeof(int64_t) +
+         best_score_from.capacity() * sizeof(int64_t) + dictionary.memory_bytes() +
+         shapes.capacity() * sizeof(IdSet) + shape_numbers.capacity() * 24;
 }
 
+size_t TargetingIndex::memory_bytes() const {
+  return sizeof(*this) + built_->memory_bytes() + (extra_ != nullptr ? extra_->memory_bytes() : 0) +
+         gone_.capacity() * sizeof(uint64_t) +
+         (added_.capacity() + before_.capacity()) * sizeof(uint32_t);
+}
+
+namespace {
+
+void SortUnique(std::vector<uint32_t>* numbers) {
+  std::sort(numbers->begin(), numbers->end());
+  numbers->erase(std::unique(numbers->begin(), numbers->end()), numbers->end());
+}
+
+}  // namespace
+
 void TargetingIndex::Read(const Request& request, absl::Time now, TargetingQuery* query) const {
-  query->index_ = this;
-  query->private_auction_ = false;
+  query->index_ = number_;
+  query->deals_ = TargetingQuery::Deals::kAll;
   query->any_imp_ = false;
-  query->values_.clear();
-  query->shapes_.clear();
   query->hour_of_week_ = TargetingFacts::HourOfWeek(request, now);
+  const std::array<const Sets*, 2> sets = {built_.get(), extra_.get()};
+  for (TargetingQuery::Part& part : query->parts_) {
+    part.values.clear();
+    part.shapes.clear();
+  }
   TargetingFacts::ForEachValue(request, now, [&](Attribute a, std::string_view value) {
-    const AttributeSets& sets = sets_->attributes[static_cast<size_t>(a)];
-    if (sets.first_value == sets.end_value) return;  // nobody asks
-    const uint32_t number = sets_->dictionary.Find(a, value);
-    if (number != ValueDictionary::kNone) query->values_.push_back(number);
+    for (size_t i = 0; i < sets.size(); ++i) {
+      if (sets[i] == nullptr) continue;
+      const AttributeSets& attribute = sets[i]->attributes[static_cast<size_t>(a)];
+      if (attribute.first_value == attribute.end_value) continue;  // nobody asks
+      const uint32_t number = sets[i]->dictionary.Find(a, value);
+      if (number != ValueDictionary::kNone) query->parts_[i].values.push_back(number);
+    }
   });
-  std::sort(query->values_.begin(), query->values_.end());
-  query->values_.erase(std::unique(query->values_.begin(), query->values_.end()),
-                       query->values_.end());
-  query->request_values_ = query->values_.size();
+  for (TargetingQuery::Part& part : query->parts_) {
+    SortUnique(&part.values);
+    part.request_values = part.values.size();
+  }
 }
 
 void TargetingIndex::ReadImp(const Imp& imp, TargetingQuery* query) const {
-  if (query->index_ != this) return;
+  if (query->index_ != number_) return;
   query->any_imp_ = true;
-  query->private_auction_ = imp.private_auction;
-  query->values_.resize(query->request_values_);
-  TargetingFacts::ForEachDeal(imp, [&](std::string_view deal) {
-    const uint32_t number = sets_->dictionary.Find(Attribute::kDeal, deal);
-    if (number != ValueDictionary::kNone) query->values_.push_back(number);
-  });
-  if (query->values_.size() > query->request_values_) {
-    std::sort(query->values_.begin(), query->values_.end());
-    query->values_.erase(std::unique(query->values_.begin(), query->values_.end()),
-                         query->values_.end());
+  query->deals_ =
+      imp.private_auction ? TargetingQuery::Deals::kWithDeal : TargetingQuery::Deals::kAll;
+  const std::array<const Sets*, 2> all = {built_.get(), extra_.get()};
+  for (size_t i = 0; i < all.size(); ++i) {
+    if (all[i] == nullptr) continue;
+    const Sets& sets = *all[i];
+    TargetingQuery::Part& part = query->parts_[i];
+    part.values.resize(part.request_values);
+    TargetingFacts::ForEachDeal(imp, [&](std::string_view deal) {
+      const uint32_t number = sets.dictionary.Find(Attribute::kDeal, deal);
+      if (number != ValueDictionary::kNone) part.values.push_back(number);
+    });
+    if (part.values.size() > part.request_values) SortUnique(&part.values);
+    part.shapes.clear();
+    const auto add = [&](uint64_t key) {
+      const auto hit = sets.shape_numbers.find(key);
+      if (hit == sets.shape_numbers.end()) return;
+      if (std::find(part.shapes.begin(), part.shapes.end(), hit->second) == part.shapes.end()) {
+        part.shapes.push_back(hit->second);
+      }
+    };
+    TargetingFacts::ForEachShape(imp, [&](const Shape& shape) {
+      if (shape.format != MarkupType::kBanner) {
+        add(ShapeKey(shape.format, 0, 0));
+      } else if (shape.w == 0) {
+        add(internal::kEveryBanner);
+      } else {
+        add(ShapeKey(shape.format, shape.w, shape.h));
+        add(ShapeKey(shape.format, 0, 0));
+      }
+    });
   }
-  query->shapes_.clear();
-  const auto add = [&](uint64_t key) {
-    const auto hit = sets_->shape_numbers.find(key);
-    if (hit == sets_->shape_numbers.end()) return;
-    const auto& known = query->shapes_;
-    if (std::find(known.begin(), known.end(), hit->second) == known.end()) {
-      query->shapes_.push_back(hit->second);
-    }
-  };
-  TargetingFacts::ForEachShape(imp, [&](const Shape& shape) {
-    if (shape.format != MarkupType::kBanner) {
-      add(ShapeKey(shape.format, 0, 0));
-    } else if (shape.w == 0) {
-      add(internal::kEveryBanner);
-    } else {
-      add(ShapeKey(shape.format, shape.w, shape.h));
-      add(ShapeKey(shape.format, 0, 0));
-    }
-  });
 }
 
-/// Calls emit(first id of the block, its 32 words) for each block with matches until it says no.
+/// Calls emit(first place of the block, its 32 words) for each block with matches until it says no.
 template <class Emit>
-void TargetingIndex::Run(const TargetingQuery& query, Emit emit) const {
-  if (query.index_ != this || size_ == 0) return;
-  const Sets& s = *sets_;
+void TargetingIndex::Run(const Sets& s, const TargetingQuery& query,
+                         const TargetingQuery::Part& part, const uint64_t* gone, Emit emit) {
+  if (s.size == 0) return;
   Program program;
   program.all_of.push_back(s.Bitmap(s.everybody));
   if (query.any_imp_) {
     AnyOfBuilder shapes(&program);
-    for (uint32_t shape : query.shapes_) {
+    for (uint32_t shape : part.shapes) {
       const IdSet& set = s.shapes[shape];
       if (set.kind == IdSet::Kind::kBitmap) shapes.AddBitmap(s.Bitmap(set));
       if (set.kind == IdSet::Kind::kList) shapes.AddList(s.List(set));
     }
-    if (query.shapes_.empty()) return;
+    if (part.shapes.empty()) return;
     shapes.Finish();
   }
   if (s.any_hours) {
@@ -215,11 +236,11 @@ void TargetingIndex::Run(const TargetingQuery& query, Emit emit) const {
   size_t next = 0;
   for (const AttributeSets& attribute : s.attributes) {
     const size_t first = next;
-    while (next < query.values_.size() && query.values_[next] < attribute.end_value) ++next;
+    while (next < part.values.size() && part.values[next] < attribute.end_value) ++next;
     if (attribute.any_include) {
       AnyOfBuilder any(&program);
       for (size_t i = first; i < next; ++i) {
-        const IdSet& set = s.values[query.values_[i]].include;
+        const IdSet& set = s.values[part.values[i]].include;
         if (set.kind == IdSet::Kind::kBitmap) any.AddBitmap(s.Bitmap(set));
         if (set.kind == IdSet::Kind::kList) any.AddList(s.List(set));
       }
@@ -227,7 +248,7 @@ void TargetingIndex::Run(const TargetingQuery& query, Emit emit) const {
       any.Finish();
     }
     for (size_t i = first; i < next; ++i) {
-      const ValueSets& value = s.values[query.values_[i]];
+      const ValueSets& value = s.values[part.values[i]];
       if (!attribute.any_include && value.folded) {
         program.all_of.push_back(s.Bitmap(value.include));
       }
@@ -238,11 +259,14 @@ void TargetingIndex::Run(const TargetingQuery& query, Emit emit) const {
       }
     }
   }
-  if (query.private_auction_) {
-    const AttributeSets& deals = s.attributes[static_cast<size_t>(Attribute::kDeal)];
+  const AttributeSets& deals = s.attributes[static_cast<size_t>(Attribute::kDeal)];
+  if (query.deals_ == TargetingQuery::Deals::kWithDeal) {
     if (!deals.any_include) return;  // nobody has any
     program.none_of.push_back(s.Bitmap(deals.open));
+  } else if (query.deals_ == TargetingQuery::Deals::kWithout && deals.any_include) {
+    program.all_of.push_back(s.Bitmap(deals.open));
   }
+  if (gone != nullptr) program.none_of.push_back(gone);
   const internal::Kernels& kernels = internal::BestKernels();
   for (size_t offset = 0; offset < s.words_per_bitmap; offset += kBlockWords) {
     alignas(64) uint64_t acc[kBlockWords];
@@ -264,24 +288,78 @@ bool ForEachBit(size_t base, const uint64_t* words, Visit visit) {
   return true;
 }
 
+/// Writes the number of each bit to `to`; returns how many.
+size_t Spell(size_t base, const uint64_t* words, uint32_t* to) {
+  size_t n = 0;
+  for (size_t w = 0; w < kBlockWords; ++w) {
+    for (uint64_t left = words[w]; left != 0; left &= left - 1) {
+      to[n++] =
+          static_cast<uint32_t>(base + w * 64) + static_cast<uint32_t>(std::countr_zero(left));
+    }
+  }
+  return n;
+}
+
 }  // namespace
+
+/// Calls take(ids) for all matches by rank until it returns false.
+template <class Take>
+void TargetingIndex::RunMerged(const TargetingQuery& query, Take take) const {
+  static_assert(kMostVisited == kBlockBits);
+  if (query.index_ != number_) return;
+  const uint64_t* gone = gone_.empty() ? nullptr : gone_.data();
+  uint32_t ids[kBlockBits];
+  if (extra_ == nullptr) {
+    Run(*built_, query, query.parts_[0], gone, [&](size_t base, const uint64_t* words) {
+      return take(std::span<const uint32_t>(ids, Spell(base, words, ids)));
+    });
+    return;
+  }
+  // Of the added ones all matches are found at first: they are few.
+  absl::InlinedVector<uint32_t, 256> waiting;  // places
+  Run(*extra_, query, query.parts_[1], nullptr, [&](size_t base, const uint64_t* words) {
+    const size_t n = Spell(base, words, ids);
+    waiting.insert(waiting.end(), ids, ids + n);
+    return true;
+  });
+  uint32_t merged[kBlockBits];
+  size_t n = 0, next = 0;
+  const auto give = [&](uint32_t id) {
+    merged[n++] = id;
+    if (n < kBlockBits) return true;
+    n = 0;
+    return take(std::span<const uint32_t>(merged, kBlockBits));
+  };
+  bool more = true;
+  Run(*built_, query, query.parts_[0], gone, [&](size_t base, const uint64_t* words) {
+    const size_t found = Spell(base, words, ids);
+    for (size_t i = 0; i < found && more; ++i) {
+      while (more && next < waiting.size() && before_[waiting[next]] <= ids[i]) {
+        more = give(added_[waiting[next++]]);
+      }
+      if (more) more = give(ids[i]);
+    }
+    if (more && n > 0) {
+      more = take(std::span<const uint32_t>(merged, n));
+      n = 0;
+    }
+    return more;
+  });
+  while (more && next < waiting.size()) more = give(added_[waiting[next++]]);
+  if (more && n > 0) take(std::span<const uint32_t>(merged, n));
+}
+
+void TargetingIndex::Visit(const TargetingQuery& query,
+                           absl::FunctionRef<bool(std::span<const uint32_t>)> visit) const {
+  RunMerged(query, visit);
+}
 
 size_t TargetingIndex::MatchTopK(const TargetingQuery& query, size_t k,
                                  std::vector<uint32_t>* out) const {
   out->clear();
   if (k == 0) return 0;
-  Run(query, [&](size_t base, const uint64_t* words) {
-    size_t found = 0;
-    for (size_t w = 0; w < kBlockWords; ++w) {
-      found += static_cast<size_t>(std::popcount(words[w]));
-    }
-    const size_t before = out->size();
-    out->resize(before + found);
-    uint32_t* to = out->data() + before;
-    ForEachBit(base, words, [&](uint32_t id) {
-      *to++ = id;
-      return true;
-    });
+  RunMerged(query, [&](std::span<const uint32_t> ids) {
+    out->insert(out->end(), ids.begin(), ids.end());
     return out->size() < k;
   });
   if (out->size() > k) out->resize(k);
@@ -293,11 +371,12 @@ size_t TargetingIndex::MatchTopK(const TargetingQuery& query, size_t k,
                                  std::vector<uint32_t>* out) const {
   out->clear();
   if (k == 0) return 0;
-  Run(query, [&](size_t base, const uint64_t* words) {
-    return ForEachBit(base, words, [&](uint32_t id) {
+  RunMerged(query, [&](std::span<const uint32_t> ids) {
+    for (const uint32_t id : ids) {
       if (keep(id)) out->push_back(id);
-      return out->size() < k;
-    });
+      if (out->size() == k) return false;
+    }
+    return true;
   });
   return out->size();
 }
@@ -306,36 +385,54 @@ size_t TargetingIndex::MatchTopKByScore(const TargetingQuery& query, size_t k, d
                                         absl::FunctionRef<double(uint32_t)> score,
                                         std::vector<uint32_t>* out) const {
   out->clear();
-  if (k == 0) return 0;
-  const Sets& s = *sets_;
+  if (k == 0 || query.index_ != number_) return 0;
   struct Scored {
     double score;
+    uint64_t rank;
     uint32_t id;
     // A heap with this order has the worst of the best at its front.
     bool operator<(const Scored& other) const {
-      return score != other.score ? score > other.score : id < other.id;
+      return score != other.score ? score > other.score : rank < other.rank;
     }
   };
   absl::InlinedVector<Scored, 256> best;
+  // Of equals the better rank enters: a later one of those that were built never has it, unless
+  // added ones, which are offered first, are among the best.
+  const bool ties = extra_ != nullptr;
   const auto may_enter = [&](double highest) {
-    return best.size() < k || highest > best.front().score;
+    return best.size() < k || highest > best.front().score ||
+           (ties && highest == best.front().score);
   };
-  Run(query, [&](size_t base, const uint64_t* words) {
+  const auto offer = [&](const Scored& entry) {
+    if (std::isnan(entry.score)) return;
+    if (best.size() == k) {
+      if (!(entry < best.front())) return;
+      std::pop_heap(best.begin(), best.end());
+      best.pop_back();
+    }
+    best.push_back(entry);
+    std::push_heap(best.begin(), best.end());
+  };
+  // Ranks: an added campaign comes before the first built one that does not rank before it.
+  if (extra_ != nullptr) {
+    Run(*extra_, query, query.parts_[1], nullptr, [&](size_t base, const uint64_t* words) {
+      return ForEachBit(base, words, [&](uint32_t place) {
+        offer({score(added_[place]), uint64_t{before_[place]} << 32 | place, added_[place]});
+        return true;
+      });
+    });
+  }
+  const Sets& s = *built_;
+  const uint64_t* gone = gone_.empty() ? nullptr : gone_.data();
+  Run(s, query, query.parts_[0], gone, [&](size_t base, const uint64_t* words) {
     const double rest = static_cast<double>(s.best_score_from[base / kBlockBits]);
     if (!may_enter(rest * max_factor)) return false;
-    ForEachBit(base, words, [&](uint32_t id) {
-      if (!may_enter(static_cast<double>(s.static_scores[id]) * max_factor)) return true;
-      const double value = score(id);
-      if (std::isnan(value) || !may_enter(value)) return true;
-      if (best.size() == k) {
-        std::pop_heap(best.begin(), best.end());
-        best.pop_back();
+    return ForEachBit(base, words, [&](uint32_t id) {
+      if (may_enter(static_cast<double>(s.static_scores[id]) * max_factor)) {
+        offer({score(id), uint64_t{id} << 32 | 0xffffffff, id});
       }
-      best.push_back({value, id});
-      std::push_heap(best.begin(), best.end());
       return true;
     });
-    return true;
   });
   std::sort_heap(best.begin(), best.end());
   for (const Scored& b : best) out->push_back(b.id);
@@ -343,10 +440,19 @@ size_t TargetingIndex::MatchTopKByScore(const TargetingQuery& query, size_t k, d
 }
 
 std::vector<Mismatch> TargetingIndex::Explain(const TargetingQuery& query, uint32_t id) const {
+  if (query.index_ != number_) return {};
+  if (id < built_->size) {
+    return IsGone(id) ? std::vector<Mismatch>() : ExplainIn(*built_, query, query.parts_[0], id);
+  }
+  const auto hit = std::find(added_.begin(), added_.end(), id);
+  if (hit == added_.end()) return {};
+  return ExplainIn(*extra_, query, query.parts_[1], static_cast<uint32_t>(hit - added_.begin()));
+}
+
+std::vector<Mismatch> TargetingIndex::ExplainIn(const Sets& s, const TargetingQuery& query,
+                                                const TargetingQuery::Part& part, uint32_t id) {
   std::vector<Mismatch> out;
-  if (query.index_ != this || id >= size_) return out;
-  const Sets& s = *sets_;
-  if (query.any_imp_ && std::none_of(query.shapes_.begin(), query.shapes_.end(),
+  if (query.any_imp_ && std::none_of(part.shapes.begin(), part.shapes.end(),
                                      [&](uint32_t n) { return s.Has(s.shapes[n], id); })) {
     out.push_back({Mismatch::Kind::kFormat, Attribute::kCountry});
   }
@@ -359,8 +465,8 @@ std::vector<Mismatch> TargetingIndex::Explain(const TargetingQuery& query, uint3
     const IdSet& open = attribute.any_include ? attribute.open : s.everybody;
     bool included = s.Has(open, id), excluded = false;
     const bool was_open = included;
-    for (; next < query.values_.size() && query.values_[next] < attribute.end_value; ++next) {
-      const ValueSets& value = s.values[query.values_[next]];
+    for (; next < part.values.size() && part.values[next] < attribute.end_value; ++next) {
+      const ValueSets& value = s.values[part.values[next]];
       if (value.folded) {
         // Not in the folded set: an open campaign was taken out because it excludes the value. One
         // with includes may be missing for either reason; saying "not included" is true of it
@@ -377,7 +483,7 @@ std::vector<Mismatch> TargetingIndex::Explain(const TargetingQuery& query, uint3
     if (!included) out.push_back({Mismatch::Kind::kInclude, name});
     if (excluded) out.push_back({Mismatch::Kind::kExclude, name});
   }
-  if (query.private_auction_) {
+  if (query.deals_ == TargetingQuery::Deals::kWithDeal) {
     const AttributeSets& deals = s.attributes[static_cast<size_t>(Attribute::kDeal)];
     if (!deals.any_include || s.Has(deals.open, id)) {
       out.push_back({Mismatch::Kind::kPrivateAuction, Attribute::kDeal});

@@ -1,6 +1,9 @@
-// Building a TargetingIndex: one pass collects (value, campaign) pairs, one per value lays them
-// out.
+// Building a TargetingIndex: one pass over the campaigns collects (value, campaign) pairs, one per
+// value lays them out.
 #include <algorithm>
+#include <array>
+#include <atomic>
+#include <bit>
 #include <utility>
 
 #include "adagents/ads/catalog.h"
@@ -65,23 +68,26 @@ Grouped Group(const Pairs& pairs, size_t sets) {
 
 class TargetingIndexBuilder {
  public:
-  explicit TargetingIndexBuilder(std::span<const Campaign> campaigns) : campaigns_(campaigns) {}
+  /// `campaign(i)` for i in [0, size) by rank.
+  using Campaigns = absl::FunctionRef<const Campaign&(uint32_t)>;
+  TargetingIndexBuilder(size_t size, Campaigns campaign) : size_(size), campaign_(campaign) {}
 
-  std::unique_ptr<const TargetingIndex> Build() {
-    index_.reset(new TargetingIndex);
-    index_->size_ = campaigns_.size();
-    index_->sets_ = std::make_unique<TargetingIndex::Sets>();
-    sets_ = index_->sets_.get();
-    const size_t blocks = (campaigns_.size() + internal::kBlockBits - 1) / internal::kBlockBits;
+  std::unique_ptr<const TargetingIndex::Sets> Build() {
+    auto sets = std::make_unique<TargetingIndex::Sets>();
+    sets_ = sets.get();
+    sets_->size = size_;
+    const size_t blocks = (size_ + internal::kBlockBits - 1) / internal::kBlockBits;
     sets_->words_per_bitmap = blocks * internal::kBlockWords;
-    NumberValues();
+    sets_->everybody = NewBitmap();
+    for (uint32_t id = 0; id < size_; ++id) Set(sets_->everybody, id);
+    Collect();
     BuildValues();
     BuildShapes();
     BuildHours();
     BuildScores();
     sets_->words.shrink_to_fit();
     sets_->lists.shrink_to_fit();
-    return std::move(index_);
+    return sets;
   }
 
  private:
@@ -108,39 +114,43 @@ class TargetingIndexBuilder {
     return set;
   }
   bool Dense(std::span<const uint32_t> ids) const {
-    return !ids.empty() && ids.size() * kBitmapFrom >= campaigns_.size();
+    return !ids.empty() && ids.size() * kBitmapFrom >= size_;
   }
 
-  /// Numbers rise with the attribute, so that a query sorted by number is sorted by attribute.
-  void NumberValues() {
+  /// The one pass: what each campaign asks for. Values get numbers as they come, then numbers that
+  /// rise with the attribute, so that a query sorted by number is sorted by attribute.
+  void Collect() {
+    internal::ValueDictionary found;
+    for (uint32_t id = 0; id < size_; ++id) {
+      const Campaign& campaign = campaign_(id);
+      for (const Condition& c : campaign.targeting.conditions) {
+        for (const std::string& v : c.values) {
+          (c.exclude ? excludes_ : includes_).emplace_back(found.Intern(c.attribute, v), id);
+        }
+        if (!c.exclude) restricted_.emplace_back(static_cast<uint32_t>(c.attribute), id);
+      }
+      CollectShapes(campaign, id);
+      if (campaign.targeting.hours.any()) with_hours_.push_back(id);
+      sets_->static_scores.push_back(Catalog::StaticScore(campaign));
+    }
+    std::vector<uint32_t> number(found.size());
     for (int a = 0; a < kAttributeCount; ++a) {
-      const auto attribute = static_cast<Attribute>(a);
       AttributeSets& sets = sets_->attributes[static_cast<size_t>(a)];
       sets.first_value = static_cast<uint32_t>(sets_->dictionary.size());
-      for (const Campaign& c : campaigns_) {
-        for (const Condition& condition : c.targeting.conditions) {
-          if (condition.attribute != attribute) continue;
-          for (const std::string& v : condition.values) sets_->dictionary.Intern(attribute, v);
-        }
+      for (uint32_t v = 0; v < found.size(); ++v) {
+        const auto attribute = static_cast<Attribute>(a);
+        if (found.attribute(v) != attribute) continue;
+        number[v] = sets_->dictionary.Intern(attribute, found.text(v));
       }
       sets.end_value = static_cast<uint32_t>(sets_->dictionary.size());
+    }
+    for (Pairs* pairs : {&includes_, &excludes_}) {
+      for (auto& [value, id] : *pairs) value = number[value];
     }
   }
 
   void BuildValues() {
-    sets_->everybody = NewBitmap();
-    for (uint32_t id = 0; id < campaigns_.size(); ++id) Set(sets_->everybody, id);
-    Pairs includes, excludes, restricted;
-    for (uint32_t id = 0; id < campaigns_.size(); ++id) {
-      for (const Condition& c : campaigns_[id].targeting.conditions) {
-        for (const std::string& v : c.values) {
-          (c.exclude ? excludes : includes)
-              .emplace_back(sets_->dictionary.Find(c.attribute, v), id);
-        }
-        if (!c.exclude) restricted.emplace_back(static_cast<uint32_t>(c.attribute), id);
-      }
-    }
-    const Grouped by_attribute = Group(restricted, kAttributeCount);
+    const Grouped by_attribute = Group(restricted_, kAttributeCount);
     for (uint32_t a = 0; a < kAttributeCount; ++a) {
       const std::span<const uint32_t> ids = by_attribute.Of(a);
       if (ids.empty()) continue;
@@ -150,7 +160,7 @@ class TargetingIndexBuilder {
       for (uint32_t id : ids) Clear(sets_->attributes[a].open, id);
     }
     const size_t n = sets_->dictionary.size();
-    const Grouped include = Group(includes, n), exclude = Group(excludes, n);
+    const Grouped include = Group(includes_, n), exclude = Group(excludes_, n);
     sets_->values.resize(n);
     for (uint32_t v = 0; v < n; ++v) BuildValue(v, include.Of(v), exclude.Of(v));
   }
@@ -189,21 +199,22 @@ class TargetingIndexBuilder {
         .first->second;
   }
 
-  void BuildShapes() {
-    Pairs pairs;
-    for (uint32_t id = 0; id < campaigns_.size(); ++id) {
-      const size_t first = pairs.size();
-      for (const Creative& c : campaigns_[id].creatives) {
-        const bool banner = c.format == MarkupType::kBanner;
-        const bool sized = banner && c.w > 0 && c.h > 0;
-        pairs.emplace_back(ShapeNumber(ShapeKey(c.format, sized ? c.w : 0, sized ? c.h : 0)), id);
-        if (banner) pairs.emplace_back(ShapeNumber(internal::kEveryBanner), id);
-      }
-      const auto begin = pairs.begin() + static_cast<std::ptrdiff_t>(first);
-      std::sort(begin, pairs.end());
-      pairs.erase(std::unique(begin, pairs.end()), pairs.end());
+  void CollectShapes(const Campaign& campaign, uint32_t id) {
+    Pairs& pairs = shapes_;
+    const size_t first = pairs.size();
+    for (const Creative& c : campaign.creatives) {
+      const bool banner = c.format == MarkupType::kBanner;
+      const bool sized = banner && c.w > 0 && c.h > 0;
+      pairs.emplace_back(ShapeNumber(ShapeKey(c.format, sized ? c.w : 0, sized ? c.h : 0)), id);
+      if (banner) pairs.emplace_back(ShapeNumber(internal::kEveryBanner), id);
     }
-    const Grouped grouped = Group(pairs, sets_->shape_numbers.size());
+    const auto begin = pairs.begin() + static_cast<std::ptrdiff_t>(first);
+    std::sort(begin, pairs.end());
+    pairs.erase(std::unique(begin, pairs.end()), pairs.end());
+  }
+
+  void BuildShapes() {
+    const Grouped grouped = Group(shapes_, sets_->shape_numbers.size());
     for (uint32_t s = 0; s < sets_->shape_numbers.size(); ++s) {
       const std::span<const uint32_t> ids = grouped.Of(s);
       sets_->shapes.push_back(Dense(ids) ? NewBitmapOf(ids) : NewList(ids));
@@ -211,24 +222,32 @@ class TargetingIndexBuilder {
   }
 
   void BuildHours() {
-    for (const Campaign& c : campaigns_) sets_->any_hours |= c.targeting.hours.any();
+    sets_->any_hours = !with_hours_.empty();
     if (!sets_->any_hours) return;
     for (IdSet& hour : sets_->hours) hour = NewBitmap();
-    for (uint32_t id = 0; id < campaigns_.size(); ++id) {
-      const HoursOfWeek& hours = campaigns_[id].targeting.hours;
-      for (size_t h = 0; h < hours.size(); ++h) {
-        if (hours.none() || hours[h]) Set(sets_->hours[h], id);
+    // 64 campaigns at a time, so that a word of each hour is written once.
+    size_t next = 0;
+    for (size_t w = 0; w * 64 < size_; ++w) {
+      std::array<uint64_t, 168> words{};
+      uint64_t any_hour = sets_->Bitmap(sets_->everybody)[w];
+      for (; next < with_hours_.size() && with_hours_[next] / 64 == w; ++next) {
+        const uint64_t bit = uint64_t{1} << (with_hours_[next] % 64);
+        any_hour &= ~bit;
+        const HoursOfWeek& hours = campaign_(with_hours_[next]).targeting.hours;
+        for (size_t h = 0; h < words.size(); ++h) words[h] |= hours[h] ? bit : 0;
+      }
+      for (size_t h = 0; h < words.size(); ++h) {
+        sets_->words[sets_->hours[h].at + w] = words[h] | any_hour;
       }
     }
   }
 
   void BuildScores() {
-    for (const Campaign& c : campaigns_) sets_->static_scores.push_back(Catalog::StaticScore(c));
     const size_t blocks = sets_->words_per_bitmap / internal::kBlockWords;
     sets_->best_score_from.assign(blocks, 0);
     int64_t best = 0;
     for (size_t b = blocks; b-- > 0;) {
-      const size_t end = std::min((b + 1) * internal::kBlockBits, campaigns_.size());
+      const size_t end = std::min((b + 1) * internal::kBlockBits, size_);
       for (size_t i = b * internal::kBlockBits; i < end; ++i) {
         best = std::max(best, sets_->static_scores[i]);
       }
@@ -236,13 +255,53 @@ class TargetingIndexBuilder {
     }
   }
 
-  std::span<const Campaign> campaigns_;
-  std::unique_ptr<TargetingIndex> index_;
+  const size_t size_;
+  const Campaigns campaign_;
+  Pairs includes_, excludes_, restricted_, shapes_;
+  std::vector<uint32_t> with_hours_;
   TargetingIndex::Sets* sets_ = nullptr;
 };
 
+namespace {
+
+/// Tells indexes apart even where one takes the place of another in memory.
+uint64_t NextNumber() {
+  static std::atomic<uint64_t> last{0};
+  return last.fetch_add(1, std::memory_order_relaxed) + 1;  // relaxed: it only has to differ
+}
+
+}  // namespace
+
 std::unique_ptr<const TargetingIndex> TargetingIndex::Build(std::span<const Campaign> campaigns) {
-  return TargetingIndexBuilder(campaigns).Build();
+  const auto at = [&](uint32_t i) -> const Campaign& { return campaigns[i]; };
+  std::unique_ptr<TargetingIndex> index(new TargetingIndex);
+  index->number_ = NextNumber();
+  index->size_ = campaigns.size();
+  index->built_ = TargetingIndexBuilder(campaigns.size(), at).Build();
+  return index;
+}
+
+std::unique_ptr<const TargetingIndex> TargetingIndex::Change(const Added& added,
+                                                             std::span<const uint32_t> gone) const {
+  std::unique_ptr<TargetingIndex> index(new TargetingIndex);
+  index->number_ = NextNumber();
+  index->built_ = built_;
+  index->gone_ = gone_;
+  index->gone_count_ = gone_count_;
+  if (index->gone_.empty() && !gone.empty()) index->gone_.resize(built_->words_per_bitmap);
+  for (const uint32_t id : gone) {
+    uint64_t& word = index->gone_[id / 64];
+    const uint64_t bit = uint64_t{1} << (id % 64);
+    index->gone_count_ += (word & bit) == 0 ? 1 : 0;
+    word |= bit;
+  }
+  index->size_ = built_->size - index->gone_count_ + added.ids.size();
+  if (added.ids.empty()) return index;
+  index->added_ = added.ids;
+  index->before_ = added.before;
+  const auto at = [&](uint32_t i) -> const Campaign& { return added.campaigns[added.ids[i]]; };
+  index->extra_ = TargetingIndexBuilder(added.ids.size(), at).Build();
+  return index;
 }
 
 }  // namespace adagents::ads

@@ -3,31 +3,18 @@
 
 #include <array>
 #include <cstdint>
-#include <new>
 #include <span>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "adagents/ads/targeting.h"
+#include "ads/big_memory.h"
 #include "ads/bitset_kernels.h"
 #include "ads/value_dictionary.h"
 
 namespace adagents::ads {
 
 namespace internal {
-
-/// Memory that starts on a cache line, so that no wide load crosses two.
-template <class T>
-struct LineAllocator {
-  using value_type = T;
-  static constexpr std::align_val_t kAlign{64};
-  LineAllocator() = default;
-  template <class U>
-  LineAllocator(const LineAllocator<U>&) {}  // NOLINT: allocators convert
-  T* allocate(size_t n) { return static_cast<T*>(::operator new(n * sizeof(T), kAlign)); }
-  void deallocate(T* p, size_t) { ::operator delete(p, kAlign); }
-  bool operator==(const LineAllocator&) const { return true; }
-};
 
 /// A set of campaign ids: nothing, a sorted list, or a bitmap.
 struct IdSet {
@@ -63,7 +50,9 @@ inline constexpr uint64_t kEveryBanner = uint64_t{0xff} << 56;
 
 }  // namespace internal
 
+/// Over places 0 to size - 1, which rank in this order.
 struct TargetingIndex::Sets {
+  size_t size = 0;
   internal::ValueDictionary dictionary;
   std::vector<internal::ValueSets> values;  // by number
   std::array<internal::AttributeSets, kAttributeCount> attributes;
@@ -75,7 +64,7 @@ struct TargetingIndex::Sets {
   std::vector<int64_t> best_score_from;    // highest static score in this block or a later one
   std::vector<int64_t> static_scores;
   size_t words_per_bitmap = 0;  // a multiple of kBlockWords
-  std::vector<uint64_t, internal::LineAllocator<uint64_t>> words;
+  internal::BigVector<uint64_t> words;
   std::vector<uint32_t> lists;
 
   const uint64_t* Bitmap(const internal::IdSet& set) const { return words.data() + set.at; }
@@ -83,6 +72,7 @@ struct TargetingIndex::Sets {
     return {lists.data() + set.at, set.count};
   }
   bool Has(const internal::IdSet& set, uint32_t id) const;
+  size_t memory_bytes() const;
 };
 
 }  // namespace adagents::ads

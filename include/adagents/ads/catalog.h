@@ -21,16 +21,17 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "adagents/ads/campaign.h"
 #include "adagents/ads/relevance_features.h"
+#include "adagents/ads/targeting.h"
 #include "adagents/base/money.h"
 
 namespace adagents::ads {
-
-class TargetingIndex;
 
 /// What deciding needs of one campaign. Plain value.
 struct CampaignFacts {
@@ -69,6 +70,12 @@ static_assert(sizeof(CreativeFacts) <= 64, "one cache line");
 /// of allocation, thread-safe.
 uint16_t PackLanguage(std::string_view language);
 
+/// What becomes different in a catalog.
+struct CatalogChange {
+  std::vector<Campaign> put;        ///< added, or instead of the one with the same id
+  std::vector<std::string> remove;  ///< ids; those that are not there do not matter
+};
+
 /// An immutable set of campaigns with its targeting index. Thread-safe.
 class Catalog {
  public:
@@ -79,27 +86,54 @@ class Catalog {
   /// line, each with the campaign's place in `campaigns` and what is wrong.
   static absl::StatusOr<std::unique_ptr<Catalog>> Build(std::vector<Campaign> campaigns);
 
+  /// This catalog with `change` in it, faults listed as Build() does. Takes time in proportion to
+  /// what was put since the last Build() or Rebuilt(), and some 30 us for each million campaigns;
+  /// but as long as Rebuilt() when there is no room for it: after kMostPut campaigns (a quarter of
+  /// the catalog when that is fewer), or when this is not the latest catalog of its line.
+  [[nodiscard]] absl::StatusOr<std::unique_ptr<const Catalog>> With(CatalogChange change) const;
+  static constexpr size_t kMostPut = 4096;
+  /// The same campaigns, ranked and indexed anew. As slow as Build(), and copies all texts.
+  [[nodiscard]] std::unique_ptr<const Catalog> Rebuilt() const;
+
   ~Catalog();
   Catalog(const Catalog&) = delete;
   Catalog& operator=(const Catalog&) = delete;
 
-  size_t size() const { return campaigns_.size(); }
-  /// All in order of rank; `campaigns()[i].index == i`.
-  std::span<const Campaign> campaigns() const { return campaigns_; }
+  /// How many campaigns there are.
+  size_t size() const { return size_; }
+  /// All places, by index: `campaigns()[i].index == i`. From Build() they come by rank. After
+  /// changes also those that were removed or replaced are there, which Has() tells.
+  std::span<const Campaign> campaigns() const { return {campaigns_, end_}; }
+  /// Whether `index` is of a campaign that was not removed or replaced.
+  bool Has(uint32_t index) const;
+  /// Whether `a` is the better one in rank.
+  bool RanksBefore(uint32_t a, uint32_t b) const;
+  /// Places that changes have taken, and those of them and of what was built that nobody uses any
+  /// more: when to call Rebuilt().
+  size_t changed() const;
   const Campaign& campaign(uint32_t index) const { return campaigns_[index]; }
   const CampaignFacts& facts(uint32_t index) const { return facts_[index]; }
   /// Of one campaign, in its own order.
   std::span<const CreativeFacts> creative_facts(uint32_t index) const {
     const CampaignFacts& f = facts_[index];
-    return {creative_facts_.data() + f.first_creative, f.creative_count};
+    return {creative_facts_ + f.first_creative, f.creative_count};
   }
   const Creative& creative(const CreativeFacts& f) const {
     return campaigns_[f.campaign].creatives[f.in_campaign];
   }
   /// What the relevance model sees of each creative; same places as creative_facts has: the k-th
   /// creative of campaign i is at facts(i).first_creative + k.
-  std::span<const CreativeFeatures> relevance_features() const { return relevance_features_; }
-  size_t creative_total() const { return creative_facts_.size(); }
+  std::span<const CreativeFeatures> relevance_features() const {
+    return {relevance_features_, creative_end_};
+  }
+  /// How many creatives the campaigns have.
+  size_t creative_total() const { return creative_total_; }
+  /// All currencies that campaigns pay in, no longer paying ones included until Rebuilt(); and the
+  /// only one, nullopt when there are several or no campaigns.
+  std::optional<Currency> only_currency() const {
+    return currencies_.size() == 1 ? std::optional(currencies_[0]) : std::nullopt;
+  }
+  std::span<const Currency> currencies() const { return currencies_; }
 
   /// StableHash64 of each advertiser domain, and of each category with its parents ("IAB2-3" gives
   /// IAB2-3 and IAB2), in canonical spelling: for checking badv and bcat.
@@ -113,7 +147,7 @@ class Catalog {
   const TargetingIndex& targeting() const { return *targeting_; }
 
   /// A hash of all contents, the same for equal campaigns in any order and on any machine.
-  uint64_t fingerprint() const { return fingerprint_; }
+  uint64_t fingerprint() const;
 
   /// The score behind the ranking: what the campaign could pay for a thousand impressions at most,
   /// in micros. Never negative.
@@ -124,18 +158,35 @@ class Catalog {
   static uint64_t MimeBit(std::string_view mime);
 
  private:
-  Catalog();
-  void Freeze();
+  struct Store;  // all texts and facts, shared along a line of changes
+  using KeyedPlace = std::pair<uint64_t, uint32_t>;
+  explicit Catalog(std::shared_ptr<Store> store);
+  static std::unique_ptr<Catalog> Freeze(std::vector<Campaign> campaigns);
+  void See();
+  void Drop(uint64_t key, Catalog* next, std::unordered_set<uint32_t>* gone) const;
+  bool Append(CatalogChange* change, Catalog* next) const;
+  void Count(Currency currency);
+  TargetingIndex::Added AddedByRank() const;
+  std::vector<Campaign> Living() const;
 
-  std::vector<Campaign> campaigns_;
-  std::vector<CampaignFacts> facts_;
-  std::vector<CreativeFacts> creative_facts_;
-  std::vector<CreativeFeatures> relevance_features_;
-  std::vector<uint32_t> adomain_begin_, cat_begin_;  // size() + 1 offsets
-  std::vector<uint64_t> adomain_keys_, cat_keys_;
-  std::vector<uint32_t> by_key_;  // campaign indices by rising key
+  std::shared_ptr<Store> store_;
+  // Into the store, and how far this catalog sees.
+  const Campaign* campaigns_ = nullptr;
+  const CampaignFacts* facts_ = nullptr;
+  const CreativeFacts* creative_facts_ = nullptr;
+  const CreativeFeatures* relevance_features_ = nullptr;
+  const uint32_t* adomain_begin_ = nullptr;
+  const uint32_t* cat_begin_ = nullptr;
+  const uint64_t* adomain_keys_ = nullptr;
+  const uint64_t* cat_keys_ = nullptr;
+  uint32_t end_ = 0;
+  size_t creative_end_ = 0;
+
+  size_t size_ = 0, creative_total_ = 0;
+  std::vector<KeyedPlace> put_;  // the living ones beyond what was built, by rising key
   std::unique_ptr<const TargetingIndex> targeting_;
-  uint64_t fingerprint_ = 0;
+  uint64_t contents_ = 0;  // sum of the campaigns' hashes
+  std::vector<Currency> currencies_;
 };
 
 }  // namespace adagents::ads
