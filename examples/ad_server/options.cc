@@ -63,6 +63,8 @@ bool ParseOptions(int argc, char** argv, Options* options, int* exit_code) {
       ->check(CLI::Range(0.0, 1.0));
   app.add_option("--max-candidates", o.max_candidates, "Most creatives scored for one imp")
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 20));
+  app.add_flag("--stop-when-certain", o.stop_when_certain,
+               "Score no more creatives once no other can change the winner or its price");
   std::vector<std::string> rates;
   app.add_option("--rates", rates,
                  "What a dollar buys of other currencies, as EUR=0.9,GBP=0.8; without it round "

@@ -76,6 +76,7 @@ absl::StatusOr<std::unique_ptr<Setting>> MakeSetting(const Options& options,
   ads::EngineOptions engine;
   engine.catalog = *std::move(catalog);
   engine.availability.max_candidates = static_cast<size_t>(options.max_candidates);
+  engine.availability.stop_when_certain = options.stop_when_certain;
   for (const auto& [code, rate] : options.rates) {
     const std::optional<Currency> currency = Currency::Parse(code);
     if (!currency) return InvalidArgument(fmt::format("--rates: '{}' is no currency", code));

@@ -121,7 +121,7 @@ absl::Status Engine::Build(EngineOptions options) {
       .ShareObject(kKillSwitches, switches_)
       .ShareObject(kRelevanceModels, models_)
       .ShareObject(kOutcomeBook, book_)
-      .Add<Availability>(availability_)
+      .Add<Availability>(availability_, rates_)
       .Add<Relevance>()
       .Add<Pricing>(rates_)
       .Add<Auction>(auction_)
@@ -223,7 +223,52 @@ size_t Engine::SettleOutcomes() { return book_->Settle(clock_->Now(), models_.ge
 
 absl::Status Engine::SwapCatalog(std::unique_ptr<const Catalog> catalog) {
   if (catalog == nullptr) return InvalidArgument("the catalog is null");
+  const std::lock_guard<std::mutex> lock(catalog_writer_);
+  swapped_while_merging_ = merging_;
   return catalog_->Publish(std::move(catalog));
+}
+
+absl::Status Engine::ChangeCatalog(CatalogChange change) {
+  const std::lock_guard<std::mutex> lock(catalog_writer_);
+  CatalogChange kept;
+  if (merging_) kept = change;
+  auto next = catalog_->Pin()->With(std::move(change));
+  if (!next.ok()) return next.status();
+  absl::Status status = catalog_->Publish(*std::move(next));
+  if (status.ok() && merging_) changed_while_merging_.push_back(std::move(kept));
+  return status;
+}
+
+absl::Status Engine::MergeCatalog() {
+  CatalogPin old;
+  {
+    const std::lock_guard<std::mutex> lock(catalog_writer_);
+    if (merging_) return FailedPrecondition("the catalog is being merged already");
+    old = catalog_->Pin();
+    if (old->changed() == 0) return absl::OkStatus();
+    merging_ = true;
+    swapped_while_merging_ = false;
+    changed_while_merging_.clear();
+  }
+  std::unique_ptr<const Catalog> merged = old->Rebuilt();
+  absl::Status status;
+  {
+    const std::lock_guard<std::mutex> lock(catalog_writer_);
+    merging_ = false;
+    if (swapped_while_merging_)
+      return MakeStatus(absl::StatusCode::kAborted, "the catalog was swapped while it was merged");
+    for (CatalogChange& change : changed_while_merging_) {
+      auto next = merged->With(std::move(change));
+      if (!next.ok()) return next.status();  // it was fine with the same campaigns before
+      merged = *std::move(next);
+    }
+    changed_while_merging_.clear();
+    status = catalog_->Publish(std::move(merged));
+  }
+  // Tearing down the old one takes a while: here, not in somebody's change.
+  old = CatalogPin();
+  catalog_->Collect();
+  return status;
 }
 
 absl::Status Engine::SetCampaignEnabled(std::string_view campaign_id, bool enabled) {
@@ -265,7 +310,9 @@ EngineStats Engine::GetStats() const {
     if (count > 0) stats.no_bids.emplace_back(NbrOf(slot, Tally::kSlots), count);
   }
   stats.catalog_version = catalog_->version();
-  stats.campaigns = catalog_->Pin()->size();
+  const CatalogPin catalog = catalog_->Pin();
+  stats.campaigns = catalog->size();
+  stats.catalog_changes = catalog->changed();
   stats.switched_off = switches_->size();
   stats.outcomes_waiting = book_->waiting();
   return stats;

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <memory>
+
+#include "ads/big_memory.h"
 
 namespace adagents::ads {
 namespace {
@@ -53,11 +56,17 @@ RelevanceModel::RelevanceModel(const RelevanceOptions& options) : options_(Sane(
   alone_begin_ = trait_begin_ + CreativeFeatures::kTraitRows * RequestFeatures::kRow;
   campaign_begin_ = alone_begin_ + RequestFeatures::kAlone * RequestFeatures::kAloneSlots;
   size_ = campaign_begin_ + kCampaigns + 1;
-  weights_ = std::make_unique<Weight[]>(size_);
+  Weight* const weights = internal::BigAllocator<Weight>().allocate(size_);
+  std::uninitialized_value_construct_n(weights, size_);
+  weights_ = std::unique_ptr<Weight[], FreeWeights>(weights, FreeWeights{size_});
   cells_ = std::make_unique<Cell[]>(size_);
 }
 
 RelevanceModel::~RelevanceModel() = default;
+
+void RelevanceModel::FreeWeights::operator()(Weight* weights) const {
+  internal::BigAllocator<Weight>().deallocate(weights, count);
+}
 
 /// Rounded to nearest, ties to even; `value` is finite.
 uint16_t RelevanceModel::ToBfloat(float value) {
@@ -98,13 +107,20 @@ void RelevanceModel::Score(const RequestFeatures& context,
   // Far enough ahead to hide memory, near enough to still be in the first cache.
   constexpr size_t kAhead = 6;
   constexpr size_t kWeightsPerLine = 64 / sizeof(Weight);
-  for (size_t i = 0; i < which.size(); ++i) {
-    if (i + kAhead < which.size()) {
-      const Weight* next = weights_.get() + RowAt(features[which[i + kAhead]].row);
-      for (size_t at = 0; at < RequestFeatures::kRow; at += kWeightsPerLine) {
-        __builtin_prefetch(next + at);
-      }
+  const auto fetch_row = [&](size_t begin) {
+    for (size_t at = 0; at < RequestFeatures::kRow; at += kWeightsPerLine) {
+      __builtin_prefetch(weights_.get() + begin + at);
     }
+  };
+  const auto fetch = [&](const CreativeFeatures& f) {
+    fetch_row(RowAt(f.row));
+    // Of the traits there are few, but for brands.
+    const uint16_t brand = f.traits[CreativeFeatures::kBrand];
+    if (traits[brand].call != call) fetch_row(TraitAt(brand));
+  };
+  for (size_t i = 0; i < std::min(kAhead, which.size()); ++i) fetch(features[which[i]]);
+  for (size_t i = 0; i < which.size(); ++i) {
+    if (i + kAhead < which.size()) fetch(features[which[i + kAhead]]);
     const CreativeFeatures& f = features[which[i]];
     float sum = base + WeightAt(CampaignAt(f.campaign)) + Row(RowAt(f.row), context);
     for (uint16_t trait : f.traits) {

@@ -35,7 +35,7 @@ struct Replay {
 
   explicit Replay(const WhyNotSetting& s) {
     candidates.catalog = s.catalog;
-    Matcher().Run(s.request, s.switches, s.now, s.availability, &candidates, nullptr);
+    Matcher().Run(s.request, s.switches, s.now, s.availability, &s.rates, &candidates, nullptr);
     Scorer().Run(s.request, candidates, s.models, &scores);
     if (candidates.items.empty()) return;
     PriceAll(s.request, candidates, scores, s.rates, &prices,

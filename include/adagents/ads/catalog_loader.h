@@ -28,7 +28,8 @@
 //     "region", "city", "metro", "device_type", "os", "make", "channel", "category", "language",
 //     "keyword", "publisher", "app", "domain", "deal", "age", "gender": likewise,
 //     "hours": [{"days": "weekdays", or "weekend", "all" (the default), ["mon", "tue"],
-//                "from"*: 6, "to"*: 10}]              listener's time, to 24; 22 to 6 runs overnight
+//                "from"*: 6, "to"*: 10}]              listener's time, to 24; 22 to 6 runs
+//                overnight
 //   },
 //   "creatives"*: [{
 //     "id"*: "acme-30s", "format"*: "audio", or "video", "banner", "native"

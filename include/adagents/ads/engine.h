@@ -19,6 +19,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -71,6 +72,7 @@ struct EngineStats {
   std::vector<std::pair<Nbr, uint64_t>> no_bids;  ///< by reason, rising, only those that were
   uint64_t catalog_version = 0;                   ///< 1 for the first, then one more each
   size_t campaigns = 0;
+  size_t catalog_changes = 0;  ///< Catalog::changed(): what MergeCatalog() would fold in
   size_t switched_off = 0;
   size_t outcomes_waiting = 0;
 };
@@ -106,6 +108,18 @@ class Engine {
   /// Replaces all campaigns at once; decisions in flight end with those they began with.
   /// InvalidArgument for null, ResourceExhausted when 15 older catalogs are still in use.
   absl::Status SwapCatalog(std::unique_ptr<const Catalog> catalog);
+  /// Adds, replaces and removes some campaigns, all at once for every decision that begins
+  /// afterwards; see Catalog::With() for how long it takes and what is wrong. To pause a campaign,
+  /// SetCampaignEnabled() is the way. Calls wait for each other, decisions never.
+  /// ResourceExhausted, and nothing changed, when 15 older catalogs are still in use by decisions
+  /// that somebody keeps: many changes in one call take one catalog.
+  absl::Status ChangeCatalog(CatalogChange change);
+  /// Builds the catalog anew, with the changes that came since the last time folded into its index,
+  /// and those that come meanwhile. Takes as long as Catalog::Build(), so call it from a thread of
+  /// your own, when EngineStats::catalog_changes has come near Catalog::kMostPut. Does nothing when
+  /// there were no changes. FailedPrecondition while another call is at it, Aborted when
+  /// SwapCatalog() came in between.
+  absl::Status MergeCatalog();
   /// The kill switch of one campaign, effective for every decision that begins afterwards. It
   /// outlives catalog swaps; campaigns that are in no catalog may be switched too.
   /// ResourceExhausted when too many are off.
@@ -145,6 +159,10 @@ class Engine {
   const uint64_t first_id_;
   std::shared_ptr<const CurrencyRates> rates_;
   std::shared_ptr<Snapshot<Catalog>> catalog_;
+  std::mutex catalog_writer_;  // of what follows, and of the order of catalogs
+  bool merging_ = false;
+  bool swapped_while_merging_ = false;
+  std::vector<CatalogChange> changed_while_merging_;
   std::shared_ptr<KillSwitches> switches_;
   std::shared_ptr<RelevanceModels> models_;
   std::shared_ptr<OutcomeBook> book_;

@@ -18,6 +18,10 @@ inline constexpr ReasonCode kMatched{
     "imp {subject}: {score} of {threshold} campaigns are for this listener, here and now"};
 inline constexpr ReasonCode kFitted{
     "imp_fitted", "imp {subject}: {score} creatives of {threshold} campaigns fit it"};
+inline constexpr ReasonCode kLeftOut{
+    "imp_left_out",
+    "imp {subject}: there is room for {threshold} candidates; what was left out is worth {score} a "
+    "thousand at most, or has a lower priority"};
 inline constexpr ReasonCode kSwitchedOff{"switched_off", "campaign {subject} is switched off"};
 inline constexpr ReasonCode kNotInFlight{"not_in_flight",
                                          "campaign {subject} is not running at this time"};

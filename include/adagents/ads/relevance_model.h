@@ -149,7 +149,11 @@ class RelevanceModel {
   RelevanceOptions options_;
   float prior_logit_;
   size_t trait_begin_, alone_begin_, campaign_begin_, size_;
-  std::unique_ptr<Weight[]> weights_;
+  struct FreeWeights {
+    size_t count;
+    void operator()(Weight* weights) const;
+  };
+  std::unique_ptr<Weight[], FreeWeights> weights_;
   std::unique_ptr<Cell[]> cells_;
 
   std::atomic<uint64_t> examples_{0}, happened_{0}, refused_{0};

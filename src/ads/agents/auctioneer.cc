@@ -1,7 +1,6 @@
 #include "ads/agents/auctioneer.h"
 
 #include <algorithm>
-#include <tuple>
 
 #include "adagents/ads/reasons.h"
 
@@ -12,6 +11,7 @@ constexpr int32_t kFirstPrice = 1, kFixedPrice = 3;  // of OpenRTB's `at`
 constexpr Micros kStep{Micros::kUnit / 100};         // above the second price
 constexpr int32_t kMostPodAds = 16;                  // of pods that do not say
 constexpr int64_t kMillis = 1000;
+constexpr int kDealTier = 1000;  // more than priorities are apart
 
 const Media* MediaOf(const Imp& imp) {
   return imp.audio != nullptr ? static_cast<const Media*>(imp.audio) : imp.video;
@@ -40,9 +40,27 @@ struct Auctioneer::Round {
   }
 };
 
-bool Auctioneer::Before(const Entry& a, const Entry& b) {
-  return std::tie(a.deal, a.priority, a.value, a.rate, b.candidate) >
-         std::tie(b.deal, b.priority, b.value, b.rate, a.candidate);
+Auctioneer::Entry Auctioneer::TakeBest() {
+  if (looks_left_ > 0) {
+    size_t best = 0;
+    for (size_t i = 1; i < entries_.size(); ++i) {
+      if (Before(entries_[i], entries_[best])) best = i;
+    }
+    const Entry entry = entries_[best];
+    entries_[best] = entries_.back();
+    entries_.pop_back();
+    if (--looks_left_ == 0) std::make_heap(entries_.begin(), entries_.end(), kWorse);
+    return entry;
+  }
+  std::pop_heap(entries_.begin(), entries_.end(), kWorse);
+  const Entry entry = entries_.back();
+  entries_.pop_back();
+  return entry;
+}
+
+void Auctioneer::PutBack(const Entry& entry) {
+  entries_.push_back(entry);
+  if (looks_left_ == 0) std::push_heap(entries_.begin(), entries_.end(), kWorse);
 }
 
 bool Auctioneer::InPod(const Round& round, uint32_t campaign) const {
@@ -52,10 +70,8 @@ bool Auctioneer::InPod(const Round& round, uint32_t campaign) const {
 
 /// The best that is left and not blocked.
 bool Auctioneer::Pop(Round& round, Entry* out) {
-  while (!heap_.empty()) {
-    std::pop_heap(heap_.begin(), heap_.end(), kWorse);
-    *out = heap_.back();
-    heap_.pop_back();
+  while (!entries_.empty()) {
+    *out = TakeBest();
     const Candidate& c = round.item(*out);
     if (!blocked_read_) {
       blocked_.Read(round.request);
@@ -87,8 +103,7 @@ Micros Auctioneer::PriceOf(Round& round, const Entry& winner) {
       continue;
     }
     second = std::max(second, Micros{next.value} + kStep);
-    heap_.push_back(next);
-    std::push_heap(heap_.begin(), heap_.end(), kWorse);
+    PutBack(next);
     break;
   }
   // Alone and without a floor: the smallest price there is.
@@ -152,9 +167,8 @@ void Auctioneer::RunImp(Round& round) {
   if (round.because == nullptr) return;
   const double top = Micros{best.value}.units();
   while (Pop(round, &entry)) {
-    const bool tier = entry.deal != best.deal || entry.priority != best.priority;
-    round.Say(entry, tier ? reasons::kDealGoesFirst : reasons::kOutbid, Micros{entry.value}.units(),
-              top);
+    round.Say(entry, entry.tier != best.tier ? reasons::kDealGoesFirst : reasons::kOutbid,
+              Micros{entry.value}.units(), top);
   }
 }
 
@@ -175,15 +189,16 @@ void Auctioneer::Run(const Request& request, const Candidates& candidates, const
   const bool scored = scores.rate.size() == n;
   for (uint32_t i = 0; i < candidates.imps.size() && i < request.imps.size(); ++i) {
     const ImpRange& range = candidates.imps[i];
-    heap_.clear();
+    entries_.clear();
+    looks_left_ = kLooks;
     for (uint32_t k = range.begin; k < range.end; ++k) {
       if (prices.value[k].value <= 0 || prices.value[k] < prices.floor[k]) continue;
       const Candidate& c = candidates.items[k];
       const float rate = scored && scores.rate[k] > 0.0f ? scores.rate[k] : 0.0f;
-      heap_.push_back({prices.value[k].value, k, rate, static_cast<int8_t>(c.deal >= 0 ? 1 : 0),
-                       catalog.facts(c.campaign).priority});
+      const int priority = catalog.facts(c.campaign).priority;
+      entries_.push_back({prices.value[k].value, k, rate,
+                          static_cast<int16_t>(c.deal >= 0 ? priority + kDealTier : priority)});
     }
-    std::make_heap(heap_.begin(), heap_.end(), kWorse);
     round.imp_index = i;
     round.imp = &request.imps[i];
     RunImp(round);

@@ -33,20 +33,30 @@ class Auctioneer {
     int64_t value;
     uint32_t candidate;
     float rate;
-    int8_t deal;
-    int8_t priority;
+    int16_t tier;  // deals above all priorities
   };
-  static bool Before(const Entry& a, const Entry& b);  // a is better than b
+  static bool Before(const Entry& a, const Entry& b) {  // a is better than b
+    if (a.tier != b.tier) return a.tier > b.tier;
+    if (a.value != b.value) return a.value > b.value;
+    if (a.rate != b.rate) return a.rate > b.rate;
+    return a.candidate < b.candidate;
+  }
   static constexpr auto kWorse = [](const Entry& a, const Entry& b) { return Before(b, a); };
   struct Round;  // what one imp's auction works on
 
   void RunImp(Round& round);
+  Entry TakeBest();
+  void PutBack(const Entry& entry);
   bool Pop(Round& round, Entry* out);
   bool InPod(const Round& round, uint32_t campaign) const;
   void Sell(Round& round, const Entry& winner);
   Micros PriceOf(Round& round, const Entry& winner);
 
-  std::vector<Entry> heap_;
+  // Most auctions ask for the best and the second best, which are found fastest by looking at all;
+  // the few that go on are worth a heap.
+  static constexpr int kLooks = 4;
+  std::vector<Entry> entries_;
+  int looks_left_ = kLooks;  // 0: entries_ is a heap
   BlockList blocked_;
   bool blocked_read_ = false;
   std::vector<std::pair<std::string_view, uint32_t>> in_pods_;  // podid, campaign

@@ -17,9 +17,10 @@ struct Availability::Scratch {
   internal::Matcher matcher;
 };
 
-Availability::Availability(AvailabilityOptions options)
+Availability::Availability(AvailabilityOptions options, std::shared_ptr<const CurrencyRates> rates)
     : Agent({.name = "availability"}),
       options_(std::move(options)),
+      rates_(std::move(rates)),
       scratch_(std::make_unique<Scratch>()) {}
 Availability::~Availability() = default;
 
@@ -32,8 +33,8 @@ absl::Status Availability::Run(Context& ctx) {
     if (reasons::IsAboutImp(*reason.code) || reasons_left-- > 0) ctx.Because(reason);
   };
   const internal::MatchBecause because = say;
-  scratch_->matcher.Run(ctx[request_], *switches_, ctx.clock().WallNow(), options_, &out,
-                        ctx.explaining() ? &because : nullptr);
+  scratch_->matcher.Run(ctx[request_], *switches_, ctx.clock().WallNow(), options_, rates_.get(),
+                        &out, ctx.explaining() ? &because : nullptr);
   return absl::OkStatus();
 }
 

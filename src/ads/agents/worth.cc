@@ -24,6 +24,12 @@ Micros Down(double micros) {
   return {static_cast<int64_t>(std::floor(std::min(micros, kMostMicros)))};
 }
 
+/// Asked for each candidate, so without a call.
+bool Same(Currency a, Currency b) {
+  const std::string_view x = a.code(), y = b.code();
+  return x[0] == y[0] && x[1] == y[1] && x[2] == y[2];
+}
+
 bool HasOwnFloors(const Media* media) {
   return media != nullptr && (!media->durfloors.empty() || media->mincpmpersec.has_value());
 }
@@ -98,7 +104,7 @@ PriceTrouble Pricer::Price(const Candidate& c, float rate, Micros* value, Micros
     return trouble;
   }
   const CampaignFacts& campaign = catalog_.facts(c.campaign);
-  if (!factor_known_ || campaign.currency != factor_of_) {
+  if (!factor_known_ || !Same(campaign.currency, factor_of_)) {
     const std::optional<double> factor = rates_.Factor(campaign.currency, cur_);
     if (!factor) return PriceTrouble::kNoRate;
     factor_of_ = campaign.currency;
