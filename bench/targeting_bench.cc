@@ -1,14 +1,15 @@
 // Candidates for a request among N campaigns: the index beside two scans without branches, over an
-// array of 64-byte structs and over the same in columns, with identical results (checked before
-// anything is measured). Then the best 200 by rank, and by a score that each request multiplies by
-// 0.5 to 2; what reading a request costs; and scoring and learning of the relevance model.
+// array of 64-byte structs and over the same in columns, with identical results (checked for every
+// request before anything is measured). Then the best 200 by rank, and by a score that each request
+// multiplies by 0.5 to 2, beside the scan of structs that stops at the same point; what building,
+// changing one campaign and merging changes take; what reading a request costs; and scoring and
+// learning of the relevance model.
 //
 //   targeting_bench                              # up to 100,000 campaigns
 //   ADAGENTS_BENCH_CAMPAIGNS=1000000 targeting_bench --benchmark_filter=/1000000
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
-#include <array>
 #include <cstdio>
 #include <cstdlib>
 #include <map>
@@ -19,92 +20,14 @@
 #include "adagents/ads/catalog_generator.h"
 #include "adagents/ads/relevance_model.h"
 #include "adagents/ads/targeting.h"
+#include "adagents/base/clock.h"
+#include "targeting_flat.h"
 #include "targeting_scan.h"
 
 namespace adagents::ads::bench {
 namespace {
 
 const absl::Time kNow = absl::FromCivil(absl::CivilHour(2026, 3, 3, 15), absl::UTCTimeZone());
-
-/// The same campaigns, one column per field. Categories are two columns, hours 168.
-struct Columns {
-  std::vector<uint64_t> region, city;
-  std::vector<uint32_t> genre, category, not_category, keyword;
-  std::vector<uint8_t> device, os, language, no_deal;
-  std::vector<uint16_t> country, shapes;
-  std::array<std::vector<uint8_t>, 21> hours;
-
-  explicit Columns(const std::vector<Flat>& flat) {
-    for (const Flat& f : flat) {
-      region.push_back(f.region);
-      city.push_back(f.city);
-      genre.push_back(f.genre);
-      category.push_back(f.category);
-      not_category.push_back(f.not_category);
-      keyword.push_back(f.keyword);
-      country.push_back(f.country);
-      device.push_back(f.device);
-      os.push_back(f.os);
-      language.push_back(f.language);
-      no_deal.push_back(f.no_deal);
-      shapes.push_back(f.shapes);
-      for (size_t i = 0; i < hours.size(); ++i) hours[i].push_back(f.hours[i]);
-    }
-  }
-};
-
-/// Blocks small enough for the first cache, each column a loop that the compiler vectorises.
-size_t ScanColumns(const Columns& c, const FlatRequest& r, std::vector<uint32_t>* out) {
-  constexpr size_t kBlock = 2048;
-  const size_t n = c.region.size();
-  size_t found = 0;
-  for (size_t begin = 0; begin < n; begin += kBlock) {
-    const size_t m = std::min(kBlock, n - begin);
-    uint8_t ok[kBlock];
-    const auto first = [&](const auto& column, auto mask) {
-      for (size_t i = 0; i < m; ++i) ok[i] = static_cast<uint8_t>((column[begin + i] & mask) != 0);
-    };
-    const auto both = [&](const auto& column, auto mask, bool wanted) {
-      for (size_t i = 0; i < m; ++i) {
-        ok[i] &= static_cast<uint8_t>(((column[begin + i] & mask) != 0) == wanted);
-      }
-    };
-    first(c.shapes, r.shapes);
-    both(c.hours[r.hour_byte], r.hour_bit, true);
-    both(c.country, r.country, true);
-    both(c.device, r.device, true);
-    both(c.os, r.os, true);
-    both(c.language, r.language, true);
-    both(c.no_deal, uint8_t{1}, true);
-    both(c.genre, r.genre, true);
-    both(c.category, r.category, true);
-    both(c.not_category, r.category, false);
-    both(c.keyword, r.keyword, true);
-    both(c.region, r.region, true);
-    both(c.city, r.city, true);
-    out->resize(found + m);
-    uint32_t* to = out->data();
-    for (size_t i = 0; i < m; ++i) {
-      to[found] = static_cast<uint32_t>(begin + i);
-      found += ok[i];
-    }
-  }
-  out->resize(found);
-  return found;
-}
-
-size_t ScanStructs(const std::vector<Flat>& flat, const FlatRequest& r, size_t k,
-                   std::vector<uint32_t>* out) {
-  out->resize(flat.size() + 1);
-  uint32_t* to = out->data();
-  size_t found = 0;
-  for (size_t i = 0; i < flat.size() && found < k; ++i) {
-    to[found] = static_cast<uint32_t>(i);
-    found += Accepts(flat[i], r);
-  }
-  out->resize(found);
-  return found;
-}
 
 struct World {
   std::unique_ptr<Catalog> catalog;
@@ -113,8 +36,16 @@ struct World {
   std::vector<RequestPtr> requests;
   std::vector<TargetingQuery> queries;
   std::vector<FlatRequest> flat_requests;
+  std::vector<double> price, best_from;  // by rank; the highest from there on
   double mean = 0;
 };
+
+constexpr size_t kBest = 200;
+
+[[noreturn]] void Differ(const char* what, size_t a, size_t b) {
+  std::fprintf(stderr, "index and scans differ in %s: %zu, %zu\n", what, a, b);
+  std::exit(1);
+}
 
 /// `n` campaigns and 256 requests in all three forms, checked to find the same.
 const World& WorldOf(size_t n) {
@@ -126,6 +57,12 @@ const World& WorldOf(size_t n) {
   const Values values(*w.catalog);
   for (const Campaign& c : w.catalog->campaigns()) w.flat.push_back(Flatten(c, values));
   w.columns = std::make_unique<Columns>(w.flat);
+  w.price.resize(n);
+  w.best_from.resize(n + 1);
+  for (size_t i = n; i-- > 0;) {
+    w.price[i] = static_cast<double>(w.catalog->facts(static_cast<uint32_t>(i)).max_cpm.value);
+    w.best_from[i] = std::max(w.best_from[i + 1], w.price[i]);
+  }
   Random random(99);
   std::vector<uint32_t> a, b, c;
   size_t total = 0;
@@ -140,11 +77,16 @@ const World& WorldOf(size_t n) {
     w.catalog->targeting().Match(query, &a);
     ScanStructs(w.flat, w.flat_requests.back(), n + 1, &b);
     ScanColumns(*w.columns, w.flat_requests.back(), &c);
-    if (a != b || a != c) {
-      std::fprintf(stderr, "index and scans differ: %zu, %zu, %zu\n", a.size(), b.size(), c.size());
-      std::exit(1);
-    }
+    if (a != b || a != c) Differ("all matches", a.size(), b.size());
     total += a.size();
+    const auto r = static_cast<size_t>(i);
+    w.catalog->targeting().MatchTopK(query, kBest, &a);
+    ScanStructs(w.flat, w.flat_requests.back(), kBest, &b);
+    if (a != b) Differ("the best by rank", a.size(), b.size());
+    const auto score = [&](uint32_t id) { return FactorOf(r, id) * w.price[id]; };
+    w.catalog->targeting().MatchTopKByScore(query, kBest, 2.0, score, &a);
+    BestByScore(w.flat, w.flat_requests.back(), kBest, w.price, w.best_from, r, &b);
+    if (a != b) Differ("the best by score", a.size(), b.size());
   }
   w.mean = static_cast<double>(total) / 256.0;
   return w;
@@ -183,8 +125,6 @@ void BM_Match_ScanColumns(benchmark::State& state) {
   });
 }
 
-constexpr size_t kBest = 200;
-
 void BM_Best200(benchmark::State& state) {
   std::vector<uint32_t> out;
   Run(state, [&](const World& w, size_t i) {
@@ -199,62 +139,21 @@ void BM_Best200_ScanStructs(benchmark::State& state) {
   });
 }
 
-/// A factor of 0.5 to 2, different for each request and campaign.
-double ScoreOf(const Catalog& catalog, size_t request, uint32_t id) {
-  const double u = static_cast<double>(Mix64(request << 32 | id) >> 40) * 0x1.0p-24;
-  return (0.5 + 1.5 * u) * static_cast<double>(catalog.facts(id).max_cpm.value);
-}
-
 void BM_Best200ByScore(benchmark::State& state) {
   std::vector<uint32_t> out;
   Run(state, [&](const World& w, size_t i) {
-    const auto score = [&](uint32_t id) { return ScoreOf(*w.catalog, i, id); };
+    const auto score = [&](uint32_t id) { return FactorOf(i, id) * w.price[id]; };
     benchmark::DoNotOptimize(
         w.catalog->targeting().MatchTopKByScore(w.queries[i], kBest, 2.0, score, &out));
   });
 }
 
-/// The same early end as the index has, campaign by campaign.
 void BM_Best200ByScore_ScanStructs(benchmark::State& state) {
-  const World& w = WorldOf(static_cast<size_t>(state.range(0)));
-  std::vector<double> best_from(w.flat.size() + 1, 0.0);
-  for (size_t i = w.flat.size(); i-- > 0;) {
-    const auto price =
-        static_cast<double>(w.catalog->facts(static_cast<uint32_t>(i)).max_cpm.value);
-    best_from[i] = std::max(best_from[i + 1], price);
-  }
-  std::vector<std::pair<double, uint32_t>> heap;
-  std::vector<uint32_t> out, wanted;
-  const auto scan = [&](size_t r) {
-    heap.clear();
-    for (size_t i = 0; i < w.flat.size(); ++i) {
-      if (heap.size() == kBest && best_from[i] * 2.0 <= -heap.front().first) break;
-      if (!Accepts(w.flat[i], w.flat_requests[r])) continue;
-      const auto id = static_cast<uint32_t>(i);
-      const std::pair<double, uint32_t> entry{-ScoreOf(*w.catalog, r, id), id};
-      if (heap.size() == kBest) {
-        if (!(entry < heap.front())) continue;
-        std::pop_heap(heap.begin(), heap.end());
-        heap.pop_back();
-      }
-      heap.push_back(entry);
-      std::push_heap(heap.begin(), heap.end());
-    }
-    std::sort_heap(heap.begin(), heap.end());
-    out.clear();
-    for (const auto& entry : heap) out.push_back(entry.second);
-  };
-  for (size_t r = 0; r < 8; ++r) {
-    scan(r);
-    const auto score = [&](uint32_t id) { return ScoreOf(*w.catalog, r, id); };
-    w.catalog->targeting().MatchTopKByScore(w.queries[r], kBest, 2.0, score, &wanted);
-    if (out != wanted) state.SkipWithError("the best by score differ");
-  }
-  size_t r = 0;
-  for (auto _ : state) {
-    scan(r++ % w.flat_requests.size());
+  std::vector<uint32_t> out;
+  Run(state, [&](const World& w, size_t i) {
+    BestByScore(w.flat, w.flat_requests[i], kBest, w.price, w.best_from, i, &out);
     benchmark::DoNotOptimize(out.data());
-  }
+  });
 }
 
 void BM_ReadRequest(benchmark::State& state) {
@@ -272,6 +171,35 @@ void BM_Build(benchmark::State& state) {
   for (auto _ : state) {
     benchmark::DoNotOptimize(TargetingIndex::Build(w.catalog->campaigns()));
   }
+}
+
+/// One campaign changed after the other among range(0), up to the moment in which the new catalog
+/// can be published: the mean, and the slowest. The more changes, the slower, up to
+/// Catalog::kMostPut.
+void BM_ChangeOne(benchmark::State& state) {
+  const World& w = WorldOf(static_cast<size_t>(state.range(0)));
+  static const std::vector<Campaign>& others = *new std::vector<Campaign>(
+      GenerateCampaigns({.campaigns = Catalog::kMostPut, .seed = 2, .open = 0.5}));
+  std::unique_ptr<const Catalog> catalog = w.catalog->Rebuilt();
+  size_t i = 0;
+  int64_t slowest = 0;
+  for (auto _ : state) {
+    const int64_t begun = SystemClock::Get().Now();
+    auto next = catalog->With({{others[i++ % others.size()]}, {}});
+    if (!next.ok()) {
+      state.SkipWithError("a change failed");
+      break;
+    }
+    slowest = std::max(slowest, SystemClock::Get().Now() - begun);
+    catalog = *std::move(next);
+  }
+  state.counters["slowest_us"] = static_cast<double>(slowest) / 1000.0;
+}
+
+/// What folds changes in: a new catalog of the same campaigns, texts and all.
+void BM_Merge(benchmark::State& state) {
+  const World& w = WorldOf(static_cast<size_t>(state.range(0)));
+  for (auto _ : state) benchmark::DoNotOptimize(w.catalog->Rebuilt());
 }
 
 /// Scoring range(0) creatives spread over a catalog of 10,000 campaigns, after some learning.
@@ -346,9 +274,15 @@ void Register() {
           {"Best 200 by score", &BM_Best200ByScore},
           {"Best 200 by score, scan of structs", &BM_Best200ByScore_ScanStructs},
           {"ReadRequest", &BM_ReadRequest},
-          {"Build", &BM_Build}}) {
+          {"Build", &BM_Build},
+          {"Merge", &BM_Merge}}) {
       benchmark::RegisterBenchmark(name, function)->Arg(n)->Unit(benchmark::kMicrosecond);
     }
+    // As many as there is room for without a merge.
+    benchmark::RegisterBenchmark("Change one", &BM_ChangeOne)
+        ->Arg(n)
+        ->Unit(benchmark::kMicrosecond)
+        ->Iterations(std::min<int64_t>(n / 5, 4'000));
   }
   benchmark::RegisterBenchmark("Score", &BM_Score)
       ->Arg(50)

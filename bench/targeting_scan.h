@@ -1,5 +1,5 @@
-// What the targeting index is measured against: campaigns as flat structs of bit masks, looked at
-// one after the other without branches. Knows the attributes and values of the catalog generator.
+// Campaigns and requests in the form that the scans of targeting_flat.h look at. Knows the
+// attributes and values of the catalog generator.
 #pragma once
 
 #include <array>
@@ -11,6 +11,7 @@
 
 #include "adagents/ads/catalog.h"
 #include "adagents/ads/targeting.h"
+#include "targeting_flat.h"
 
 namespace adagents::ads::bench {
 
@@ -47,40 +48,6 @@ inline uint16_t ShapeBits(const Creative& c) {
     if (c.w == kWidths[i] && c.h == kHeights[i]) return static_cast<uint16_t>(1 << (i + 5));
   }
   return 0;
-}
-
-/// One campaign in one cache line: the values it accepts of each attribute.
-struct alignas(64) Flat {
-  uint64_t region = 0, city = 0;
-  uint32_t genre = 0, category = 0, not_category = 0, keyword = 0;
-  std::array<uint8_t, 21> hours{};
-  uint8_t device = 0, os = 0, language = 0, no_deal = 0;
-  uint16_t country = 0, shapes = 0;
-};
-static_assert(sizeof(Flat) == 64);
-
-/// A request in the same terms: one bit each, but for categories and shapes.
-struct FlatRequest {
-  uint64_t region = 1, city = 1;
-  uint32_t genre = 1, category = 1, keyword = 1;
-  size_t hour_byte = 0;
-  uint8_t hour_bit = 0;
-  uint8_t device = 1, os = 1, language = 1;
-  uint16_t country = 1, shapes = 0;
-};
-
-inline bool Accepts(const Flat& c, const FlatRequest& r) {
-  return static_cast<bool>(
-      static_cast<int>((c.region & r.region) != 0) & static_cast<int>((c.city & r.city) != 0) &
-      static_cast<int>((c.genre & r.genre) != 0) &
-      static_cast<int>((c.category & r.category) != 0) &
-      static_cast<int>((c.not_category & r.category) == 0) &
-      static_cast<int>((c.keyword & r.keyword) != 0) &
-      static_cast<int>((c.country & r.country) != 0) &
-      static_cast<int>((c.device & r.device) != 0) & static_cast<int>((c.os & r.os) != 0) &
-      static_cast<int>((c.language & r.language) != 0) &
-      static_cast<int>((c.hours[r.hour_byte] & r.hour_bit) != 0) &
-      static_cast<int>((c.shapes & r.shapes) != 0) & static_cast<int>(c.no_deal));
 }
 
 inline Flat Flatten(const Campaign& c, const Values& values) {
