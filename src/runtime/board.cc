@@ -60,8 +60,7 @@ void BoardMemory::ResetOutputsOf(uint32_t agent) {
 ListLayout ListOf(const BoardMemory& board, uint32_t list) { return board.plan().list(list); }
 
 bool Published(const BoardMemory& board, uint32_t agent) {
-  return board.outcome(agent).load(std::memory_order_acquire) ==
-         static_cast<uint8_t>(Outcome::kRan);
+  return board.Seen(agent) == static_cast<uint8_t>(Outcome::kRan);
 }
 
 bool Stands(const Plan& plan, uint32_t agent, uint8_t outcome) {
@@ -81,8 +80,12 @@ const void* Board::FindRaw(std::string_view key, const std::type_info& type) con
 }
 
 bool Context::Present(uint32_t writer) const {
-  return internal::Stands(board_->plan(), writer,
-                          board_->outcome(writer).load(std::memory_order_acquire));
+  return internal::Stands(board_->plan(), writer, board_->Seen(writer));
+}
+
+uint32_t Context::round() const {
+  const internal::PlanLoop* loop = board_ != nullptr ? board_->plan().LoopOf(agent_) : nullptr;
+  return loop != nullptr ? *At<uint32_t>(loop->round) : 0;
 }
 
 bool Context::cancelled() const {
@@ -92,7 +95,7 @@ bool Context::cancelled() const {
 
 Random& Context::random() {
   if (!seeded_) {
-    random_ = Random(state_ != nullptr ? state_->id : 0, agent_hash_);
+    random_ = Random(state_ != nullptr ? state_->id : 0, agent_hash_ + round());
     seeded_ = true;
   }
   return random_;

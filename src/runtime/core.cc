@@ -247,6 +247,7 @@ absl::StatusOr<std::unique_ptr<Team>> Core::MakeTeam(const std::shared_ptr<const
     }
     if (info.required) step.flags |= HotStep::kRequired;
     step.slots = plan->SlotsOf(all[i]);
+    step.loop = plan->LoopOf(all[i]);
     step.record = info.spec->record;
     step.info = &info;
     step.index = all[i];

@@ -89,7 +89,8 @@ void Executor::Seal(RequestState& state, Ending& ending) {
   const BoardMemory* board = ending.board = state.running.load(std::memory_order_acquire);
   if (board == nullptr) return;
   for (const uint32_t agent : board->plan().order()) {
-    const uint8_t outcome = board->outcome(agent).load(std::memory_order_acquire);
+    uint8_t outcome = board->outcome(agent).load(std::memory_order_acquire);
+    if ((outcome & BoardMemory::kInLoop) != 0) outcome = static_cast<uint8_t>(Outcome::kPending);
     ending.sealed[agent] = outcome;
     if (outcome == static_cast<uint8_t>(Outcome::kPending)) {
       ++ending.late;

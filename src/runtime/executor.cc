@@ -91,8 +91,11 @@ RunEnd Executor::Run(Crew& crew, RequestState& state, uint32_t from, uint32_t to
   int64_t read_every = std::max(kReadEvery, (due - time->now) / kReadShare);
 
   int64_t started = 0;
-  for (uint32_t at = from; at < to; ++at) {
-    const HotStep& step = chosen == nullptr ? steps[at] : steps[crew.team->step_of[chosen[at]]];
+  const auto step_at = [&](uint32_t at) -> const HotStep& {
+    return chosen == nullptr ? steps[at] : steps[crew.team->step_of[chosen[at]]];
+  };
+  for (uint32_t at = from; at < to; at = After(state, step_at(at), at, *time)) {
+    const HotStep& step = step_at(at);
     AgentRecord& record = *step.record;
     if (state.gate.Read(state.generation) != End::kOpen) return RunEnd::kCut;
 
@@ -172,13 +175,55 @@ RunEnd Executor::Run(Crew& crew, RequestState& state, uint32_t from, uint32_t to
     }
 
     if (status.ok()) [[likely]] {
-      board.outcome(step.index).store(Byte(Outcome::kRan), std::memory_order_release);
+      Publish(board, step, Outcome::kRan);
     } else {
       Failed(state, step, cause, Message(status));
     }
   }
   crew.current.store(nullptr, std::memory_order_relaxed);
   return RunEnd::kRan;
+}
+
+void Executor::Publish(BoardMemory& board, const HotStep& step, Outcome outcome) {
+  const uint8_t in_loop = step.loop == nullptr ? 0 : BoardMemory::kInLoop;
+  board.outcome(step.index).store(Byte(outcome) | in_loop, std::memory_order_release);
+}
+
+uint32_t Executor::After(RequestState& state, const HotStep& step, uint32_t at,
+                         const StrandTime& time) {
+  if (step.loop == nullptr || step.index != step.loop->members.back()) [[likely]]
+    return at + 1;
+  const PlanLoop& loop = *step.loop;
+  BoardMemory& board = *state.board;
+  if (AnotherRound(state, loop, time)) {
+    loop.ops->assign(board.data() + loop.previous, board.data() + loop.carried);
+    ++*reinterpret_cast<uint32_t*>(board.data() + loop.round);
+    for (const uint32_t member : loop.members) {
+      board.ResetOutputsOf(member);
+      board.outcome(member).store(Byte(Outcome::kPending), std::memory_order_relaxed);
+    }
+    return at + 1 - static_cast<uint32_t>(loop.members.size());
+  }
+  for (const uint32_t member : loop.members) {
+    board.outcome(member).store(board.Seen(member), std::memory_order_release);
+  }
+  return at + 1;
+}
+
+bool Executor::AnotherRound(const RequestState& state, const PlanLoop& loop,
+                            const StrandTime& time) const {
+  const BoardMemory& board = *state.board;
+  if (board.Seen(loop.writer) != Byte(Outcome::kRan)) return false;
+  const uint32_t round = *reinterpret_cast<const uint32_t*>(board.data() + loop.round);
+  if (round + 1 >= loop.max_rounds) return false;
+  if (round > 0 && loop.equal(board.data() + loop.previous, board.data() + loop.carried)) {
+    return false;
+  }
+  int64_t p99 = 0;
+  for (const uint32_t member : loop.members) {
+    p99 += board.plan().agents()[member].spec->record->p99_nanos.load(std::memory_order_relaxed);
+  }
+  return time.predicted + p99 <= state.deadline.nanos();
 }
 
 absl::Status Executor::Call(const HotStep& step, Agent* agent, Context& ctx, Cause* cause) {
@@ -210,9 +255,7 @@ Cause Executor::Precheck(RequestState& state, const HotStep& step, StrandTime* t
   BoardMemory& board = *state.board;
   if (state.missing.load(std::memory_order_relaxed)) {
     for (const uint32_t writer : step.info->needs) {
-      if (!Stands(board.plan(), writer, board.outcome(writer).load(std::memory_order_acquire))) {
-        return Cause::kMissingInput;
-      }
+      if (!Stands(board.plan(), writer, board.Seen(writer))) return Cause::kMissingInput;
     }
   }
   if ((step.flags & HotStep::kRequired) == 0 && !step.info->must_run) {
@@ -255,7 +298,7 @@ void Executor::NotRun(RequestState& state, const HotStep& step, Cause cause) {
   board.cause(step.index) = static_cast<uint8_t>(cause);
   state.unclean.store(true, std::memory_order_relaxed);
   if (required) state.missing.store(true, std::memory_order_relaxed);
-  board.outcome(step.index).store(Byte(outcome), std::memory_order_release);
+  Publish(board, step, outcome);
 }
 
 void Executor::Failed(RequestState& state, const HotStep& step, Cause cause,
@@ -267,7 +310,7 @@ void Executor::Failed(RequestState& state, const HotStep& step, Cause cause,
   state.unclean.store(true, std::memory_order_relaxed);
   if ((step.flags & HotStep::kRequired) != 0) state.missing.store(true, std::memory_order_relaxed);
   health_->Failed(*step.record, what);
-  board.outcome(step.index).store(Byte(Outcome::kFailed), std::memory_order_release);
+  Publish(board, step, Outcome::kFailed);
 }
 
 void Executor::RunListener(Crew& crew, const HotStep& step, const void* event) {

@@ -141,6 +141,41 @@ absl::Status AgentSpec::MakePool(const StateStore& states) {
   return absl::OkStatus();
 }
 
+// Kahn's algorithm over units; push, pop and empty are of those that are ready.
+template <class Push, class Pop, class Empty>
+std::vector<uint32_t> Plan::OrderUnits(const std::vector<uint32_t>& units, Push push, Pop pop,
+                                       Empty empty) const {
+  std::vector<uint32_t> waiting(agents_.size(), 0);  // by unit: edges from others
+  const auto each_edge = [&](uint32_t unit, auto&& visit) {
+    const PlanLoop* loop = LoopOf(unit);
+    const auto from = [&](uint32_t agent) {
+      for (const uint32_t after : agents_[agent].successors) {
+        // Within a loop the order is known; an agent that waits for itself is never ready.
+        if (loop == nullptr || UnitOf(after) != unit) visit(UnitOf(after));
+      }
+    };
+    if (loop == nullptr) return from(unit);
+    for (const uint32_t member : loop->members) from(member);
+  };
+  for (const uint32_t unit : units) each_edge(unit, [&](uint32_t after) { ++waiting[after]; });
+  for (const uint32_t unit : units) {
+    if (waiting[unit] == 0) push(unit);
+  }
+  std::vector<uint32_t> order;
+  while (!empty()) {
+    const uint32_t unit = pop();
+    if (const PlanLoop* loop = LoopOf(unit)) {
+      order.insert(order.end(), loop->members.begin(), loop->members.end());
+    } else {
+      order.push_back(unit);
+    }
+    each_edge(unit, [&](uint32_t after) {
+      if (--waiting[after] == 0) push(after);
+    });
+  }
+  return order;
+}
+
 // Compiles in one pass per concern, each linear in agents and ports, none recursive: 10,000 agents
 // in a chain are as good as 14.
 class PlanCompiler {
@@ -158,7 +193,8 @@ class PlanCompiler {
 
   absl::StatusOr<std::shared_ptr<Plan>> Compile() {
     for (auto step : {&PlanCompiler::Describe, &PlanCompiler::FindWriters, &PlanCompiler::Wire,
-                      &PlanCompiler::Order, &PlanCompiler::FindResult, &PlanCompiler::LayOut}) {
+                      &PlanCompiler::CloseLoops, &PlanCompiler::Order, &PlanCompiler::FindResult,
+                      &PlanCompiler::LayOut}) {
       if (absl::Status status = (this->*step)(); !status.ok()) return status;
     }
     return std::move(plan_);
@@ -358,6 +394,107 @@ class PlanCompiler {
     list.erase(std::unique(list.begin(), list.end()), list.end());
   }
 
+  // Takes the edges by which a loop carries its value out of the graph: what is then left is
+  // acyclic, or an error. A loop's agents are those that both reach its writer and are reached from
+  // it.
+  absl::Status CloseLoops() {
+    for (const LoopSpec& spec : signature_.loops) {
+      const auto writer = writers_.find(spec.key);
+      if (writer == writers_.end()) {
+        return InvalidArgument(fmt::format("the loop over '{}' has no writer of it", spec.key));
+      }
+      const uint32_t by = writer->second.agent;
+      const std::type_info& type = *PortsOf(by)[writer->second.port].type;
+      if (type != *spec.ops->id) {
+        return TypesDiffer(spec.key, NameOf(by), type, "its loop", *spec.ops->id);
+      }
+      if (spec.max_rounds < 1) {
+        return InvalidArgument(fmt::format("the loop over '{}' has at most {} rounds: at least 1",
+                                           spec.key, spec.max_rounds));
+      }
+      PlanLoop loop;
+      loop.writer = by;
+      loop.equal = spec.equal;
+      loop.ops = spec.ops;
+      loop.max_rounds = static_cast<uint32_t>(spec.max_rounds);
+      const std::vector<uint8_t> after = Reached(by, &PlanAgent::successors);
+      const std::vector<uint8_t> before = Reached(by, &PlanAgent::predecessors);
+      for (uint32_t i = 0; i < count(); ++i) {
+        if (after[i] == 0 || before[i] == 0) continue;
+        PlanAgent& agent = plan_->agents_[i];
+        if (agent.loop >= 0) {
+          return InvalidArgument(
+              fmt::format("agent '{}' is in two loops: over '{}' and over '{}'", NameOf(i),
+                          signature_.loops[static_cast<size_t>(agent.loop)].key, spec.key));
+        }
+        if (agent.spec->first().options().replicas > 0) {
+          return InvalidArgument(fmt::format(
+              "agent '{}' has a bounded number of replicas, so it cannot be in the loop over '{}'",
+              NameOf(i), spec.key));
+        }
+        agent.loop = static_cast<int>(plan_->loops_.size());
+        loop.members.push_back(i);
+      }
+      if (loop.members.empty()) {
+        return InvalidArgument(
+            fmt::format("nobody whom the writer of '{0}', '{1}', waits for reads '{0}': no loop",
+                        spec.key, NameOf(by)));
+      }
+      for (const uint32_t member : loop.members) {
+        if (absl::Status status = CutBackEdge(member, by, spec.key); !status.ok()) return status;
+      }
+      plan_->loops_.push_back(std::move(loop));
+    }
+    return absl::OkStatus();
+  }
+
+  // All agents that a path of at least one edge leads to.
+  std::vector<uint8_t> Reached(uint32_t from, std::vector<uint32_t> PlanAgent::*edges) const {
+    std::vector<uint8_t> reached(count(), 0);
+    std::vector<uint32_t> stack{from};
+    while (!stack.empty()) {
+      const uint32_t agent = stack.back();
+      stack.pop_back();
+      for (const uint32_t next : plan_->agents_[agent].*edges) {
+        if (std::exchange(reached[next], 1) == 0) stack.push_back(next);
+      }
+    }
+    return reached;
+  }
+
+  // A member no longer waits for the writer of `key`, unless it also reads something else of its.
+  absl::Status CutBackEdge(uint32_t member, uint32_t writer, std::string_view key) {
+    bool carried = false, waits = false, needs = false;
+    for (const PortInfo& port : PortsOf(member)) {
+      if (port.kind == PortKind::kIn && port.key == key) {
+        carried = true;
+        if (!port.has_default) {
+          return InvalidArgument(fmt::format(
+              "agent '{}' reads '{}', which its loop carries over: give the In an absent value for "
+              "the first round",
+              NameOf(member), key));
+        }
+      } else if (port.kind == PortKind::kIn) {
+        const auto other = writers_.find(port.key);
+        if (other == writers_.end() || other->second.agent != writer) continue;
+        waits = true;
+        needs |= !port.has_default;
+      } else if (port.kind == PortKind::kInAll) {
+        const auto list = lists_.find(port.key);
+        if (list == lists_.end()) continue;
+        for (const Writer& other : list->second.writers) waits |= other.agent == writer;
+      }
+    }
+    if (!carried) return absl::OkStatus();
+    PlanAgent& agent = plan_->agents_[member];
+    if (!waits) {
+      std::erase(agent.predecessors, writer);
+      std::erase(plan_->agents_[writer].successors, member);
+    }
+    if (!needs) std::erase(agent.needs, writer);
+    return absl::OkStatus();
+  }
+
   // Kahn's algorithm. Must-run agents and all they wait for come first, so that a veto is known
   // early; among equals the order of registration decides, never arrival.
   absl::Status Order() {
@@ -374,25 +511,67 @@ class PlanCompiler {
         }
       }
     }
+    for (const PlanLoop& loop : plan_->loops_) {
+      uint8_t any = 0;
+      for (const uint32_t member : loop.members) any |= early[member];
+      for (const uint32_t member : loop.members) early[member] = any;
+    }
+    uint32_t deciding = 0;
+    for (const PlanAgent& agent : plan_->agents_) deciding += !agent.listens;
     using Item = std::pair<uint8_t, uint32_t>;  // (not early, registration)
     std::priority_queue<Item, std::vector<Item>, std::greater<>> ready;
-    std::vector<uint32_t> waiting(count());
-    uint32_t deciding = 0;
-    for (uint32_t i = 0; i < count(); ++i) {
-      if (plan_->agents_[i].listens) continue;
-      ++deciding;
-      waiting[i] = static_cast<uint32_t>(plan_->agents_[i].predecessors.size());
-      if (waiting[i] == 0) ready.emplace(early[i] == 0, i);
-    }
-    while (!ready.empty()) {
+    const auto push = [&](uint32_t agent) { ready.emplace(early[agent] == 0, agent); };
+    const auto pop = [&] {
       const uint32_t agent = ready.top().second;
       ready.pop();
-      plan_->order_.push_back(agent);
-      for (const uint32_t after : plan_->agents_[agent].successors) {
-        if (--waiting[after] == 0) ready.emplace(early[after] == 0, after);
+      return agent;
+    };
+    const auto empty = [&] { return ready.empty(); };
+    // First within each loop, which the order then takes as one.
+    for (PlanLoop& loop : plan_->loops_) {
+      std::vector<uint32_t> order = InOrder(loop.members, push, pop, empty);
+      if (order.size() != loop.members.size()) return Circle(order);
+      loop.members = std::move(order);
+    }
+    std::vector<uint32_t> units;
+    for (uint32_t i = 0; i < count(); ++i) {
+      if (!plan_->agents_[i].listens && plan_->UnitOf(i) == i) units.push_back(i);
+    }
+    plan_->order_ = plan_->OrderUnits(units, push, pop, empty);
+    return plan_->order_.size() == deciding ? absl::OkStatus() : Circle(plan_->order_);
+  }
+
+  // The agents of one loop by what they wait for within it.
+  template <class Push, class Pop, class Empty>
+  std::vector<uint32_t> InOrder(const std::vector<uint32_t>& members, Push push, Pop pop,
+                                Empty empty) const {
+    std::unordered_map<uint32_t, uint32_t> waiting;
+    for (const uint32_t member : members) waiting[member] = 0;
+    for (const uint32_t member : members) {
+      for (const uint32_t after : plan_->agents_[member].successors) {
+        if (const auto found = waiting.find(after); found != waiting.end()) ++found->second;
       }
     }
-    if (plan_->order_.size() == deciding) return absl::OkStatus();
+    for (const uint32_t member : members) {
+      if (waiting[member] == 0) push(member);
+    }
+    std::vector<uint32_t> order;
+    while (!empty()) {
+      const uint32_t agent = pop();
+      order.push_back(agent);
+      for (const uint32_t after : plan_->agents_[agent].successors) {
+        if (const auto found = waiting.find(after);
+            found != waiting.end() && --found->second == 0) {
+          push(after);
+        }
+      }
+    }
+    return order;
+  }
+
+  absl::Status Circle(const std::vector<uint32_t>& ordered) const {
+    std::vector<uint32_t> waiting(count(), 1);
+    for (const uint32_t agent : ordered) waiting[agent] = 0;
     return InvalidArgument("the agents wait for each other in a circle: " + CyclePath(waiting));
   }
 
@@ -478,6 +657,10 @@ class PlanCompiler {
         plan_->slots_.push_back(slot);
       }
     }
+    for (PlanLoop& loop : plan_->loops_) {
+      loop.round = PlaceBytes(OpsOf<uint32_t>(), &at);
+      if (loop.ops->trivial) loop.previous = PlaceBytes(*loop.ops, &at);
+    }
     for (uint32_t i = 0; i < count(); ++i) {  // ballots and managed values behind the prototype
       PlanAgent& agent = plan_->agents_[i];
       uint32_t p = agent.first_slot;
@@ -504,6 +687,14 @@ class PlanCompiler {
         }
       }
     }
+    for (PlanLoop& loop : plan_->loops_) {
+      if (loop.ops->trivial) continue;
+      at = AlignUp(at, loop.ops->align);
+      plan_->board_align_ = std::max(plan_->board_align_, loop.ops->align);
+      loop.previous = static_cast<uint32_t>(at);
+      at += loop.ops->size;
+      plan_->managed_.push_back({loop.previous, loop.ops, nullptr});
+    }
     plan_->board_size_ = AlignUp(at, plan_->board_align_);
     ResolveReaders();
     const Writer& result = writers_.at(signature_.result_key);
@@ -529,15 +720,27 @@ class PlanCompiler {
   }
 
   uint32_t PlaceFlag(PlanAgent& agent, size_t* at) {
-    *at = AlignUp(*at, alignof(uint32_t));
+    const uint32_t offset = PlaceBytes(OpsOf<uint32_t>(), at);
+    agent.plain.push_back({offset, &OpsOf<uint32_t>(), nullptr});
+    return offset;
+  }
+
+  // Room for a trivially copyable value that begins as zeroes.
+  uint32_t PlaceBytes(const TypeOps& ops, size_t* at) {
+    *at = AlignUp(*at, ops.align);
+    plan_->board_align_ = std::max(plan_->board_align_, ops.align);
     const size_t offset = *at;
-    *at += sizeof(uint32_t);
+    *at += ops.size;
     plan_->prototype_.resize(*at, std::byte{0});
-    agent.plain.push_back({static_cast<uint32_t>(offset), &OpsOf<uint32_t>(), nullptr});
     return static_cast<uint32_t>(offset);
   }
 
+  const std::string& KeyOf(const PlanLoop& loop) const {
+    return signature_.loops[static_cast<size_t>(&loop - plan_->loops_.data())].key;
+  }
+
   void ResolveReaders() {
+    for (PlanLoop& loop : plan_->loops_) loop.carried = SlotOf(writers_.at(KeyOf(loop))).offset;
     for (auto& [key, list] : lists_) {
       list.index = static_cast<uint32_t>(plan_->lists_.size());
       std::vector<ListLayout::Writer> writers;
@@ -560,6 +763,11 @@ class PlanCompiler {
           if (port.key == signature_.request_key) {
             slot.kind = SlotKind::kRequest;
             slot.offset = plan_->request_offset();
+          } else if (const PlanLoop* loop = plan_->LoopOf(i);
+                     loop != nullptr && port.key == KeyOf(*loop)) {
+            slot.kind = SlotKind::kCarried;
+            slot.offset = loop->previous;
+            slot.extra = loop->round;
           } else if (const auto writer = writers_.find(port.key); writer != writers_.end()) {
             slot = SlotOf(writer->second);
           } else {
@@ -591,22 +799,20 @@ absl::StatusOr<std::shared_ptr<Plan>> Plan::Compile(std::vector<std::shared_ptr<
 
 std::vector<uint32_t> Plan::ShuffledOrder(uint64_t seed) const {
   Random random(seed);
-  std::vector<uint32_t> waiting(agents_.size()), ready, order;
+  std::vector<uint32_t> units, ready;
   for (const uint32_t agent : order_) {
-    waiting[agent] = static_cast<uint32_t>(agents_[agent].predecessors.size());
-    if (waiting[agent] == 0) ready.push_back(agent);
+    if (UnitOf(agent) == agent) units.push_back(agent);
   }
-  while (!ready.empty()) {
-    const size_t pick = random.Below(ready.size());
-    const uint32_t agent = ready[pick];
-    ready[pick] = ready.back();
-    ready.pop_back();
-    order.push_back(agent);
-    for (const uint32_t after : agents_[agent].successors) {
-      if (--waiting[after] == 0) ready.push_back(after);
-    }
-  }
-  return order;
+  return OrderUnits(
+      units, [&](uint32_t unit) { ready.push_back(unit); },
+      [&] {
+        const size_t pick = random.Below(ready.size());
+        const uint32_t unit = ready[pick];
+        ready[pick] = ready.back();
+        ready.pop_back();
+        return unit;
+      },
+      [&] { return ready.empty(); });
 }
 
 bool Plan::Find(std::string_view key, const std::type_info& type, uint32_t* writer,

@@ -24,50 +24,76 @@ struct Placed {
   int64_t end = 0;
 };
 
-// Longest path from each agent's start to the end of the plan.
-std::vector<int64_t> Ranks(const Plan& plan, const std::vector<int64_t>& costs) {
-  std::vector<int64_t> ranks(plan.agents().size(), 0);
-  for (auto at = plan.order().rbegin(); at != plan.order().rend(); ++at) {
-    int64_t longest = 0;
-    for (const uint32_t after : plan.agents()[*at].successors) {
-      longest = std::max(longest, ranks[after]);
-    }
-    ranks[*at] = longest + costs[*at];
+// What is scheduled as one: an agent, or all agents of a loop.
+struct Unit {
+  std::vector<uint32_t> agents;  // in order
+  std::vector<uint32_t> before;  // units
+  std::vector<uint32_t> after;
+  int64_t cost = 0;
+  int64_t rank = 0;  // longest path from its start to the end of the plan
+};
+
+void Unique(std::vector<uint32_t>& list) {
+  std::sort(list.begin(), list.end());
+  list.erase(std::unique(list.begin(), list.end()), list.end());
+}
+
+// In the plan's order.
+std::vector<Unit> Units(const Plan& plan, const std::vector<int64_t>& costs) {
+  constexpr int64_t kRounds = 2;  // that a loop takes as a rule
+  std::vector<Unit> units;
+  std::vector<uint32_t> number(plan.agents().size());
+  for (const uint32_t agent : plan.order()) {
+    if (plan.UnitOf(agent) == agent) units.emplace_back();
+    number[agent] = static_cast<uint32_t>(units.size() - 1);  // a loop stands together
+    units.back().agents.push_back(agent);
+    units.back().cost += costs[agent] * (plan.LoopOf(agent) == nullptr ? 1 : kRounds);
   }
-  return ranks;
+  for (uint32_t unit = 0; unit < units.size(); ++unit) {
+    for (const uint32_t agent : units[unit].agents) {
+      for (const uint32_t before : plan.agents()[agent].predecessors) {
+        if (number[before] != unit) units[unit].before.push_back(number[before]);
+      }
+    }
+    Unique(units[unit].before);
+    for (const uint32_t before : units[unit].before) units[before].after.push_back(unit);
+  }
+  for (auto unit = units.rbegin(); unit != units.rend(); ++unit) {
+    for (const uint32_t after : unit->after) unit->rank = std::max(unit->rank, units[after].rank);
+    unit->rank += unit->cost;
+  }
+  return units;
 }
 
 Strands Cut(const Plan& plan, const std::vector<int64_t>& costs, int processors,
             int64_t hand_over) {
-  const auto& agents = plan.agents();
-  const std::vector<int64_t> ranks = Ranks(plan, costs);
-  std::vector<Placed> placed(agents.size());
-  std::vector<std::vector<uint32_t>> sequence(static_cast<size_t>(processors));
+  const std::vector<Unit> units = Units(plan, costs);
+  std::vector<Placed> placed(units.size());
   std::vector<int64_t> free_at(static_cast<size_t>(processors), 0);
   std::vector<uint32_t> scheduled;  // in order of start
 
   struct Ready {
     int64_t rank;
-    uint32_t agent;
+    uint32_t unit;
     bool operator<(const Ready& other) const {
-      return rank != other.rank ? rank < other.rank : agent > other.agent;
+      return rank != other.rank ? rank < other.rank : unit > other.unit;
     }
   };
   std::priority_queue<Ready> ready;
-  std::vector<size_t> waiting(agents.size());
-  for (const uint32_t agent : plan.order()) {
-    waiting[agent] = agents[agent].predecessors.size();
-    if (waiting[agent] == 0) ready.push({ranks[agent], agent});
+  std::vector<size_t> waiting(units.size());
+  for (uint32_t unit = 0; unit < units.size(); ++unit) {
+    waiting[unit] = units[unit].before.size();
+    if (waiting[unit] == 0) ready.push({units[unit].rank, unit});
   }
   Strands result;
   while (!ready.empty()) {
-    const uint32_t agent = ready.top().agent;
+    const uint32_t unit = ready.top().unit;
     ready.pop();
     int best = 0;
     int64_t best_start = INT64_MAX;
     for (int p = 0; p < processors; ++p) {
       int64_t start = free_at[static_cast<size_t>(p)];
-      for (const uint32_t before : agents[agent].predecessors) {
+      for (const uint32_t before : units[unit].before) {
         start =
             std::max(start, placed[before].end + (placed[before].processor == p ? 0 : hand_over));
       }
@@ -76,55 +102,51 @@ Strands Cut(const Plan& plan, const std::vector<int64_t>& costs, int processors,
         best_start = start;
       }
     }
-    placed[agent] = {best, best_start + costs[agent]};
-    free_at[static_cast<size_t>(best)] = placed[agent].end;
-    sequence[static_cast<size_t>(best)].push_back(agent);
-    scheduled.push_back(agent);
-    result.total_nanos += costs[agent];
-    result.makespan_nanos = std::max(result.makespan_nanos, placed[agent].end);
-    for (const uint32_t after : agents[agent].successors) {
-      if (--waiting[after] == 0) ready.push({ranks[after], after});
+    placed[unit] = {best, best_start + units[unit].cost};
+    free_at[static_cast<size_t>(best)] = placed[unit].end;
+    scheduled.push_back(unit);
+    result.total_nanos += units[unit].cost;
+    result.makespan_nanos = std::max(result.makespan_nanos, placed[unit].end);
+    for (const uint32_t after : units[unit].after) {
+      if (--waiting[after] == 0) ready.push({units[after].rank, after});
     }
   }
   result.costs = costs;
 
   // Cut. Scheduling order is a topological order and each strand is a run of one processor's
   // sequence whose outside needs are all at its head, so the strands' graph has no cycle.
-  std::vector<uint32_t> strand_of(agents.size(), UINT32_MAX);
+  std::vector<uint32_t> strand_of(units.size(), UINT32_MAX);
   std::vector<uint32_t> open(static_cast<size_t>(processors), UINT32_MAX);
-  for (const uint32_t agent : scheduled) {
-    const int p = placed[agent].processor;
+  std::vector<int64_t> ranks;  // of the strands
+  for (const uint32_t at : scheduled) {
+    const Unit& unit = units[at];
+    const int p = placed[at].processor;
+    const auto elsewhere = [&](uint32_t other) { return placed[other].processor != p; };
     uint32_t& current = open[static_cast<size_t>(p)];
-    const bool waits =
-        std::any_of(agents[agent].predecessors.begin(), agents[agent].predecessors.end(),
-                    [&](uint32_t before) { return placed[before].processor != p; });
+    const bool waits = std::any_of(unit.before.begin(), unit.before.end(), elsewhere);
     // A chain stays together all the same: nobody else could go on sooner.
-    const bool chained = agents[agent].predecessors.size() == 1 &&
-                         agents[agents[agent].predecessors[0]].successors.size() == 1;
-    const bool apart = costs[agent] > kApart * hand_over && !chained;
+    const bool chained = unit.before.size() == 1 && units[unit.before[0]].after.size() == 1;
+    const bool apart = unit.cost > kApart * hand_over && !chained;
     if (waits || current == UINT32_MAX || apart) {
       current = static_cast<uint32_t>(result.strands.size());
       result.strands.emplace_back();
+      ranks.push_back(unit.rank);
     }
     Strands::Strand& strand = result.strands[current];
-    strand.agents.push_back(agent);
-    strand.nanos += costs[agent];
-    strand_of[agent] = current;
-    for (const uint32_t before : agents[agent].predecessors) {
+    strand.agents.insert(strand.agents.end(), unit.agents.begin(), unit.agents.end());
+    strand.nanos += unit.cost;
+    strand_of[at] = current;
+    for (const uint32_t before : unit.before) {
       if (strand_of[before] != current) strand.after.push_back(strand_of[before]);
     }
-    const bool awaited =
-        std::any_of(agents[agent].successors.begin(), agents[agent].successors.end(),
-                    [&](uint32_t after) { return placed[after].processor != p; });
-    if (awaited) current = UINT32_MAX;
+    if (std::any_of(unit.after.begin(), unit.after.end(), elsewhere)) current = UINT32_MAX;
   }
   // Number them by longest remaining path. What a strand waits for, its head waits for, so that has
   // a longer one.
   std::vector<uint32_t> by_rank(result.strands.size());
   std::iota(by_rank.begin(), by_rank.end(), 0);
-  const auto rank = [&](uint32_t strand) { return ranks[result.strands[strand].agents[0]]; };
   std::stable_sort(by_rank.begin(), by_rank.end(),
-                   [&](uint32_t a, uint32_t b) { return rank(a) > rank(b); });
+                   [&](uint32_t a, uint32_t b) { return ranks[a] > ranks[b]; });
   std::vector<uint32_t> number(by_rank.size());
   for (uint32_t i = 0; i < by_rank.size(); ++i) number[by_rank[i]] = i;
   std::vector<Strands::Strand> numbered;
@@ -132,8 +154,7 @@ Strands Cut(const Plan& plan, const std::vector<int64_t>& costs, int processors,
     numbered.push_back(std::move(result.strands[strand]));
     std::vector<uint32_t>& after = numbered.back().after;
     for (uint32_t& before : after) before = number[before];
-    std::sort(after.begin(), after.end());
-    after.erase(std::unique(after.begin(), after.end()), after.end());
+    Unique(after);
   }
   result.strands = std::move(numbered);
   return result;

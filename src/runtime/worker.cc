@@ -220,18 +220,20 @@ void Core::Idle(Crew& crew) {
   if (crew.unannounced > 0) FlushAnswers(crew, true);
   TidyWhenIdle();
   int expected = 0;
-  if (spin_nanos_ > 0 &&
+  if ((spin_nanos_ > 0 || options_.keep_one_hot) &&
       spinners_.compare_exchange_strong(expected, 1, std::memory_order_acq_rel)) {
-    const int64_t until = clock().Now() + spin_nanos_;
+    // One that stays hot comes by here again, for what else is to be done now and then.
+    const int64_t until = clock().Now() + (options_.keep_one_hot ? kTick : spin_nanos_);
     bool found = false;
     do {
       for (int i = 0; i < 16 && !found; ++i) {
         StdAtomics::Pause();
         found = HasWork() || Offers();
       }
-    } while (!found && clock().Now() < until && !stop_.load(std::memory_order_relaxed));
+    } while (!found && clock().Now() < until && !stop_.load(std::memory_order_relaxed) &&
+             crew.pending.load(std::memory_order_relaxed) == nullptr);
     spinners_.exchange(0, std::memory_order_acq_rel);
-    if (found) return;
+    if (found || options_.keep_one_hot) return;
   }
   const uint32_t ticket = worker_parker_.Announce();
   if (HasWork() || Offers() || stop_.load(std::memory_order_acquire) ||

@@ -40,6 +40,9 @@ class Context {
       return *At<T>(slot.offset);
     }
     if (slot.kind == internal::SlotKind::kRequest) return **At<const T*>(slot.offset);
+    if (slot.kind == internal::SlotKind::kCarried && *At<uint32_t>(slot.extra) > 0) {
+      return *At<T>(slot.offset);
+    }
     return port.absent_;
   }
 
@@ -73,7 +76,10 @@ class Context {
   /// True once nobody waits for this call's outputs: cancelled, expired or settled.
   [[nodiscard]] bool cancelled() const;
   [[nodiscard]] const Clock& clock() const { return *clock_; }
-  /// Seeded by the decision's id and the agent's name: the same numbers for the same decision.
+  /// The round of the loop that the agent is in (see Runtime::Builder::Loop), from 0; 0 outside.
+  [[nodiscard]] uint32_t round() const;
+  /// Seeded by the decision's id, the agent's name and the round: the same numbers for the same
+  /// decision.
   [[nodiscard]] Random& random();
   /// The decision's id; 0 during an event.
   [[nodiscard]] uint64_t decision_id() const { return state_ ? state_->id : 0; }

@@ -107,6 +107,22 @@ class Runtime {
       if (object == nullptr) problem_ = "state '" + std::string(key.name) + "' is null";
       return *this;
     }
+    /// Lets agents negotiate: those that `carried`'s writer waits for and that wait for it, which
+    /// without this would be a circle, run in rounds. In the first, an In of `carried` has its
+    /// absent value, later the value of the round before; all else is new in each round. Ends when
+    /// a round brings the same value as the one before (by ==), after `max_rounds`, when the writer
+    /// did not run, or when the time left may not suffice for another round. Those outside see the
+    /// last round only. An example is examples/07_negotiation.cc.
+    template <class T>
+    Builder& Loop(Key<T> carried, int max_rounds) {
+      static_assert(std::is_copy_assignable_v<T> && std::equality_comparable<T>,
+                    "what a loop carries over is copied and compared");
+      const auto equal = [](const void* a, const void* b) {
+        return *static_cast<const T*>(a) == *static_cast<const T*>(b);
+      };
+      loops_.push_back({std::string(carried.name), &internal::OpsOf<T>(), equal, max_rounds});
+      return *this;
+    }
     /// Decides when the agents cannot: from what they published before the deadline. Must be quick
     /// and must not throw. Without one the answer is Res().
     Builder& Fallback(FallbackFunction fallback) {
@@ -132,13 +148,15 @@ class Runtime {
     }
 
     /// InvalidArgument that names what is wrong: a cycle with its path, two writers, no writer,
-    /// types that differ, a name twice, state that nobody shares; FailedPrecondition when an
-    /// agent's constructor throws; ResourceExhausted when threads cannot be started. Call it once.
+    /// types that differ, a name twice, state that nobody shares, a loop that is none;
+    /// FailedPrecondition when an agent's constructor throws; ResourceExhausted when threads cannot
+    /// be started. Call it once.
     absl::StatusOr<std::unique_ptr<Runtime>> Build() {
       if (!problem_.empty()) return InvalidArgument(problem_);
       internal::CoreSetup setup;
       setup.options = std::move(options_);
-      setup.signature = {request_.name, &typeid(Request), result_.name, &typeid(Res)};
+      setup.signature = {request_.name, &typeid(Request), result_.name, &typeid(Res),
+                         std::move(loops_)};
       setup.states = std::move(states_);
       setup.agents = agents_.Release();
       setup.callbacks = std::move(callbacks_);
@@ -157,6 +175,7 @@ class Runtime {
     const Key<Res> result_;
     internal::AgentList agents_;
     internal::StateStore states_;
+    std::vector<internal::LoopSpec> loops_;
     std::shared_ptr<internal::TicketShared<Req, Res>> shared_ =
         std::make_shared<internal::TicketShared<Req, Res>>();
     std::function<void(absl::AnyInvocable<void()>)> callbacks_;

@@ -23,6 +23,7 @@ struct HotStep {
   const PortSlot* slots = nullptr;
   AgentRecord* record = nullptr;
   const PlanAgent* info = nullptr;
+  const PlanLoop* loop = nullptr;
   uint32_t index = 0;  // of the agent in its plan
   uint8_t flags = 0;
 };

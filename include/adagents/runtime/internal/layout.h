@@ -15,6 +15,7 @@ enum class SlotKind : uint8_t {
   kNobody,   // no writer: the port's own absent value
   kBallots,  // kInAll: offset of the Ballot array, extra indexes Plan::lists
   kVote,     // value at offset, its "cast" flag (uint32_t) at extra
+  kCarried,  // the round before's value at offset, the round's number (uint32_t) at extra
   kOther,    // state and events
 };
 

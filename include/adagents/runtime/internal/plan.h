@@ -18,6 +18,7 @@
 #include "adagents/runtime/context.h"
 #include "adagents/runtime/internal/agent_record.h"
 #include "adagents/runtime/internal/layout.h"
+#include "adagents/runtime/internal/loop.h"
 
 namespace adagents::internal {
 
@@ -91,6 +92,7 @@ struct PlanAgent {
   bool required = false;  // some output has no default
   bool must_run = false;
   bool listens = false;  // runs on events
+  int loop = -1;         // the loop it is in, of Plan::loops()
   uint32_t first_slot = 0;
   std::vector<uint32_t> needs;         // writers without whose outputs it is not called
   std::vector<uint32_t> predecessors;  // all writers it reads from, without repeats
@@ -105,6 +107,7 @@ struct PlanSignature {
   const std::type_info* request_type;
   std::string_view result_key;
   const std::type_info* result_type;
+  std::vector<LoopSpec> loops;
 };
 
 class Plan {
@@ -120,6 +123,15 @@ class Plan {
   }
   /// An order that keeps every dependency and is otherwise shuffled by the seed.
   std::vector<uint32_t> ShuffledOrder(uint64_t seed) const;
+  const std::vector<PlanLoop>& loops() const { return loops_; }
+  const PlanLoop* LoopOf(uint32_t agent) const {
+    return agents_[agent].loop < 0 ? nullptr : &loops_[static_cast<size_t>(agents_[agent].loop)];
+  }
+  /// What is ordered and scheduled as one: an agent, or all of a loop; by its first agent.
+  uint32_t UnitOf(uint32_t agent) const {
+    const PlanLoop* loop = LoopOf(agent);
+    return loop == nullptr ? agent : loop->members[0];
+  }
 
   size_t board_size() const { return board_size_; }
   size_t board_align() const { return board_align_; }
@@ -143,6 +155,9 @@ class Plan {
 
  private:
   friend class PlanCompiler;
+  template <class Push, class Pop, class Empty>
+  std::vector<uint32_t> OrderUnits(const std::vector<uint32_t>& units, Push push, Pop pop,
+                                   Empty empty) const;
   struct Value {
     const std::type_info* type;
     uint32_t writer;
@@ -155,6 +170,7 @@ class Plan {
   std::vector<std::byte> prototype_;  // bytes of the trivially copyable part, from offset 0
   std::vector<ManagedSlot> managed_;  // the others, constructed behind it
   std::vector<std::vector<ListLayout::Writer>> lists_;
+  std::vector<PlanLoop> loops_;
   std::vector<uint32_t> must_run_;
   std::map<std::string, Value, std::less<>> values_;
   std::map<std::type_index, std::vector<uint32_t>> listeners_;

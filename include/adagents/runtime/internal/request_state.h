@@ -50,8 +50,16 @@ class BoardMemory {
   std::byte* data() const { return data_; }
   const Plan& plan() const { return *plan_; }
 
+  /// Set in an outcome while its agent's loop goes on: seen within the loop, by its own thread, and
+  /// not published, for the next round writes the outputs again.
+  static constexpr uint8_t kInLoop = 0x80;
+
   std::atomic<uint8_t>& outcome(uint32_t agent) { return outcomes_[agent]; }
   const std::atomic<uint8_t>& outcome(uint32_t agent) const { return outcomes_[agent]; }
+  /// The outcome as the agents that come after see it.
+  uint8_t Seen(uint32_t agent) const {
+    return outcomes_[agent].load(std::memory_order_acquire) & static_cast<uint8_t>(~kInLoop);
+  }
   uint8_t& cause(uint32_t agent) { return causes_[agent]; }
   uint8_t cause(uint32_t agent) const { return causes_[agent]; }
 
