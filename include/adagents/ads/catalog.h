@@ -87,9 +87,9 @@ class Catalog {
   static absl::StatusOr<std::unique_ptr<Catalog>> Build(std::vector<Campaign> campaigns);
 
   /// This catalog with `change` in it, faults listed as Build() does. Takes time in proportion to
-  /// what was put since the last Build() or Rebuilt(), and some 30 us for each million campaigns;
-  /// but as long as Rebuilt() when there is no room for it: after kMostPut campaigns (a quarter of
-  /// the catalog when that is fewer), or when this is not the latest catalog of its line.
+  /// what was put since the last Build() or Rebuilt(), and to a bit for each campaign; but as long
+  /// as Rebuilt() when there is no room for it: after kMostPut campaigns (a quarter of the catalog
+  /// when that is fewer), or when this is not the latest catalog of its line.
   [[nodiscard]] absl::StatusOr<std::unique_ptr<const Catalog>> With(CatalogChange change) const;
   static constexpr size_t kMostPut = 4096;
   /// The same campaigns, ranked and indexed anew. As slow as Build(), and copies all texts.

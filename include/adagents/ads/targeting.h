@@ -136,8 +136,8 @@ class TargetingIndex {
     std::vector<uint32_t> before;
   };
   /// An index like this one in which exactly `added` is beside what was built, and of that `gone`
-  /// does not match any more, nor what was gone before. Takes time in proportion to `added`, and
-  /// some 10 us for each million that were built.
+  /// does not match any more, nor what was gone before. Takes time in proportion to `added`, and to
+  /// a bit for each campaign that was built.
   [[nodiscard]] std::unique_ptr<const TargetingIndex> Change(const Added& added,
                                                              std::span<const uint32_t> gone) const;
 
