@@ -75,7 +75,7 @@ std::string HostOf(const RegionOptions& options) {
 template <size_t N>
 void SetText(char (&field)[N], std::string_view text) {
   std::memset(field, 0, N);
-  std::memcpy(field, text.data(), std::min(text.size(), N - 1));
+  text.copy(field, N - 1);  // an empty text may have no data at all
 }
 
 RegionHeader FreshHeader(size_t bytes) {

@@ -22,7 +22,7 @@ std::string_view Text(const char (&field)[RegionObject::kNameBytes]) {
 }
 
 void SetText(char (&field)[RegionObject::kNameBytes], std::string_view text) {
-  std::memcpy(field, text.data(), std::min(text.size(), sizeof(field) - 1));
+  text.copy(field, sizeof(field) - 1);  // an empty text may have no data at all
 }
 
 // The same text from every compiler of this ABI, and legible.
