@@ -656,7 +656,7 @@ void Core::EndRun(Crew& crew, RequestState& state, RunEnd end) {
     return;
   }
   const bool settled = end == RunEnd::kRan && executor_.Complete(crew, state);
-  if (settled && state.mode == Mode::kAsync && callbacks_) {
+  if (settled && state.mode == Mode::kAsync && callbacks_ && !inline_mode()) {
     DeliverNow(state);  // watched: the executor is the host's code
     EndWatch(crew);
     Leave(state);

@@ -184,6 +184,19 @@ TEST_CASE("a decision may be made inside a callback, an agent or a listener") {
   CHECK(from_callback == 7);
 }
 
+TEST_CASE(
+    "inline, a decision may be made inside a callback that the host's executor calls in place") {
+  RuntimeOptions options;
+  options.inline_scheduler.emplace();
+  auto team = TeamOf(kOneAgent, options).Callbacks([](auto function) { function(); }).Build();
+  REQUIRE(team.ok());
+  Answer<int> nested;
+  (*team)->DecideAsync(1, {}, [&](Answer<int>) { nested = (*team)->Decide(7); });
+  CHECK((*team)->RunPending() == 1);
+  CHECK(nested.verdict == Verdict::kDecided);
+  CHECK(nested.value == 8);
+}
+
 TEST_CASE("callers of an inline scheduler on several threads take turns") {
   RuntimeOptions options;
   options.inline_scheduler.emplace();
