@@ -346,6 +346,7 @@ Verdict Core::Admit(const CallOptions& options, RequestState& state) {
   state.arrival = options.arrival_nanos != 0 ? options.arrival_nanos : now;
   int64_t time = default_nanos_;
   if (options.tmax != absl::InfiniteDuration()) {
+  state.admitted = now;
     time = std::min(time, absl::ToInt64Nanoseconds(options.tmax));
   }
   state.deadline = Deadline::After(state.arrival, time).Minus(reserve_nanos_);
@@ -636,7 +637,9 @@ void Core::RunOn(Crew& crew, RequestState& state) {
       EndRun(crew, state, RunEnd::kRan);
       return;
     }
-    StrandTime time{state.arrival, state.arrival};
+    // A trusted decision was opened just now; others have waited.
+    const int64_t now = state.mode == Mode::kTrusted ? state.admitted : clock().Now();
+    StrandTime time{now, now};
     end = executor_.RunSteps(crew, state, 0, static_cast<uint32_t>(crew.team->steps.size()), &time);
   } else if (&state.board->plan() == crew.team->plan.get()) {
     const int64_t now = clock().Now();

@@ -219,5 +219,35 @@ TEST_CASE("civil time may jump without any decision noticing") {
   }
 }
 
+TEST_CASE("time that was spent before the call is not given to an agent that would need it") {
+  VirtualClock clock;
+  RuntimeOptions options;
+  options.clock = &clock;
+  options.inline_scheduler.emplace();
+  int calls = 0;
+  auto team = MakeTeam({{.name = "slow",
+                         .in = {"ask"},
+                         .out = "extra",
+                         .otherwise = 1,
+                         .body =
+                             [&](Context& ctx, Node& node) {
+                               clock.Advance(absl::Milliseconds(20));
+                               node.out(ctx) = 5;
+                               ++calls;
+                               return absl::OkStatus();
+                             },
+                         .options = {.name = "slow", .budget = absl::Milliseconds(30)}},
+                        {.name = "says", .in = {"ask", "extra"}, .out = "say"}},
+                       options);
+  for (int i = 0; i < 64; ++i) CHECK(team->Decide(1).value == 7);
+  REQUIRE(calls == 64);
+  CallOptions call;
+  call.arrival_nanos = clock.Now() - 40'000'000;  // 10 ms are left
+  const Answer<int> answer = team->Decide(1, call);
+  CHECK(answer.verdict == Verdict::kDecided);
+  CHECK(answer.value == 3);  // with the default
+  CHECK(calls == 64);
+}
+
 }  // namespace
 }  // namespace adagents::testing

@@ -143,6 +143,7 @@ struct RequestState {
 
   uint64_t id = 0;
   int64_t arrival = 0;
+  int64_t admitted = 0;  // when it was opened: later than `arrival` when that is the host's
   std::atomic<int64_t> deadline_nanos{0};  // read by the timer's sweep
   Deadline deadline;
   std::stop_token stop;
