@@ -347,6 +347,7 @@ Verdict Core::Admit(const CallOptions& options, RequestState& state) {
   int64_t time = default_nanos_;
   if (options.tmax != absl::InfiniteDuration()) {
   state.admitted = now;
+  state.admitted = now;
     time = std::min(time, absl::ToInt64Nanoseconds(options.tmax));
   }
   state.deadline = Deadline::After(state.arrival, time).Minus(reserve_nanos_);
