@@ -326,6 +326,7 @@ void Core::BeginWatch(Crew& crew, int64_t due) {
   crew.due.store(due, std::memory_order_relaxed);
   crew.watch.Begin();
 }
+  crew.current.store(nullptr, std::memory_order_relaxed);
 
 bool Core::EndWatch(Crew& crew) {
   if (!crew.watch.End()) [[likely]]

@@ -89,6 +89,12 @@ RunEnd Executor::Run(Crew& crew, RequestState& state, uint32_t from, uint32_t to
   const int64_t due = state.deadline.nanos();
   const HotStep* const steps = crew.team->steps.data();
   int64_t read_every = std::max(kReadEvery, (due - time->now) / kReadShare);
+  // What follows on a cut is the host's code: no agent is to blame should it take long.
+  const auto cut = [&](End end) {
+    crew.current.store(nullptr, std::memory_order_relaxed);
+    if (Cut(state, state.generation, end)) host_->OnCut(state);
+    return RunEnd::kCut;
+  };
 
   int64_t started = 0;
   const auto step_at = [&](uint32_t at) -> const HotStep& {
@@ -97,7 +103,10 @@ RunEnd Executor::Run(Crew& crew, RequestState& state, uint32_t from, uint32_t to
   for (uint32_t at = from; at < to; at = After(state, step_at(at), at, *time)) {
     const HotStep& step = step_at(at);
     AgentRecord& record = *step.record;
-    if (state.gate.Read(state.generation) != End::kOpen) return RunEnd::kCut;
+    if (state.gate.Read(state.generation) != End::kOpen) {
+      crew.current.store(nullptr, std::memory_order_relaxed);
+      return RunEnd::kCut;
+    }
 
     if (time->predicted - time->now >= read_every) {
       const int64_t now = clock_->Now();
@@ -105,10 +114,7 @@ RunEnd Executor::Run(Crew& crew, RequestState& state, uint32_t from, uint32_t to
       if (hiccup > time->predicted - time->now) crew.until_sample = 0;  // look closely next time
       time->now = time->predicted = now;
       read_every = std::max(kReadEvery, (due - now) / kReadShare);
-      if (now >= due) {
-        if (Cut(state, state.generation, End::kExpired)) host_->OnCut(state);
-        return RunEnd::kCut;
-      }
+      if (now >= due) return cut(End::kExpired);
     }
     const bool slow = state.missing.load(std::memory_order_relaxed) ||
                       record.flag.load(std::memory_order_relaxed) != AgentRecord::kClean ||
@@ -118,10 +124,7 @@ RunEnd Executor::Run(Crew& crew, RequestState& state, uint32_t from, uint32_t to
     Agent* agent = step.agent;
     bool look = false;
     if (slow) [[unlikely]] {
-      if (state.stop.stop_requested()) {
-        if (Cut(state, state.generation, End::kCancelled)) host_->OnCut(state);
-        return RunEnd::kCut;
-      }
+      if (state.stop.stop_requested()) return cut(End::kCancelled);
       if (const Cause cause = Precheck(state, step, time); cause != Cause::kNone) {
         NotRun(state, step, cause);
         continue;
@@ -168,7 +171,7 @@ RunEnd Executor::Run(Crew& crew, RequestState& state, uint32_t from, uint32_t to
         health_->Succeeded(record);
       }
       // Too late: the outputs are published below, to a board that nobody reads any more.
-      if (ended >= due && Cut(state, state.generation, End::kExpired)) host_->OnCut(state);
+      if (ended >= due) (void)cut(End::kExpired);
     } else {
       time->predicted += record.mean_nanos.load(std::memory_order_relaxed);
       if (look && status.ok()) health_->Succeeded(record);
