@@ -38,6 +38,7 @@ RuntimeOptions Complete(RuntimeOptions options) {
   options.spares = std::clamp(options.spares, 0, 64);
   options.max_in_flight = std::clamp(options.max_in_flight, 1, 1 << 20);
   options.max_events = std::max(options.max_events, 2);
+  if (cores == 1) options.keep_one_hot = false;  // nobody else would get to run
   return options;
 }
 

@@ -59,7 +59,8 @@ struct RuntimeOptions {
   /// decisions at the price of its core's time.
   absl::Duration spin = absl::Microseconds(50);
   /// Lets one idle worker look for work for ever: no decision waits for a thread to wake up, and
-  /// each whose plan gains from it is shared. Costs one core, whatever the load.
+  /// each whose plan gains from it is shared. Costs one core, whatever the load; ignored where
+  /// there is only one.
   bool keep_one_hot = false;
   /// Let idle workers take part in single decisions whose plan gains from it.
   bool share_work = true;
