@@ -195,6 +195,7 @@ void Core::TidyWhenIdle() {
     const std::unique_lock<std::mutex> lock(config_, std::try_to_lock);
     if (lock.owns_lock()) Tidy();  // else the change in progress does it
   }
+  if (sharing_ != nullptr) sharing_->Tidy();
   if (has_retired_.load(std::memory_order_relaxed)) FreeRetired();
 }
 
@@ -325,9 +326,9 @@ void Core::Adopt(Crew& crew) {
 
 void Core::BeginWatch(Crew& crew, int64_t due) {
   crew.due.store(due, std::memory_order_relaxed);
+  crew.current.store(nullptr, std::memory_order_relaxed);
   crew.watch.Begin();
 }
-  crew.current.store(nullptr, std::memory_order_relaxed);
 
 bool Core::EndWatch(Crew& crew) {
   if (!crew.watch.End()) [[likely]]
@@ -345,11 +346,10 @@ bool Core::EndWatch(Crew& crew) {
 Verdict Core::Admit(const CallOptions& options, RequestState& state) {
   if (closed_.load(std::memory_order_acquire) || Forked()) return Verdict::kShutDown;
   const int64_t now = clock().Now();
+  state.admitted = now;
   state.arrival = options.arrival_nanos != 0 ? options.arrival_nanos : now;
   int64_t time = default_nanos_;
   if (options.tmax != absl::InfiniteDuration()) {
-  state.admitted = now;
-  state.admitted = now;
     time = std::min(time, absl::ToInt64Nanoseconds(options.tmax));
   }
   state.deadline = Deadline::After(state.arrival, time).Minus(reserve_nanos_);
@@ -557,7 +557,8 @@ AnswerLatch<>::State Core::LookForAnswer(RequestState& state) {
   const int others = looking_callers_.fetch_add(1, std::memory_order_relaxed);
   Latch latch = Latch::kPending;
   if (Active(state.arrival) + others < cores_) {
-    const int64_t until = clock().Now() + 2 * expected + kWorthLooking / 4;
+    const int64_t until =
+        std::min(clock().Now() + 2 * expected + kWorthLooking / 4, state.deadline.nanos());
     do {
       for (int i = 0; i < kLooks && latch == Latch::kPending; ++i) {
         StdAtomics::Pause();
@@ -637,7 +638,8 @@ void Core::RunOn(Crew& crew, RequestState& state) {
   if (state.running.load(std::memory_order_relaxed) == nullptr) {
     executor_.Begin(crew, state);
     if (sharing_ != nullptr && sharing_->Wants(crew, state) && sharing_->Run(crew, state)) {
-      EndRun(crew, state, RunEnd::kRan);
+      EndRun(crew, state,
+             state.gate.Read(state.generation) == End::kOpen ? RunEnd::kRan : RunEnd::kCut);
       return;
     }
     // A trusted decision was opened just now; others have waited.

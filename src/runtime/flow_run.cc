@@ -4,10 +4,9 @@
 #include <tbb/task_arena.h>
 #include <tbb/task_group.h>
 
+#include <mutex>
 #include <utility>
 #include <vector>
-
-#include "adagents/runtime/internal/entrance.h"
 
 namespace adagents::internal {
 namespace {
@@ -20,8 +19,9 @@ thread_local Crew* t_crew = nullptr;
 struct FlowRun::Graph {
   using Node = tbb::flow::continue_node<tbb::flow::continue_msg>;
 
-  Graph(int helpers, RunStrand run)
-      : run_strand(std::move(run)),
+  Graph(Entrance<>* door, int helpers, RunStrand run)
+      : entrance(door),
+        run_strand(std::move(run)),
         arena(helpers + 1, static_cast<unsigned>(helpers + 1)),
         groups(static_cast<size_t>(helpers)),
         handles(static_cast<size_t>(helpers)) {}
@@ -29,20 +29,31 @@ struct FlowRun::Graph {
     handles.clear();
     for (auto& group : groups) group.wait();
   }
-  int most() const { return static_cast<int>(groups.size()); }
+  void Close() {
+    const std::lock_guard<std::mutex> lock(mutex);
+    CloseLocked();
+  }
+  void CloseLocked() {
+    entrance->Close();
+    for (auto& handle : handles) handle = tbb::task_handle();
+    open = false;
+  }
 
+  Entrance<>* const entrance;
   const RunStrand run_strand;
-  Entrance<> entrance;
   tbb::task_arena arena;
   std::vector<tbb::task_group> groups;    // one per helper: what it waits on in the arena
-  std::vector<tbb::task_handle> handles;  // held while the decision runs: keeps the groups waiting
+  std::mutex mutex;                       // guards the next three
+  std::vector<tbb::task_handle> handles;  // held while open: keeps the groups waiting
+  bool open = false;
+  int64_t due = 0;
   std::unique_ptr<tbb::flow::graph> graph;
   std::vector<std::unique_ptr<Node>> nodes;
   std::vector<uint32_t> first;  // nodes to start with
 };
 
-FlowRun::FlowRun(int helpers, RunStrand run_strand)
-    : graph_(std::make_unique<Graph>(helpers, std::move(run_strand))) {}
+FlowRun::FlowRun(Entrance<>* entrance, int helpers, RunStrand run_strand)
+    : graph_(std::make_unique<Graph>(entrance, helpers, std::move(run_strand))) {}
 
 FlowRun::~FlowRun() = default;
 
@@ -65,12 +76,16 @@ void FlowRun::Build(const Strands& strands) {
   }
 }
 
-bool FlowRun::Run(Crew& crew, const std::function<void()>& opened) {
+void FlowRun::Run(Crew& crew, int64_t due, const std::function<void()>& opened) {
   Graph& g = *graph_;
-  if (!g.entrance.EnterAsOwner()) return false;
   Crew* const outer = std::exchange(t_crew, &crew);
-  for (size_t i = 0; i < g.groups.size(); ++i) g.handles[i] = g.groups[i].defer([] {});
-  g.entrance.Open();
+  {
+    const std::lock_guard<std::mutex> lock(g.mutex);
+    for (size_t i = 0; i < g.groups.size(); ++i) g.handles[i] = g.groups[i].defer([] {});
+    g.due = due;
+    g.open = true;
+    g.entrance->Open();
+  }
   opened();
   g.arena.execute([&g] {
     // Isolated: while it waits, the owner takes only strands of its own decision.
@@ -79,27 +94,21 @@ bool FlowRun::Run(Crew& crew, const std::function<void()>& opened) {
       g.graph->wait_for_all();
     });
   });
-  g.entrance.Close();
-  for (auto& handle : g.handles) handle = tbb::task_handle();
+  g.Close();
   t_crew = outer;
-  g.entrance.LeaveAsOwner();
-  return true;
 }
 
-bool FlowRun::HasRoom() const { return graph_->entrance.HasRoom(graph_->most()); }
-
-bool FlowRun::Help(Crew& crew, const std::function<bool()>& may) {
+void FlowRun::Help(Crew& crew, int number) {
   Graph& g = *graph_;
-  const int number = g.entrance.EnterAsHelper(g.most());
-  if (number < 0) return false;
-  const bool helps = may();
-  if (helps) {
-    Crew* const outer = std::exchange(t_crew, &crew);
-    g.arena.execute([&] { g.groups[static_cast<size_t>(number)].wait(); });
-    t_crew = outer;
-  }
-  g.entrance.LeaveAsHelper(number);
-  return helps;
+  Crew* const outer = std::exchange(t_crew, &crew);
+  g.arena.execute([&] { g.groups[static_cast<size_t>(number)].wait(); });
+  t_crew = outer;
+}
+
+void FlowRun::LetGo(int64_t now) {
+  Graph& g = *graph_;
+  const std::lock_guard<std::mutex> lock(g.mutex);
+  if (g.open && g.due <= now) g.CloseLocked();
 }
 
 }  // namespace adagents::internal

@@ -2,22 +2,21 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "adagents/runtime/internal/core.h"
+#include "adagents/runtime/internal/entrance.h"
 #include "adagents/runtime/internal/flow_run.h"
 #include "adagents/runtime/internal/strand_claims.h"
 
 namespace adagents::internal {
 
-// Where one shared decision runs; kept from one decision to the next. An owner takes it by `taken`
-// (acquired by exchange, released by store), writes what follows and opens claims or flow; who has
-// claimed a strand or entered the flow reads it.
+// Where one shared decision runs; kept from one decision to the next. An owner enters, writes what
+// follows and opens claims or flow; who has claimed a strand or entered, too, reads it.
 struct Sharing::Place {
   Place(Sharing* sharing, int helpers)
-      : flow(helpers, [this, sharing](Crew& crew, uint32_t strand) {
-          const int64_t now = sharing->core_->clock().Now();
-          StrandTime time{now, now};
-          RunStrand(*sharing->core_, crew, strand, &time);
+      : flow(&entrance, helpers, [this, sharing](Crew& crew, uint32_t strand) {
+          sharing->RunInFlow(*this, crew, strand);
         }) {}
 
   void RunStrand(Core& core, Crew& crew, uint32_t strand, StrandTime* time) const {
@@ -26,11 +25,12 @@ struct Sharing::Place {
                                     static_cast<uint32_t>(agents.size()), time);
   }
 
-  alignas(kCacheLine) std::atomic<uint32_t> taken{0};
+  Entrance<> entrance;
   std::shared_ptr<const Strands> strands;
   std::shared_ptr<const Plan> plan;
   uint64_t version = 0;
   bool claimed = false;  // by claims, else a flow graph
+  const Crew* owner = nullptr;
   RequestState* state = nullptr;
   int64_t due = 0;
   int64_t offered_at = 0;  // ns; 0 when a helper was awake
@@ -126,46 +126,39 @@ bool Sharing::Prepare(Crew& crew, Place& place) {
   }
   const auto& list = place.strands->strands;
   place.claimed = list.size() <= StrandClaims<>::kMaxStrands;
-  if (!place.claimed) {
-    place.flow.Build(*place.strands);
-    return true;
-  }
-  std::vector<uint32_t> waits_for(list.size(), 0);
-  for (size_t i = 0; i < list.size(); ++i) {
+  std::vector<uint32_t> waits_for(place.claimed ? list.size() : 0, 0);
+  for (size_t i = 0; i < waits_for.size(); ++i) {
     for (const uint32_t before : list[i].after) waits_for[i] |= uint32_t{1} << before;
   }
-  place.claims.Prepare(place.plan.get(), waits_for);
+  place.claims.Prepare(place.plan.get(), waits_for);  // of a flow, too: helpers look at the plan
+  if (!place.claimed) place.flow.Build(*place.strands);
   return true;
 }
 
 bool Sharing::Run(Crew& crew, RequestState& state) {
-  Place* place = nullptr;
-  for (const auto& each : places_) {
-    if (each->taken.load(std::memory_order_relaxed) == 0 &&
-        each->taken.exchange(1, std::memory_order_acquire) == 0) {
-      place = each.get();
-      break;
-    }
-  }
-  if (place == nullptr) return false;
-  bool ran = Prepare(crew, *place);
-  if (ran) {
-    place->state = &state;
-    place->due = state.deadline.nanos();
-    place->offered_at = Hot() ? 0 : core_->clock().Now();
-    if (place->claimed) {
-      RunClaims(crew, *place);
+  const auto free = std::find_if(places_.begin(), places_.end(),
+                                 [](const auto& each) { return each->entrance.EnterAsOwner(); });
+  if (free == places_.end()) return false;
+  Place& place = **free;
+  const bool runs = Prepare(crew, place);
+  if (runs) {
+    place.owner = &crew;
+    place.state = &state;
+    place.due = state.deadline.nanos();
+    place.offered_at = Hot() ? 0 : core_->clock().Now();
+    if (place.claimed) {
+      RunClaims(crew, place);
     } else {
-      ran = place->flow.Run(crew, [this, place] {
+      place.flow.Run(crew, place.due, [&] {
         open_.fetch_add(1, std::memory_order_release);
-        if (place->offered_at != 0) core_->NotifyWorkers();
+        if (place.offered_at != 0) core_->NotifyWorkers();
       });
-      if (ran) open_.fetch_sub(1, std::memory_order_relaxed);
+      open_.fetch_sub(1, std::memory_order_relaxed);
     }
   }
-  place->taken.store(0, std::memory_order_release);
-  if (ran) shared_.fetch_add(1, std::memory_order_relaxed);
-  return ran;
+  place.entrance.LeaveAsOwner();
+  if (runs) shared_.fetch_add(1, std::memory_order_relaxed);
+  return runs;
 }
 
 void Sharing::RunClaims(Crew& crew, Place& place) {
@@ -173,7 +166,7 @@ void Sharing::RunClaims(Crew& crew, Place& place) {
   const int64_t began = core_->clock().Now();
   StrandTime time{began, began};
   auto view = claims.Open();
-  open_.fetch_add(1, std::memory_order_release);
+  if (!view.AllClaimed()) open_.fetch_add(1, std::memory_order_release);
   if (place.offered_at != 0) core_->NotifyWorkers();
   RunClaimed(crew, place, &view, 0, &time);
   int64_t sleep_at = 0;
@@ -225,12 +218,13 @@ void Sharing::RunClaimed(Crew& crew, Place& place, StrandClaims<>::View* view, i
   }
 }
 
-bool Sharing::Offers() const {
+bool Sharing::Offers(const Plan* plan) const {
   if (open_.load(std::memory_order_relaxed) == 0) return false;
   for (const auto& place : places_) {
     const auto view = place->claims.Look();
+    if (place->claims.key() != plan) continue;
     if (!view.AllClaimed() && place->claims.NextReady(view) != StrandClaims<>::kNone) return true;
-    if (place->flow.HasRoom()) return true;
+    if (place->entrance.HasRoom(helpers_)) return true;
   }
   return false;
 }
@@ -269,11 +263,12 @@ bool Sharing::HelpClaims(Crew& crew, Place& place) {
       helping_.fetch_add(1, std::memory_order_relaxed);
       Arrived(place);
     }
-    core_->BeginWatch(crew, place.due);
+    BeginHelp(crew, place);
     StrandTime time;
     time.now = time.predicted = core_->clock().Now();
     RunClaimed(crew, place, &view, strand, &time);
-    if (core_->EndWatch(crew) || core_->HasWork()) break;
+    if (EndHelp(crew)) return true;
+    if (core_->HasWork()) break;
     looks = 0;
   }
   if (helped) helping_.fetch_sub(1, std::memory_order_relaxed);
@@ -281,31 +276,101 @@ bool Sharing::HelpClaims(Crew& crew, Place& place) {
 }
 
 bool Sharing::HelpFlow(Crew& crew, Place& place) {
-  return place.flow.HasRoom() && place.flow.Help(crew, [&] {
-    if (place.plan != crew.team->plan) return false;
+  const int number = place.entrance.EnterAsHelper(helpers_);
+  if (number == Entrance<>::kNone) return false;
+  const bool helps = place.plan == crew.team->plan;
+  if (helps) {
     Arrived(place);
-    return true;
-  });
+    place.flow.Help(crew, number);
+  }
+  place.entrance.LeaveAsHelper(number);
+  return helps;
+}
+
+// The owner is watched in any case; a helper while it is in a strand, until it has been stuck in
+// one: it has lost its permit then, and whoever replaces it is at work.
+void Sharing::RunInFlow(const Place& place, Crew& crew, uint32_t strand) {
+  const bool helps = &crew != place.owner && crew.holds_permit;
+  if (helps) {
+    helping_.fetch_add(1, std::memory_order_relaxed);
+    BeginHelp(crew, place);
+  }
+  const int64_t now = core_->clock().Now();
+  StrandTime time{now, now};
+  place.RunStrand(*core_, crew, strand, &time);
+  if (helps && !EndHelp(crew)) helping_.fetch_sub(1, std::memory_order_relaxed);
+}
+
+void Sharing::BeginHelp(Crew& crew, const Place& place) {
+  crew.helps.store(true, std::memory_order_relaxed);
+  core_->BeginWatch(crew, place.due);
+}
+
+// True when it was stuck: LoseHelper() has taken it out of helping_ then.
+bool Sharing::EndHelp(Crew& crew) {
+  const bool was_stuck = core_->EndWatch(crew);
+  crew.helps.store(false, std::memory_order_relaxed);
+  return was_stuck;
+}
+
+void Sharing::LetGo(int64_t now) {
+  for (const auto& place : places_) place->flow.LetGo(now);
+}
+
+void Sharing::Tidy() {
+  if (!untidy() || !untidy_.exchange(false, std::memory_order_relaxed)) return;
+  std::vector<Current> retired;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    retired.swap(retired_);
+  }
+  for (const auto& place : places_) {
+    if (!place->entrance.EnterAsOwner()) {
+      untidy_.store(true, std::memory_order_relaxed);
+      continue;
+    }
+    if (place->version != version_.load(std::memory_order_acquire)) {
+      retired.push_back({std::move(place->plan), std::move(place->strands)});
+    }
+    place->entrance.LeaveAsOwner();
+  }
+}
+
+// At once when the plan has changed, and not when there are strands for the new one: there may
+// never be any, and the old plan keeps its agents alive. They are freed by Tidy(), not here by the
+// timer.
+void Sharing::Forget() {
+  gains_.store(nullptr, std::memory_order_relaxed);
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    retired_.push_back(std::exchange(current_, {}));
+    version_.fetch_add(1, std::memory_order_release);
+  }
+  untidy_.store(true, std::memory_order_relaxed);
 }
 
 void Sharing::Refresh(const std::shared_ptr<const Plan>& plan) {
-  if (current_.plan != nullptr && current_.plan != plan) {
-    // At once, and not when there are strands for the new plan: there may never be any, and the
-    // old plan keeps its agents alive.
-    gains_.store(nullptr, std::memory_order_relaxed);
-    const std::lock_guard<std::mutex> lock(mutex_);
-    current_ = {};
-    version_.fetch_add(1, std::memory_order_release);
-  }
-  if (plan->order().size() > kMaxAgents || plan->has_bounded()) {
-    gains_.store(nullptr, std::memory_order_relaxed);
-    return;
-  }
+  if (current_.plan != nullptr && current_.plan != plan) Forget();
+  // An agent that hangs in a shared decision takes two threads with it: the one that waits, too. So
+  // none is shared while one may do it again.
+  const bool may_hang =
+      std::any_of(plan->order().begin(), plan->order().end(), [&](uint32_t agent) {
+        const AgentRecord& record = *plan->agents()[agent].spec->record;
+        return record.stuck.load(std::memory_order_relaxed) > 0 &&
+               record.breaker.load(std::memory_order_relaxed) == AgentRecord::kClosed;
+      });
+  const bool worth = plan->order().size() <= kMaxAgents && !plan->has_bounded() && !may_hang &&
+                     UpdateStrands(plan);
+  gains_.store(worth ? plan.get() : nullptr, std::memory_order_relaxed);
+}
+
+// Whether it is worth sharing.
+bool Sharing::UpdateStrands(const std::shared_ptr<const Plan>& plan) {
   std::vector<int64_t>& costs = costs_;
   costs.assign(plan->agents().size(), 0);
   for (const uint32_t agent : plan->order()) {
     const AgentRecord& record = *plan->agents()[agent].spec->record;
-    if (record.cost.count() < 8) return;  // too early to tell
+    if (record.cost.count() < 8) return current_.worth;  // too early to tell
     costs[agent] = std::max<int64_t>(record.cost.Mean(), 20);
   }
   if (current_.plan == plan && current_.strands != nullptr) {
@@ -313,7 +378,7 @@ void Sharing::Refresh(const std::shared_ptr<const Plan>& plan) {
     for (const uint32_t agent : plan->order()) {
       drift += std::abs(costs[agent] - current_.strands->costs[agent]);
     }
-    if (drift * 5 < current_.strands->total_nanos) return;
+    if (drift * 5 < current_.strands->total_nanos) return current_.worth;
   }
   auto strands = std::make_shared<const Strands>(MakeStrands(*plan, costs, helpers_ + 1));
   const bool worth =
@@ -321,12 +386,12 @@ void Sharing::Refresh(const std::shared_ptr<const Plan>& plan) {
       static_cast<double>(strands->gain()) >= kMinShare * static_cast<double>(strands->total_nanos);
   {
     const std::lock_guard<std::mutex> lock(mutex_);
-    current_ = {plan, strands};
+    current_ = {plan, strands, worth};
     version_.fetch_add(1, std::memory_order_release);
   }
   gain_.store(strands->gain(), std::memory_order_relaxed);
   total_.store(strands->total_nanos, std::memory_order_relaxed);
-  gains_.store(worth ? plan.get() : nullptr, std::memory_order_relaxed);
+  return worth;
 }
 
 }  // namespace adagents::internal

@@ -2,6 +2,7 @@
 #include <pthread.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "adagents/runtime/internal/core.h"
 #include "adagents/runtime/internal/events.h"
@@ -106,7 +107,9 @@ void Core::DrainSaturated() {
   }
 }
 
-bool Core::Offers() const { return sharing_ != nullptr && sharing_->Offers(); }
+bool Core::Offers(const Crew& crew) const {
+  return sharing_ != nullptr && sharing_->Offers(crew.team->plan.get());
+}
 
 bool Core::HasWork() const {
   for (const auto& lane : lanes_) {
@@ -210,7 +213,10 @@ void Core::WorkerMain(Crew& crew) {
       }
     }
     // What waits in a lane comes first, but a hot helper is not to look through all lanes first.
-    if (Offers() && !HasWork() && sharing_->Help(crew)) continue;
+    if (Offers(crew) && !HasWork()) {
+      if (crew.unannounced > 0) FlushAnswers(crew, true);
+      if (sharing_->Help(crew)) continue;
+    }
     if (!RunOne(crew)) Idle(crew);
   }
 }
@@ -228,7 +234,7 @@ void Core::Idle(Crew& crew) {
     do {
       for (int i = 0; i < 16 && !found; ++i) {
         StdAtomics::Pause();
-        found = HasWork() || Offers();
+        found = HasWork() || Offers(crew);
       }
     } while (!found && clock().Now() < until && !stop_.load(std::memory_order_relaxed) &&
              crew.pending.load(std::memory_order_relaxed) == nullptr);
@@ -236,7 +242,7 @@ void Core::Idle(Crew& crew) {
     if (found || options_.keep_one_hot) return;
   }
   const uint32_t ticket = worker_parker_.Announce();
-  if (HasWork() || Offers() || stop_.load(std::memory_order_acquire) ||
+  if (HasWork() || Offers(crew) || stop_.load(std::memory_order_acquire) ||
       crew.pending.load(std::memory_order_relaxed) != nullptr) {
     worker_parker_.Cancel();
     return;
@@ -309,9 +315,11 @@ int64_t Core::SweepCrews(int64_t now) {
     }
     // Null while it is in no agent: it waits for another thread's strand, or runs a fallback.
     AgentRecord* record = crew->current.load(std::memory_order_relaxed);
+    const bool helps = crew->helps.load(std::memory_order_relaxed);
     const uint32_t draining = events_->Draining(*crew);
     crew->overdue = record;
     if (!crew->watch.MarkOverdue(run)) continue;
+    if (helps) sharing_->LoseHelper();
     if (record != nullptr) health_.Late(*record, true);
     const std::string_view agent = record != nullptr ? std::string_view(record->name) : "";
     if (crew->index < threads_) {
@@ -355,10 +363,12 @@ void Core::TimerMain() {
     // Before the sweep: a ticket that opens after the sweep has passed it sees this and rings.
     next_wake_.store(now + kTick, std::memory_order_seq_cst);
     const int64_t next = std::min(SweepTickets(now), SweepCrews(now));
+    if (sharing_ != nullptr) sharing_->LetGo(now);
     if (Saturated()) DrainSaturated();
     if (answers_.SizeGuess() > 0) answer_parker_.Notify();
     // What was in use at the last change of plan, and what callers retired since: for idle workers.
-    if (!untidy_.load(std::memory_order_relaxed) && !has_retired_.load(std::memory_order_relaxed)) {
+    if (!untidy_.load(std::memory_order_relaxed) && !has_retired_.load(std::memory_order_relaxed) &&
+        (sharing_ == nullptr || !sharing_->untidy())) {
       tidy_wait = kTick;
     } else if (now >= tidy_at) {
       worker_parker_.Notify(1);
@@ -446,6 +456,7 @@ ShutdownReport Core::Shutdown(absl::Duration grace) {
   }
   stop_.store(true, std::memory_order_seq_cst);
   report.answered_early += AnswerAll();  // opened since, see Submit()
+  if (sharing_ != nullptr) sharing_->LetGo(std::numeric_limits<int64_t>::max());
   worker_parker_.Notify(static_cast<int>(threads_));
   spare_parker_.Notify(static_cast<int>(threads_));
   timer_bell_.fetch_add(1, std::memory_order_release);

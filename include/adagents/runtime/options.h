@@ -119,7 +119,7 @@ struct AgentStats {
 /// A moment's numbers; counts since the start.
 struct Stats {
   std::array<uint64_t, kVerdicts> verdicts{};  ///< by Verdict
-  uint64_t shared_decisions = 0;               ///< that more than one worker took part in
+  uint64_t shared_decisions = 0;               ///< in which idle workers could take part
   uint64_t queued_decisions = 0;               ///< that waited for a bounded agent's replica
   uint64_t events = 0;
   uint64_t events_dropped = 0;

@@ -171,7 +171,7 @@ class Core final : public Host {
   RequestState* PopTicket(Crew& crew);
   void RunTicket(Crew& crew, RequestState& state);
   void Idle(Crew& crew);
-  bool Offers() const;
+  bool Offers(const Crew& crew) const;
   int Active(int64_t now) const;
   AnswerLatch<>::State LookForAnswer(RequestState& state);
   void RefreshPredictions();

@@ -37,7 +37,8 @@ struct Team {
 };
 
 /// Thread safety: owned by one thread at a time, a worker for its life or a trusted caller while
-/// `busy`. `watch`, `due` and `current` are also read by the watchdog, the counters by stats().
+/// `busy`. `watch`, `due`, `current` and `helps` are also read by the watchdog, the counters by
+/// stats().
 struct alignas(kCacheLine) Crew {
   explicit Crew(uint32_t number) : index(number) {}
 
@@ -49,6 +50,7 @@ struct alignas(kCacheLine) Crew {
   WatchWord<> watch;
   std::atomic<int64_t> due{std::numeric_limits<int64_t>::max()};
   std::atomic<AgentRecord*> current{nullptr};
+  std::atomic<bool> helps{false};  // runs a strand of another's decision
   AgentRecord* overdue = nullptr;  // written by the watchdog before it marks the run
   bool holds_permit = false;       // workers only; the thread's own
 

@@ -15,7 +15,7 @@
 
 namespace adagents::internal {
 
-/// Thread-safe: Open() and Close() by the owner.
+/// Thread-safe. Open() is the owner's; Close(), too, or another's who keeps the owner from leaving.
 template <class Atomics = StdAtomics>
 class Entrance {
  public:
@@ -23,7 +23,8 @@ class Entrance {
   static constexpr int kMaxHelpers = 30;
   static constexpr int kNone = -1;
 
-  /// True when nobody was inside; the caller owns the place until it leaves.
+  /// True when nobody was inside; the caller owns the place until it leaves. What helpers read may
+  /// be changed from then on until it opens.
   [[nodiscard]] bool EnterAsOwner() {
     uint32_t free = 0;
     return word_.load(std::memory_order_relaxed) == 0 &&

@@ -11,29 +11,30 @@
 #include <memory>
 
 #include "adagents/runtime/internal/crew.h"
+#include "adagents/runtime/internal/entrance.h"
 #include "adagents/runtime/internal/strands.h"
 
 namespace adagents::internal {
 
-/// Built once for a version of the strands and used again. One owner at a time calls Build() and
-/// Run(); HasRoom() and Help() are thread-safe.
+/// Built once for a version of the strands and used again. Whoever is the owner inside `entrance`
+/// calls Build() and Run(); the rest is thread-safe.
 class FlowRun {
  public:
   /// Runs one strand, on whichever thread the arena puts it.
   using RunStrand = std::function<void(Crew&, uint32_t strand)>;
 
-  FlowRun(int helpers, RunStrand run_strand);
+  FlowRun(Entrance<>* entrance, int helpers, RunStrand run_strand);
   ~FlowRun();
 
   void Build(const Strands& strands);
   /// Runs all strands; returns when none is running any more. `opened` is called once helpers may
-  /// enter. False, and nothing run, while a helper is on its way out of the decision before.
-  bool Run(Crew& crew, const std::function<void()>& opened);
+  /// enter, which they may until `due`.
+  void Run(Crew& crew, int64_t due, const std::function<void()>& opened);
 
-  /// A moment's guess.
-  [[nodiscard]] bool HasRoom() const;
-  /// Takes part until the decision ends, when there is one and `may` says so of it. True if it did.
-  bool Help(Crew& crew, const std::function<bool()>& may);
+  /// Takes part until the decision ends or is overdue; by helper `number` of the entrance.
+  void Help(Crew& crew, int number);
+  /// Lets helpers go that only wait in a decision that is overdue at `now`: an agent hangs there.
+  void LetGo(int64_t now);
 
  private:
   struct Graph;

@@ -31,16 +31,25 @@ class Sharing {
 
   /// Whether this decision, about to start on `crew`, is to be shared now.
   [[nodiscard]] bool Wants(Crew& crew, const RequestState& state);
-  /// Runs all agents of the decision; returns when none is running any more. False when no place
-  /// was free: run it alone then.
+  /// Runs all agents of the decision; returns when none is running any more. False when there was
+  /// no free place, or no strands of its plan: run it alone then.
   bool Run(Crew& crew, RequestState& state);
 
-  /// Whether a helper has something to do at this moment.
-  [[nodiscard]] bool Offers() const;
+  /// Whether a helper with a team of this plan has something to do at this moment.
+  [[nodiscard]] bool Offers(const Plan* plan) const;
   /// Takes part in a decision that is shared right now, if there is one. True if it did.
   bool Help(Crew& crew);
-  /// Workers that are at it now.
+  /// Workers that are at it now, but for those that are stuck.
   [[nodiscard]] int helping() const { return helping_.load(std::memory_order_relaxed); }
+  /// The watchdog has found a helper stuck.
+  void LoseHelper() { helping_.fetch_sub(1, std::memory_order_relaxed); }
+  /// Lets helpers go that only wait in decisions that are overdue at `now`.
+  void LetGo(int64_t now);
+
+  /// Whether something may hold an old plan, for Tidy() to let go of it.
+  [[nodiscard]] bool untidy() const { return untidy_.load(std::memory_order_relaxed); }
+  /// By a thread that has nothing else to do.
+  void Tidy();
 
   /// Recomputes the strands of `plan` when costs have drifted; called now and then, by one thread.
   void Refresh(const std::shared_ptr<const Plan>& plan);
@@ -59,6 +68,11 @@ class Sharing {
                   StrandTime* time);
   bool HelpClaims(Crew& crew, Place& place);
   bool HelpFlow(Crew& crew, Place& place);
+  void RunInFlow(const Place& place, Crew& crew, uint32_t strand);
+  void BeginHelp(Crew& crew, const Place& place);
+  bool EndHelp(Crew& crew);
+  void Forget();
+  bool UpdateStrands(const std::shared_ptr<const Plan>& plan);
   void Arrived(const Place& place);
 
   static constexpr int kPlaces = 4;           // decisions shared at one time
@@ -75,12 +89,15 @@ class Sharing {
   std::atomic<uint64_t> shared_{0};
   std::atomic<int64_t> arrival_{400'000};  // ns a parked helper takes to arrive, measured
 
-  std::mutex mutex_;  // guards current_; held briefly
+  std::mutex mutex_;  // guards current_ and retired_; held briefly
   struct Current {
     std::shared_ptr<const Plan> plan;
     std::shared_ptr<const Strands> strands;
+    bool worth = false;  // sharing it
   };
-  Current current_;
+  Current current_;  // changed by Refresh() alone
+  std::vector<Current> retired_;
+  std::atomic<bool> untidy_{false};
   std::vector<int64_t> costs_;               // Refresh's own
   std::atomic<const Plan*> gains_{nullptr};  // the plan whose strands are worth sharing
   std::atomic<int64_t> gain_{0};

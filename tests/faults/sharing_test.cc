@@ -1,0 +1,215 @@
+// Decisions that several threads share, with an agent that hangs on one of them.
+#include <atomic>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "adagents/base/clock.h"
+#include "faults/rig.h"
+
+namespace adagents::testing {
+namespace {
+
+// So long that it pays to wake a helper for it.
+void Burn(int width) {
+  const int64_t until = SystemClock::Get().Now() + 4'000'000 / width;
+  while (SystemClock::Get().Now() < until) {
+  }
+}
+
+// A head, `width` agents side by side that are worth sharing, and one that adds them up. The head
+// runs on the decision's own thread, so agents on any other are a helper's.
+struct Wide {
+  int width = 2;
+  Door door;
+  std::atomic<std::thread::id> owner;
+  std::atomic<bool> hangs_on_helper{false};
+  std::atomic<int> suspect{-1};  // the only one to hang, wherever it runs
+  std::atomic<int> hung{0}, helped{0};
+
+  std::vector<NodeSpec> Nodes() {
+    std::vector<NodeSpec> nodes;
+    nodes.push_back(
+        {.name = "head", .in = {"ask"}, .out = "head", .body = [this](Context& ctx, Node& node) {
+           owner = std::this_thread::get_id();
+           node.out(ctx) = node.Sum(ctx);
+           return absl::OkStatus();
+         }});
+    NodeSpec says{.name = "says", .out = "say"};
+    for (int i = 0; i < width; ++i) {
+      const std::string name = Numbered("w", i);
+      nodes.push_back({.name = name,
+                       .in = {"head"},
+                       .out = name,
+                       .otherwise = 0,
+                       .body = [this, i](Context& ctx, Node& node) { return Work(ctx, node, i); },
+                       .options = {.name = "", .budget = absl::Seconds(1)}});
+      says.in.push_back(name);
+    }
+    nodes.push_back(says);
+    return nodes;
+  }
+
+  absl::Status Work(Context& ctx, Node& node, int i) {
+    Burn(width);
+    const bool helper = owner.load() != std::this_thread::get_id();
+    helped += helper;
+    if ((helper && hangs_on_helper.exchange(false)) || suspect == i) {
+      ++hung;
+      door.Wait();
+    }
+    node.out(ctx) = 1;
+    return absl::OkStatus();
+  }
+};
+
+RuntimeOptions Workers(int workers, int spares) {
+  RuntimeOptions options;
+  options.workers = workers;
+  options.spares = spares;
+  return options;
+}
+
+bool IsHelped(Team& team, Wide& wide, const CallOptions& call) {
+  const int before = wide.helped;
+  return Eventually([&] {
+    Burn(4);  // idle workers sleep by now
+    (void)team.Decide(0, call);
+    return wide.helped > before;
+  });
+}
+
+int StuckCalls(Team& team) {
+  int stuck = 0;
+  for (const AgentStats& agent : team.GetStats().agents) stuck += agent.stuck;
+  return stuck;
+}
+
+TEST_CASE("an agent that hangs on a helper is found, and the others go on deciding") {
+  for (const int width : {2, 20}) {  // by claims, and as a flow graph
+    INFO("width " << width);
+    Wide wide;
+    wide.width = width;
+    const OpenAtEnd open(wide.door);
+    auto team = MakeTeam(wide.Nodes(), Workers(3, 0));
+    REQUIRE(IsHelped(*team, wide, {}));
+    wide.hangs_on_helper = true;
+    REQUIRE(Eventually([&] {
+      if (wide.hung == 0) (void)team->Decide(0);
+      return wide.hung == 1;
+    }));
+    CHECK(Eventually([&] { return StuckCalls(*team) == 1; }));
+    // The helper and whoever waits for it; not the one that is left.
+    CHECK(Eventually([&] { return team->GetStats().workers_stuck == 2; }));
+    // Time and again: it does not go to wait in there, either.
+    for (int i = 0; i < 5; ++i) {
+      CHECK(Eventually([&] { return team->Decide(0).verdict == Verdict::kDecided; }));
+    }
+    CHECK(team->GetStats().workers_stuck == 2);
+    wide.door.Open();
+    CHECK(Eventually([&] { return team->GetStats().workers_stuck == 0; }));
+    CHECK(StuckCalls(*team) == 0);
+    CHECK(LeftBehind(*team) == "");
+  }
+}
+
+TEST_CASE("an agent that hangs in shared decisions is quarantined before every worker is gone") {
+  for (const int width : {2, 20}) {
+    INFO("width " << width);
+    Wide wide;
+    wide.width = width;
+    const OpenAtEnd open(wide.door);
+    auto team = MakeTeam(wide.Nodes(), Workers(2, 4));
+    REQUIRE(IsHelped(*team, wide, {}));
+    wide.suspect = width - 1;
+    const std::string name = Numbered("w", width - 1);
+    CHECK(Eventually([&] {
+      (void)team->Decide(0);
+      return StatsOf(team->GetStats(), name).quarantined;
+    }));
+    CHECK(team->GetStats().workers_stuck <= wide.hung + 1);  // the first took two
+    CHECK(Eventually([&] { return team->Decide(0).verdict == Verdict::kDecided; }));
+    CHECK(CountOf(team->GetStats(), Verdict::kSaturated) == 0);
+    wide.door.Open();
+    CHECK(Eventually([&] { return team->GetStats().workers_stuck == 0; }));
+    CHECK(LeftBehind(*team) == "");
+  }
+}
+
+TEST_CASE("decisions are shared on while a quarantined agent hangs on a helper") {
+  Wide wide;
+  wide.width = 3;
+  const OpenAtEnd open(wide.door);
+  RuntimeOptions options = Workers(2, 4);
+  options.breaker.late_in_a_row = 1;
+  auto team = MakeTeam(wide.Nodes(), options);
+  const CallOptions trusted{.trusted = true};
+  REQUIRE(IsHelped(*team, wide, trusted));
+  wide.hangs_on_helper = true;
+  std::thread stuck([&] {
+    while (wide.hung == 0) (void)team->Decide(0, trusted);
+  });
+  REQUIRE(Eventually([&] { return StuckCalls(*team) == 1; }));
+  for (int i = 0; i < 3; ++i) CHECK(IsHelped(*team, wide, trusted));
+  wide.door.Open();
+  stuck.join();
+  CHECK(LeftBehind(*team) == "");
+}
+
+// As Node, counted while it lives.
+class Counted final : public Agent {
+ public:
+  Counted(Wide* wide, int number, std::atomic<int>* alive)
+      : Agent({.name = Intern(Numbered("w", number)), .budget = absl::Seconds(1)}),
+        out_(this, IntKey(Numbered("w", number)), 0),
+        wide_(wide),
+        alive_(alive) {
+    ++*alive_;
+  }
+  ~Counted() override { --*alive_; }
+  absl::Status Run(Context& ctx) override {
+    Burn(wide_->width);
+    wide_->helped += wide_->owner.load() != std::this_thread::get_id();
+    ctx[out_] = ctx[head_] + 1;
+    return absl::OkStatus();
+  }
+
+ private:
+  In<int> head_{this, IntKey("head")};
+  Out<int> out_;
+  Wide* wide_;
+  std::atomic<int>* alive_;
+};
+
+TEST_CASE("what shared decisions used of a replaced team goes away without a further decision") {
+  for (const int width : {2, 20}) {
+    INFO("width " << width);
+    Wide wide;
+    wide.width = width;
+    std::atomic<int> alive{0};
+    std::vector<NodeSpec> nodes = wide.Nodes();
+    Team::Builder builder(kAsk, kSay);
+    builder.Add<Node>(nodes.front());
+    NodeSpec says{.name = "says", .out = "say"};
+    for (int i = 0; i < width; ++i) {
+      builder.Add<Counted>(&wide, i, &alive);
+      says.in.push_back(Numbered("w", i));
+    }
+    auto team = builder.Add<Node>(says).Options(Workers(2, 1)).Build();
+    REQUIRE(team.ok());
+    REQUIRE(IsHelped(**team, wide, {}));
+    auto edit = (*team)->Edit();
+    for (int i = 0; i < width; ++i) {
+      NodeSpec quick{.name = Numbered("w", i), .in = {"head"}, .out = Numbered("w", i)};
+      quick.otherwise = 0;
+      edit.Replace<Node>(quick.name, quick);
+    }
+    REQUIRE(edit.Commit().ok());
+    CHECK(Eventually([&] { return alive == 0; }));
+    CHECK(LeftBehind(**team) == "");
+  }
+}
+
+}  // namespace
+}  // namespace adagents::testing
