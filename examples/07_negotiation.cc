@@ -4,7 +4,7 @@
 // plan that is a circle, which Build() refuses; Loop() makes it rounds, at most 16 here, that end
 // when the offer no longer changes.
 //
-//   $ ./07_negotiation
+// Output:
 //   a value of 8.00: sold for 6.00 after 10 rounds
 //   a value of 5.00: sold for 5.00 after 2 rounds
 //   a value of 3.00: not sold, 4.00 is the least
