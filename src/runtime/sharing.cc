@@ -302,6 +302,7 @@ void Sharing::RunInFlow(const Place& place, Crew& crew, uint32_t strand) {
 }
 
 void Sharing::BeginHelp(Crew& crew, const Place& place) {
+  crew.helped = true;
   crew.helps.store(true, std::memory_order_relaxed);
   core_->BeginWatch(crew, place.due);
 }
@@ -391,6 +392,10 @@ bool Sharing::UpdateStrands(const std::shared_ptr<const Plan>& plan) {
   }
   gain_.store(strands->gain(), std::memory_order_relaxed);
   total_.store(strands->total_nanos, std::memory_order_relaxed);
+  // Of two processors; where there are more, only one helper looks on (see Core::Idle), the busiest.
+  const int64_t without_strand = 2 * strands->makespan_nanos - strands->total_nanos;
+  patience_.store(std::clamp<int64_t>(without_strand, 0, strands->gain()),
+                  std::memory_order_relaxed);
   return worth;
 }
 

@@ -229,7 +229,9 @@ void Core::Idle(Crew& crew) {
   if ((spin_nanos_ > 0 || options_.keep_one_hot) &&
       spinners_.compare_exchange_strong(expected, 1, std::memory_order_acq_rel)) {
     // One that stays hot comes by here again, for what else is to be done now and then.
-    const int64_t until = clock().Now() + (options_.keep_one_hot ? kTick : spin_nanos_);
+    int64_t patience = options_.keep_one_hot ? kTick : spin_nanos_;
+    if (std::exchange(crew.helped, false)) patience += sharing_->Patience();
+    const int64_t until = clock().Now() + patience;
     bool found = false;
     do {
       for (int i = 0; i < 16 && !found; ++i) {

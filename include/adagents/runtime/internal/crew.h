@@ -54,6 +54,7 @@ struct alignas(kCacheLine) Crew {
   AgentRecord* overdue = nullptr;  // written by the watchdog before it marks the run
   bool holds_permit = false;       // workers only; the thread's own
 
+  bool helped = false;  // since it last looked for work
   uint32_t turn = 0;    // whose lane it is, see worker.cc
   int unannounced = 0;  // answers pushed since the answer thread was last woken
 

@@ -46,6 +46,10 @@ class Sharing {
   /// Lets helpers go that only wait in decisions that are overdue at `now`.
   void LetGo(int64_t now);
 
+  /// How much longer than others a worker that has helped looks for work, in ns: for as long as the
+  /// plan leaves it without a strand between two decisions, unless that costs more than it gains.
+  [[nodiscard]] int64_t Patience() const { return patience_.load(std::memory_order_relaxed); }
+
   /// Whether something may hold an old plan, for Tidy() to let go of it.
   [[nodiscard]] bool untidy() const { return untidy_.load(std::memory_order_relaxed); }
   /// By a thread that has nothing else to do.
@@ -102,6 +106,7 @@ class Sharing {
   std::atomic<const Plan*> gains_{nullptr};  // the plan whose strands are worth sharing
   std::atomic<int64_t> gain_{0};
   std::atomic<int64_t> total_{0};  // of the plan's agents in a row
+  std::atomic<int64_t> patience_{0};
 
   // What sharing has brought of late, for each way to decide: their callers wait differently.
   struct alignas(kCacheLine) Record {
