@@ -148,7 +148,7 @@ absl::Status Core::Install(std::vector<std::shared_ptr<AgentSpec>> specs) {
 // they are woken, and what they leave is freed by whoever has time.
 void Core::LetGo() {
   Tidy();
-  worker_parker_.Notify(static_cast<int>(threads_));
+  worker_bell_.parker().Notify(static_cast<int>(threads_));
   spare_parker_.Notify(static_cast<int>(threads_));
   FreeRetired();
 }

@@ -118,15 +118,6 @@ bool Core::HasWork() const {
   return events_->HasWork();
 }
 
-void Core::NotifyWorkers() {
-  // The look orders the push before it; a spinner finds the work by itself. One that has just found
-  // other work wakes the next (RunOne), so nothing waits while a worker sleeps.
-  if (!worker_parker_.HasWaiters()) return;
-  // A read-modify-write, as is the spinner's farewell: one of the two sees the other.
-  if (spinners_.fetch_add(0, std::memory_order_acq_rel) > 0) return;
-  worker_parker_.Wake(1);
-}
-
 // Decisions that run or wait to, on workers and trusted callers. A caller that decided a moment ago
 // will do so again before a helper has arrived.
 int Core::Active(int64_t now) const {
@@ -144,10 +135,6 @@ bool Core::HasIdleWorker(int64_t now, int others) const {
   const int active = Active(now);
   return active < static_cast<int>(workers_) &&
          active + std::max(others, looking_callers_.load(std::memory_order_relaxed)) < cores_;
-}
-
-void Core::WakeNext() {
-  if (worker_parker_.HasWaitersGuess() && HasWork()) worker_parker_.Wake(1);
 }
 
 RequestState* Core::PopTicket(Crew& crew) {
@@ -225,9 +212,7 @@ void Core::WorkerMain(Crew& crew) {
 void Core::Idle(Crew& crew) {
   if (crew.unannounced > 0) FlushAnswers(crew, true);
   TidyWhenIdle();
-  int expected = 0;
-  if ((spin_nanos_ > 0 || options_.keep_one_hot) &&
-      spinners_.compare_exchange_strong(expected, 1, std::memory_order_acq_rel)) {
+  if ((spin_nanos_ > 0 || options_.keep_one_hot) && worker_bell_.BeginLooking()) {
     // One that stays hot comes by here again, for what else is to be done now and then.
     int64_t patience = options_.keep_one_hot ? kTick : spin_nanos_;
     if (std::exchange(crew.helped, false)) patience += sharing_->Patience();
@@ -240,16 +225,17 @@ void Core::Idle(Crew& crew) {
       }
     } while (!found && clock().Now() < until && !stop_.load(std::memory_order_relaxed) &&
              crew.pending.load(std::memory_order_relaxed) == nullptr);
-    spinners_.exchange(0, std::memory_order_acq_rel);
+    worker_bell_.EndLooking();
     if (found || options_.keep_one_hot) return;
   }
-  const uint32_t ticket = worker_parker_.Announce();
+  Parker<FutexAtomics>& parker = worker_bell_.parker();
+  const uint32_t ticket = parker.Announce();
   if (HasWork() || Offers(crew) || stop_.load(std::memory_order_acquire) ||
       crew.pending.load(std::memory_order_relaxed) != nullptr) {
-    worker_parker_.Cancel();
+    parker.Cancel();
     return;
   }
-  worker_parker_.Park(ticket);
+  parker.Park(ticket);
 }
 
 void Core::AnswerMain() {
@@ -373,7 +359,7 @@ void Core::TimerMain() {
         (sharing_ == nullptr || !sharing_->untidy())) {
       tidy_wait = kTick;
     } else if (now >= tidy_at) {
-      worker_parker_.Notify(1);
+      worker_bell_.parker().Notify(1);
       tidy_at = now + tidy_wait;
       tidy_wait = std::min(2 * tidy_wait, kMaxTidyWait);
     }
@@ -459,7 +445,7 @@ ShutdownReport Core::Shutdown(absl::Duration grace) {
   stop_.store(true, std::memory_order_seq_cst);
   report.answered_early += AnswerAll();  // opened since, see Submit()
   if (sharing_ != nullptr) sharing_->LetGo(std::numeric_limits<int64_t>::max());
-  worker_parker_.Notify(static_cast<int>(threads_));
+  worker_bell_.parker().Notify(static_cast<int>(threads_));
   spare_parker_.Notify(static_cast<int>(threads_));
   timer_bell_.fetch_add(1, std::memory_order_release);
   FutexAtomics::Wake(timer_bell_, 1);

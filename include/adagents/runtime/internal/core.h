@@ -26,6 +26,7 @@
 #include "adagents/runtime/internal/mpmc_ring.h"
 #include "adagents/runtime/internal/parker.h"
 #include "adagents/runtime/internal/plan.h"
+#include "adagents/runtime/internal/worker_bell.h"
 #include "adagents/runtime/options.h"
 
 namespace adagents::internal {
@@ -120,13 +121,15 @@ class Core final : public Host {
   void BeginWatch(Crew& crew, int64_t due);
   /// True when the watchdog had marked the run.
   bool EndWatch(Crew& crew);
-  void NotifyWorkers();
+  void NotifyWorkers() { worker_bell_.Ring(); }
   /// A worker that is awake and looks for work.
-  bool HasHotHelper() const { return spinners_.load(std::memory_order_relaxed) > 0; }
+  bool HasHotHelper() const { return worker_bell_.Looking(); }
   /// A worker and a core have nothing to do, as far as can be seen; `others` cores are taken.
   bool HasIdleWorker(int64_t now, int others) const;
   /// By who has just found work, before it does it: lets another have what else there is.
-  void WakeNext();
+  void WakeNext() {
+    worker_bell_.WakeNext([this] { return HasWork(); });
+  }
   /// Decisions or events wait for a worker.
   bool HasWork() const;
   Executor& executor() { return executor_; }
@@ -222,13 +225,12 @@ class Core final : public Host {
   alignas(kCacheLine) std::atomic<int> permits_{0};
   std::atomic<int> stuck_workers_{0};
   std::atomic<int> stuck_callers_{0};
-  std::atomic<int> spinners_{0};
   std::atomic<int> looking_callers_{0};     // strict callers that are awake
   std::atomic<int64_t> expected_nanos_{0};  // of a decision's agents in a row
   std::atomic<uint64_t> queued_decisions_{0};
   std::array<std::atomic<uint64_t>, kVerdicts> other_verdicts_{};
 
-  Parker<FutexAtomics> worker_parker_;
+  WorkerBell<FutexAtomics> worker_bell_;
   Parker<FutexAtomics> spare_parker_;
   Parker<FutexAtomics> answer_parker_;
   std::atomic<int64_t> next_wake_{0};  // the timer's
