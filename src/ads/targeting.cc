@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <limits>
 #include <utility>
 
 #include "absl/container/inlined_vector.h"
@@ -34,6 +35,10 @@ class Cursor {
     while (at_ != end_ && *at_ < begin) ++at_;
     for (; at_ != end_ && *at_ < begin + kBlockBits; ++at_) visit(*at_ - begin);
   }
+  /// The next member, kNone at the end; and how many are left.
+  static constexpr size_t kNone = std::numeric_limits<size_t>::max();
+  size_t next() const { return at_ == end_ ? kNone : *at_; }
+  size_t left() const { return static_cast<size_t>(end_ - at_); }
 
  private:
   const uint32_t* at_;
@@ -54,13 +59,44 @@ struct Program {
   Bitmaps any_bitmaps;
   Cursors any_lists;
   Cursors none_of_lists;
+  // When not empty: every match is in one of these, so blocks without members are left out, and of
+  // the others only words with members are looked at.
+  Cursors only;
+
+  /// Of the unions that are lists alone, goes by the shortest.
+  void ChooseOnly() {
+    size_t best = any_of.size(), fewest = Cursor::kNone;
+    for (size_t g = 0; g < any_of.size(); ++g) {
+      if (any_of[g].bitmaps > 0) continue;
+      size_t members = 0;
+      for (uint32_t i = 0; i < any_of[g].lists; ++i) {
+        members += any_lists[any_of[g].first_list + i].left();
+      }
+      if (members < fewest) {
+        fewest = members;
+        best = g;
+      }
+    }
+    if (best == any_of.size()) return;
+    const auto first = any_lists.begin() + any_of[best].first_list;
+    only.assign(first, first + any_of[best].lists);
+    any_of.erase(any_of.begin() + static_cast<std::ptrdiff_t>(best));
+  }
+
+  /// The first word of the first block, from the one at `offset` on, that may have matches.
+  size_t NextBlock(size_t offset) const {
+    if (only.empty()) return offset;
+    size_t next = Cursor::kNone;
+    for (const Cursor& list : only) next = std::min(next, list.next());
+    return next == Cursor::kNone ? next : next / kBlockBits * kBlockWords;
+  }
 
   /// One block that starts at word `offset`; false when nothing is left in it.
   bool Block(const internal::Kernels& kernels, size_t offset, uint64_t* acc) {
-    if (!kernels.intersect(all_of.data(), all_of.size(), none_of.data(), none_of.size(), offset,
-                           acc)) {
-      return false;
-    }
+    const bool any = only.empty() ? kernels.intersect(all_of.data(), all_of.size(), none_of.data(),
+                                                      none_of.size(), offset, acc)
+                                  : IntersectOnly(offset, acc);
+    if (!any) return false;
     const size_t begin = offset * 64;
     for (const AnyOf& group : any_of) {
       alignas(64) uint64_t listed[kBlockWords] = {};
@@ -77,6 +113,24 @@ struct Program {
       list.Block(begin, [&](size_t bit) { acc[bit / 64] &= ~(uint64_t{1} << (bit % 64)); });
     }
     return true;
+  }
+
+ private:
+  /// What Kernels::intersect does, of the members of `only`.
+  bool IntersectOnly(size_t offset, uint64_t* acc) {
+    std::fill_n(acc, kBlockWords, uint64_t{0});
+    for (Cursor& list : only) {
+      list.Block(offset * 64, [&](size_t bit) { acc[bit / 64] |= uint64_t{1} << (bit % 64); });
+    }
+    uint64_t any = 0;
+    for (size_t w = 0; w < kBlockWords; ++w) {
+      uint64_t left = acc[w];
+      for (size_t i = 0; left != 0 && i < all_of.size(); ++i) left &= all_of[i][offset + w];
+      for (size_t i = 0; left != 0 && i < none_of.size(); ++i) left &= ~none_of[i][offset + w];
+      acc[w] = left;
+      any |= left;
+    }
+    return any != 0;
   }
 };
 
@@ -96,6 +150,7 @@ class AnyOfBuilder {
     ++group_.lists;
   }
   bool has_bitmap() const { return group_.bitmaps > 0; }
+  bool empty() const { return group_.bitmaps + group_.lists == 0; }
   void Finish() {
     if (group_.lists == 0 && group_.bitmaps == 1) {  // no need for a union
       program_->all_of.push_back(program_->any_bitmaps.back());
@@ -227,12 +282,13 @@ void TargetingIndex::Run(const Sets& s, const TargetingQuery& query,
       if (set.kind == IdSet::Kind::kBitmap) shapes.AddBitmap(s.Bitmap(set));
       if (set.kind == IdSet::Kind::kList) shapes.AddList(s.List(set));
     }
-    if (part.shapes.empty()) return;
+    if (shapes.empty()) return;
     shapes.Finish();
   }
   if (s.any_hours) {
     program.all_of.push_back(s.Bitmap(s.hours[static_cast<size_t>(query.hour_of_week_)]));
   }
+  const AttributeSets& deals = s.attributes[static_cast<size_t>(Attribute::kDeal)];
   size_t next = 0;
   for (const AttributeSets& attribute : s.attributes) {
     const size_t first = next;
@@ -244,7 +300,10 @@ void TargetingIndex::Run(const Sets& s, const TargetingQuery& query,
         if (set.kind == IdSet::Kind::kBitmap) any.AddBitmap(s.Bitmap(set));
         if (set.kind == IdSet::Kind::kList) any.AddList(s.List(set));
       }
-      if (!any.has_bitmap()) any.AddBitmap(s.Bitmap(attribute.open));
+      const bool open_too =
+          &attribute != &deals || query.deals_ != TargetingQuery::Deals::kWithDeal;
+      if (open_too && !any.has_bitmap()) any.AddBitmap(s.Bitmap(attribute.open));
+      if (any.empty()) return;  // of these deals nobody has any
       any.Finish();
     }
     for (size_t i = first; i < next; ++i) {
@@ -259,7 +318,6 @@ void TargetingIndex::Run(const Sets& s, const TargetingQuery& query,
       }
     }
   }
-  const AttributeSets& deals = s.attributes[static_cast<size_t>(Attribute::kDeal)];
   if (query.deals_ == TargetingQuery::Deals::kWithDeal) {
     if (!deals.any_include) return;  // nobody has any
     program.none_of.push_back(s.Bitmap(deals.open));
@@ -268,7 +326,9 @@ void TargetingIndex::Run(const Sets& s, const TargetingQuery& query,
   }
   if (gone != nullptr) program.none_of.push_back(gone);
   const internal::Kernels& kernels = internal::BestKernels();
-  for (size_t offset = 0; offset < s.words_per_bitmap; offset += kBlockWords) {
+  program.ChooseOnly();
+  for (size_t offset = program.NextBlock(0); offset < s.words_per_bitmap;
+       offset = program.NextBlock(offset + kBlockWords)) {
     alignas(64) uint64_t acc[kBlockWords];
     if (program.Block(kernels, offset, acc) && !emit(offset * 64, acc)) return;
   }

@@ -1,6 +1,7 @@
 #include "adagents/ads/targeting.h"
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <set>
 #include <string>
@@ -253,6 +254,72 @@ TEST_CASE("Generated catalogs and requests agree with the scan as well") {
     total += found.size();
   }
   CHECK(total > 200u * 20);
+}
+
+TEST_CASE("Few campaigns with one of many deals, or of a rare size, are found among all others") {
+  Random random(41);
+  std::vector<Campaign> made;
+  for (size_t i = 0; i < 9'000; ++i) {
+    Campaign c = RandomCampaign(random, i);
+    std::erase_if(c.targeting.conditions,
+                  [](const Condition& t) { return t.attribute == Attribute::kDeal; });
+    if (random.Chance(0.1)) {
+      const std::string deal = "rare" + std::to_string(random.Below(60));  // lists, not bitmaps
+      c.targeting.Include(Attribute::kDeal, {deal});
+    }
+    if (random.Chance(0.005)) {
+      c.creatives[0].format = MarkupType::kBanner;
+      c.creatives[0].w = 41;
+      c.creatives[0].h = 43;
+    }
+    made.push_back(std::move(c));
+  }
+  const auto built = Catalog::Build(made);
+  REQUIRE(built.ok());
+  const Catalog& catalog = **built;
+  TargetingQuery query;
+  std::vector<uint32_t> found;
+  const auto has_deal = [](const Campaign& c) {
+    return std::any_of(c.targeting.conditions.begin(), c.targeting.conditions.end(),
+                       [](const Condition& t) { return t.attribute == Attribute::kDeal; });
+  };
+  std::array<size_t, 3> total{};
+  for (int i = 0; i < 150; ++i) {
+    const RequestPtr made_up = RandomRequest(random);
+    Request request = *made_up;
+    Imp imp = request.imps[0];
+    const Text deals[] = {"RARE7", "rare21", "rare58", "nobody's"};
+    std::array<Deal, 3> offered;
+    for (Deal& d : offered) d.id = deals[random.Below(4)];
+    imp.deals = List<Deal>(offered.data(), 1 + random.Below(3));
+    Banner banner;
+    banner.w = 41;
+    banner.h = 43;
+    if (random.Chance(0.5)) {
+      imp.audio = nullptr;
+      imp.video = nullptr;
+      imp.native = nullptr;
+      imp.banner = &banner;
+    }
+    imp.private_auction = false;
+    const Said said = Listen(request, imp, kMonday);
+    catalog.targeting().Read(request, kMonday, &query);
+    catalog.targeting().ReadImp(imp, &query);
+    using Deals = TargetingQuery::Deals;
+    for (const Deals kind : {Deals::kAll, Deals::kWithDeal, Deals::kWithout}) {
+      query.set_deals(kind);
+      std::vector<uint32_t> wanted;
+      for (uint32_t c = 0; c < catalog.size(); ++c) {
+        const Campaign& campaign = catalog.campaign(c);
+        if (kind != Deals::kAll && has_deal(campaign) != (kind == Deals::kWithDeal)) continue;
+        if (MatchesSlowly(campaign, said)) wanted.push_back(c);
+      }
+      catalog.targeting().Match(query, &found);
+      REQUIRE(found == wanted);
+      total[static_cast<size_t>(kind)] += found.size();
+    }
+  }
+  for (const size_t n : total) CHECK(n > 0);
 }
 
 TEST_CASE("The best by a request's own score are those a full sort would give") {

@@ -51,8 +51,9 @@ struct Matcher::Search {
 
   Fallen fallen;
   LeftOut left_out;
-  size_t full = 0;      // of out->items
-  size_t examined = 0;  // campaigns
+  bool may_have_deal = false;  // else none of the campaigns looked at includes one
+  size_t full = 0;             // of out->items
+  size_t examined = 0;         // campaigns
 
   const Catalog& catalog() const { return *out->catalog; }
   void Say(const ReasonCode& code, uint32_t id) const {
@@ -171,7 +172,7 @@ void Matcher::Fit(Search& search, uint32_t id) {
   if (!Alive(search, id)) return;
   const Catalog& catalog = search.catalog();
   DealChoice deal;
-  if (!search.imp.deals.empty()) {
+  if (search.may_have_deal) {
     deal = ChooseDeal(search.imp, catalog.campaign(id), search.options.seat);
     if (deal.deal < 0 && (deal.required || search.imp.private_auction)) {
       ++search.fallen.misfit;
@@ -304,7 +305,8 @@ void Matcher::Run(const Request& request, const KillSwitches& switches, absl::Ti
   out->nbr = Nbr::kNoEligibleCampaign;
   for (uint32_t i = 0; i < request.imps.size(); ++i) {
     const Imp& imp = request.imps[i];
-    Search search{request, imp, i, switches, options, because, now_s, out, {}, {}, 0, 0};
+    Search search{request, imp, i, switches, options, because, now_s, out, {}, {}};
+    search.may_have_deal = !imp.deals.empty();
     ImpRange range;
     range.begin = static_cast<uint32_t>(out->items.size());
     search.full = out->items.size() + options.max_candidates;
@@ -323,6 +325,7 @@ void Matcher::Run(const Request& request, const KillSwitches& switches, absl::Ti
       query_.set_deals(Deals::kWithDeal);
       find();
       query_.set_deals(Deals::kWithout);
+      search.may_have_deal = false;
     }
     if (!search.left_out.any) {
       const size_t with_deal = out->items.size();
