@@ -55,7 +55,7 @@ const World& WorldOf(size_t n) {
   if (!fresh) return w;
   w.catalog = GenerateCatalog({.campaigns = n, .seed = 1, .open = 0.5});
   const Values values(*w.catalog);
-  for (const Campaign& c : w.catalog->campaigns()) w.flat.push_back(Flatten(c, values));
+  for (uint32_t i = 0; i < n; ++i) w.flat.push_back(Flatten(w.catalog->campaign(i), values));
   w.columns = std::make_unique<Columns>(w.flat);
   w.price.resize(n);
   w.best_from.resize(n + 1);
@@ -169,7 +169,8 @@ void BM_ReadRequest(benchmark::State& state) {
 void BM_Build(benchmark::State& state) {
   const World& w = WorldOf(static_cast<size_t>(state.range(0)));
   for (auto _ : state) {
-    benchmark::DoNotOptimize(TargetingIndex::Build(w.catalog->campaigns()));
+    benchmark::DoNotOptimize(TargetingIndex::Build(
+        w.catalog->size(), [&](uint32_t i) -> const Campaign& { return w.catalog->campaign(i); }));
   }
 }
 

@@ -19,8 +19,8 @@ namespace adagents::ads::bench {
 class Values {
  public:
   explicit Values(const Catalog& catalog) {
-    for (const Campaign& c : catalog.campaigns()) {
-      for (const Condition& condition : c.targeting.conditions) {
+    for (uint32_t i = 0; i < catalog.index_end(); ++i) {
+      for (const Condition& condition : catalog.campaign(i).targeting.conditions) {
         auto& known = known_[condition.attribute];
         for (const std::string& v : condition.values) {
           known.try_emplace(v, static_cast<int>(known.size()) + 1);

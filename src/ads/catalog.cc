@@ -37,7 +37,7 @@ CampaignFacts FactsOf(const Campaign& c) {
   return f;
 }
 
-CreativeFacts FactsOf(const Campaign& campaign, size_t place) {
+CreativeFacts FactsOf(const Campaign& campaign, uint32_t index, size_t place) {
   const Creative& c = campaign.creatives[place];
   CreativeFacts f;
   f.key = CombineHash(campaign.key, StableHash64(c.id));
@@ -45,7 +45,7 @@ CreativeFacts FactsOf(const Campaign& campaign, size_t place) {
   for (const std::string& mime : c.mimes) f.mime_bits |= Catalog::MimeBit(mime);
   f.duration_ms = c.duration_ms;
   f.bitrate_kbps = c.bitrate_kbps;
-  f.campaign = campaign.index;
+  f.campaign = index;
   f.in_campaign = static_cast<uint16_t>(place);
   f.language = PackLanguage(c.language);
   f.w = static_cast<int16_t>(c.w);
@@ -82,13 +82,29 @@ absl::Status CheckAll(const std::vector<Campaign>& campaigns) {
   return InvalidArgument(text);
 }
 
-/// How many keys the categories of `c` and their parents are.
-size_t CategoryLevels(const Campaign& c) {
-  size_t levels = c.cat.size();
-  for (const std::string& cat : c.cat) {
-    levels += static_cast<size_t>(std::count(cat.begin(), cat.end(), '-'));
+/// How many there are, or that there is room for.
+struct Sizes {
+  size_t campaigns = 0, creatives = 0, adomains = 0, cats = 0;
+
+  void Add(const Campaign& c) {
+    ++campaigns;
+    creatives += c.creatives.size();
+    adomains += c.adomain.size();
+    cats += c.cat.size();
+    for (const std::string& cat : c.cat) {  // and its parents
+      cats += static_cast<size_t>(std::count(cat.begin(), cat.end(), '-'));
+    }
   }
-  return levels;
+  bool Within(const Sizes& most) const {
+    return campaigns <= most.campaigns && creatives <= most.creatives &&
+           adomains <= most.adomains && cats <= most.cats;
+  }
+};
+
+std::shared_ptr<const Campaign> Own(Campaign&& campaign) {
+  internal::Normalise(&campaign);
+  campaign.key = StableHash64(campaign.id);
+  return std::make_shared<const Campaign>(std::move(campaign));
 }
 
 }  // namespace
@@ -105,9 +121,8 @@ uint16_t PackLanguage(std::string_view language) {
 struct Catalog::Store {
   std::mutex writer;  // of growth
   size_t built = 0;   // campaigns by rank at the beginning
-  size_t most = 0;    // campaigns, creatives, domains and categories there is room for
-  size_t most_creatives = 0, most_adomains = 0, most_cats = 0;
-  std::vector<Campaign> campaigns;
+  Sizes most;         // that there is room for
+  std::vector<CampaignPtr> campaigns;
   internal::BigVector<CampaignFacts> facts;
   internal::BigVector<CreativeFacts> creative_facts;
   internal::BigVector<CreativeFeatures> relevance_features;
@@ -115,42 +130,38 @@ struct Catalog::Store {
   std::vector<uint64_t> adomain_keys, cat_keys;
   std::vector<uint32_t> by_key;  // of those built: indices by rising key
 
-  void Reserve(std::span<const Campaign> first);
-  bool HasRoomFor(std::span<const Campaign> more) const;
-  void Append(Campaign campaign);
+  Sizes sizes() const {
+    return {campaigns.size(), creative_facts.size(), adomain_keys.size(), cat_keys.size()};
+  }
+  void Reserve(const Sizes& first);
+  void Append(CampaignPtr campaign);
+  void AppendFrom(const Store& other, uint32_t index);
 };
 
-void Catalog::Store::Reserve(std::span<const Campaign> first) {
-  size_t creatives = 0, adomains = 0, cats = 0;
-  for (const Campaign& c : first) {
-    creatives += c.creatives.size();
-    adomains += c.adomain.size();
-    cats += CategoryLevels(c);
-  }
+/// For that many to begin with, and some changes.
+void Catalog::Store::Reserve(const Sizes& first) {
   // Pages that nobody writes to cost no memory, so there is room for unusually many creatives.
-  const size_t room = std::min(kMostPut, 16 + first.size() / 4);
-  most = first.size() + room;
-  most_creatives = creatives + room * 16;
-  most_adomains = adomains + room * 16;
-  most_cats = cats + room * 32;
-  campaigns.reserve(most);
-  facts.reserve(most);
-  creative_facts.reserve(most_creatives);
-  relevance_features.reserve(most_creatives);
-  adomain_begin.reserve(most + 1);
-  cat_begin.reserve(most + 1);
-  adomain_keys.reserve(most_adomains);
-  cat_keys.reserve(most_cats);
+  const size_t room = std::min(kMostPut, 16 + first.campaigns / 4);
+  most = {first.campaigns + room, first.creatives + room * 16, first.adomains + room * 16,
+          first.cats + room * 32};
+  campaigns.reserve(most.campaigns);
+  facts.reserve(most.campaigns);
+  creative_facts.reserve(most.creatives);
+  relevance_features.reserve(most.creatives);
+  adomain_begin.reserve(most.campaigns + 1);
+  cat_begin.reserve(most.campaigns + 1);
+  adomain_keys.reserve(most.adomains);
+  cat_keys.reserve(most.cats);
 }
 
-void Catalog::Store::Append(Campaign campaign) {
+void Catalog::Store::Append(CampaignPtr campaign) {
+  const Campaign& c = *campaign;
+  const auto index = static_cast<uint32_t>(campaigns.size());
   campaigns.push_back(std::move(campaign));
-  Campaign& c = campaigns.back();
-  c.index = static_cast<uint32_t>(campaigns.size() - 1);
   facts.push_back(FactsOf(c));
   facts.back().first_creative = static_cast<uint32_t>(creative_facts.size());
   for (size_t k = 0; k < c.creatives.size(); ++k) {
-    creative_facts.push_back(FactsOf(c, k));
+    creative_facts.push_back(FactsOf(c, index, k));
     relevance_features.push_back(CreativeFeatures::Of(c, c.creatives[k]));
   }
   for (const std::string& d : c.adomain) adomain_keys.push_back(StableHash64(d));
@@ -167,15 +178,25 @@ void Catalog::Store::Append(Campaign campaign) {
   cat_begin.push_back(static_cast<uint32_t>(cat_keys.size()));
 }
 
-bool Catalog::Store::HasRoomFor(std::span<const Campaign> more) const {
-  size_t creatives = creative_facts.size(), adomains = adomain_keys.size(), cats = cat_keys.size();
-  for (const Campaign& c : more) {
-    creatives += c.creatives.size();
-    adomains += c.adomain.size();
-    cats += CategoryLevels(c);
+/// The same for a campaign whose facts are in `other`: none of its texts is looked at.
+void Catalog::Store::AppendFrom(const Store& other, uint32_t index) {
+  const auto here = static_cast<uint32_t>(campaigns.size());
+  campaigns.push_back(other.campaigns[index]);
+  facts.push_back(other.facts[index]);
+  const uint32_t first = facts.back().first_creative;
+  facts.back().first_creative = static_cast<uint32_t>(creative_facts.size());
+  for (uint32_t k = first; k < first + facts.back().creative_count; ++k) {
+    creative_facts.push_back(other.creative_facts[k]);
+    creative_facts.back().campaign = here;
+    relevance_features.push_back(other.relevance_features[k]);
   }
-  return campaigns.size() + more.size() <= most && creatives <= most_creatives &&
-         adomains <= most_adomains && cats <= most_cats;
+  const auto copy = [&](const std::vector<uint32_t>& begin, const std::vector<uint64_t>& keys,
+                        std::vector<uint32_t>* to_begin, std::vector<uint64_t>* to_keys) {
+    to_keys->insert(to_keys->end(), keys.begin() + begin[index], keys.begin() + begin[index + 1]);
+    to_begin->push_back(static_cast<uint32_t>(to_keys->size()));
+  };
+  copy(other.adomain_begin, other.adomain_keys, &adomain_begin, &adomain_keys);
+  copy(other.cat_begin, other.cat_keys, &cat_begin, &cat_keys);
 }
 
 Catalog::Catalog(std::shared_ptr<Store> store) : store_(std::move(store)) {}
@@ -187,15 +208,14 @@ absl::StatusOr<std::unique_ptr<Catalog>> Catalog::Build(std::vector<Campaign> ca
         fmt::format("at most {} campaigns, got {}", kMaxCampaigns, campaigns.size()));
   }
   if (absl::Status status = CheckAll(campaigns); !status.ok()) return status;
-  for (Campaign& c : campaigns) {
-    internal::Normalise(&c);
-    c.key = StableHash64(c.id);
-  }
-  return Freeze(std::move(campaigns));
+  std::vector<CampaignPtr> owned;
+  owned.reserve(campaigns.size());
+  for (Campaign& c : campaigns) owned.push_back(Own(std::move(c)));
+  return Freeze(std::move(owned));
 }
 
-std::unique_ptr<Catalog> Catalog::Freeze(std::vector<Campaign> campaigns) {
-  // Campaigns are big: places are sorted, and each campaign is moved once.
+std::unique_ptr<Catalog> Catalog::Freeze(std::vector<CampaignPtr> campaigns) {
+  // What is compared is kept together: the campaigns are all over the memory.
   struct Place {
     int64_t score;
     int32_t priority;
@@ -203,17 +223,28 @@ std::unique_ptr<Catalog> Catalog::Freeze(std::vector<Campaign> campaigns) {
   };
   std::vector<Place> order;
   order.reserve(campaigns.size());
+  Sizes sizes;
   for (uint32_t i = 0; i < campaigns.size(); ++i) {
-    order.push_back({StaticScore(campaigns[i]), campaigns[i].priority, i});
+    order.push_back({StaticScore(*campaigns[i]), campaigns[i]->priority, i});
+    sizes.Add(*campaigns[i]);
   }
   std::sort(order.begin(), order.end(), [&](const Place& a, const Place& b) {
     if (a.priority != b.priority) return a.priority > b.priority;
     if (a.score != b.score) return a.score > b.score;
-    return campaigns[a.at].id < campaigns[b.at].id;
+    return campaigns[a.at]->id < campaigns[b.at]->id;
   });
   auto store = std::make_shared<Store>();
-  store->Reserve(campaigns);
+  store->Reserve(sizes);
   for (const Place& place : order) store->Append(std::move(campaigns[place.at]));
+  std::unique_ptr<Catalog> catalog = Index(std::move(store));
+  for (uint32_t i = 0; i < catalog->end_; ++i) {
+    catalog->contents_ += internal::ContentHash(catalog->campaign(i));
+  }
+  return catalog;
+}
+
+/// Of a store whose campaigns come by rank: all but the hash of the contents.
+std::unique_ptr<Catalog> Catalog::Index(std::shared_ptr<Store> store) {
   store->built = store->campaigns.size();
   store->by_key.resize(store->built);
   for (uint32_t i = 0; i < store->built; ++i) store->by_key[i] = i;
@@ -224,11 +255,9 @@ std::unique_ptr<Catalog> Catalog::Freeze(std::vector<Campaign> campaigns) {
   catalog->See();
   catalog->size_ = catalog->end_;
   catalog->creative_total_ = catalog->creative_end_;
-  catalog->targeting_ = TargetingIndex::Build(catalog->campaigns());
-  for (const Campaign& c : catalog->campaigns()) {
-    catalog->contents_ += internal::ContentHash(c);
-    catalog->Count(c.currency);
-  }
+  catalog->targeting_ = TargetingIndex::Build(
+      catalog->end_, [&](uint32_t i) -> const Campaign& { return catalog->campaign(i); });
+  for (uint32_t i = 0; i < catalog->end_; ++i) catalog->Count(catalog->facts(i).currency);
   return catalog;
 }
 
@@ -246,43 +275,43 @@ void Catalog::See() {
   creative_end_ = store_->creative_facts.size();
 }
 
-/// What the targeting index has to know of the campaigns in `put_`.
-TargetingIndex::Added Catalog::AddedByRank() const {
-  const auto before = [&](uint32_t a, uint32_t b) { return RanksBefore(a, b); };
-  TargetingIndex::Added added;
-  added.campaigns = campaigns();
-  for (const KeyedPlace& p : put_) added.ids.push_back(p.second);
-  std::sort(added.ids.begin(), added.ids.end(), before);
-  for (const uint32_t id : added.ids) {
-    uint32_t low = 0, high = static_cast<uint32_t>(store_->built);
+/// Puts `index`, which this catalog sees, to its place among the added ones.
+void Catalog::AddByRank(uint32_t index, TargetingIndex::Added* added) const {
+  const auto first_not_before = [&](uint32_t end, auto at) {
+    uint32_t low = 0, high = end;
     while (low < high) {
       const uint32_t middle = low + (high - low) / 2;
-      if (before(middle, id)) {
+      if (RanksBefore(at(middle), index)) {
         low = middle + 1;
       } else {
         high = middle;
       }
     }
-    added.before.push_back(low);
-  }
-  return added;
+    return low;
+  };
+  const uint32_t before =
+      first_not_before(static_cast<uint32_t>(store_->built), [](uint32_t i) { return i; });
+  const uint32_t place = first_not_before(static_cast<uint32_t>(added->ids.size()),
+                                          [&](uint32_t i) { return added->ids[i]; });
+  added->ids.insert(added->ids.begin() + place, index);
+  added->before.insert(added->before.begin() + place, before);
 }
 
-std::vector<Campaign> Catalog::Living() const {
-  std::vector<Campaign> living;
-  living.reserve(size_);
-  for (const Campaign& c : campaigns()) {
-    if (Has(c.index)) living.push_back(c);
+/// Calls visit(index) for all campaigns by rank.
+template <class Visit>
+void Catalog::ForEachByRank(Visit visit) const {
+  const TargetingIndex::Added& added = targeting_->added();
+  size_t next = 0;
+  for (uint32_t i = 0; i <= store_->built; ++i) {
+    while (next < added.ids.size() && added.before[next] <= i) visit(added.ids[next++]);
+    if (i < store_->built && Has(i)) visit(i);
   }
-  return living;
 }
 
 absl::StatusOr<std::unique_ptr<const Catalog>> Catalog::With(CatalogChange change) const {
   if (absl::Status status = CheckAll(change.put); !status.ok()) return status;
-  for (Campaign& c : change.put) {
-    internal::Normalise(&c);
-    c.key = StableHash64(c.id);
-    const std::optional<uint32_t> same_key = FindKey(c.key);
+  for (const Campaign& c : change.put) {
+    const std::optional<uint32_t> same_key = FindKey(StableHash64(c.id));
     if (same_key && campaign(*same_key).id != c.id) {
       return InvalidArgument(fmt::format("{} has the same hash as {}", internal::Quoted(c.id),
                                          internal::Quoted(campaign(*same_key).id)));
@@ -297,59 +326,82 @@ absl::StatusOr<std::unique_ptr<const Catalog>> Catalog::With(CatalogChange chang
   next->put_ = put_;
   next->contents_ = contents_;
   next->currencies_ = currencies_;
+  TargetingIndex::Added added = targeting_->added();
   std::unordered_set<uint32_t> gone;  // of those that were built
   for (const std::string& id : change.remove) {
-    if (Find(id)) Drop(StableHash64(id), next.get(), &gone);
+    if (Find(id)) Drop(StableHash64(id), next.get(), &added, &gone);
   }
-  for (const Campaign& c : change.put) Drop(c.key, next.get(), &gone);
+  std::vector<CampaignPtr> put;
   for (Campaign& c : change.put) {
-    ++next->size_;
-    next->creative_total_ += c.creatives.size();
-    next->contents_ += internal::ContentHash(c);
-    next->Count(c.currency);
+    put.push_back(Own(std::move(c)));
+    Drop(put.back()->key, next.get(), &added, &gone);
   }
-  if (!Append(&change, next.get())) {
-    absl::flat_hash_set<std::string_view> dropped(change.remove.begin(), change.remove.end());
-    for (const Campaign& c : change.put) dropped.insert(c.id);
-    std::vector<Campaign> living = Living();
-    std::erase_if(living, [&](const Campaign& c) { return dropped.contains(c.id); });
-    dropped.clear();  // before what it points to is moved
-    std::move(change.put.begin(), change.put.end(), std::back_inserter(living));
-    return Freeze(std::move(living));
+  if (!Append(put, next.get())) {
+    absl::flat_hash_set<uint64_t> dropped;
+    for (const std::string& id : change.remove) dropped.insert(StableHash64(id));
+    for (const CampaignPtr& c : put) dropped.insert(c->key);
+    ForEachByRank([&](uint32_t i) {
+      if (!dropped.contains(facts(i).key)) put.push_back(campaigns_[i]);
+    });
+    return Freeze(std::move(put));
+  }
+  for (uint32_t i = next->end_ - static_cast<uint32_t>(put.size()); i < next->end_; ++i) {
+    ++next->size_;
+    next->creative_total_ += next->facts(i).creative_count;
+    next->contents_ += internal::ContentHash(next->campaign(i));
+    next->Count(next->facts(i).currency);
+    next->AddByRank(i, &added);
   }
   next->targeting_ =
-      targeting_->Change(next->AddedByRank(), std::vector<uint32_t>(gone.begin(), gone.end()));
+      targeting_->Change(std::move(added), std::vector<uint32_t>(gone.begin(), gone.end()),
+                         [&](uint32_t i) -> const Campaign& { return next->campaign(i); });
   return next;
 }
 
-std::unique_ptr<const Catalog> Catalog::Rebuilt() const { return Freeze(Living()); }
+std::unique_ptr<const Catalog> Catalog::Rebuilt() const {
+  auto store = std::make_shared<Store>();
+  {
+    const std::lock_guard<std::mutex> lock(store_->writer);  // sizes that do not move
+    store->Reserve({size_, creative_total_, store_->adomain_keys.size(), store_->cat_keys.size()});
+  }
+  ForEachByRank([&](uint32_t i) { store->AppendFrom(*store_, i); });
+  std::unique_ptr<Catalog> catalog = Index(std::move(store));
+  catalog->contents_ = contents_;
+  return catalog;
+}
 
 /// Takes the campaign with this key out of `next`, which began like this one.
-void Catalog::Drop(uint64_t key, Catalog* next, std::unordered_set<uint32_t>* gone) const {
-  uint32_t place = 0;
+void Catalog::Drop(uint64_t key, Catalog* next, TargetingIndex::Added* added,
+                   std::unordered_set<uint32_t>* gone) const {
+  uint32_t index = 0;
   const auto put = std::lower_bound(next->put_.begin(), next->put_.end(), KeyedPlace{key, 0});
   if (put != next->put_.end() && put->first == key) {
-    place = put->second;
+    index = put->second;
     next->put_.erase(put);
+    const auto place = std::find(added->ids.begin(), added->ids.end(), index) - added->ids.begin();
+    added->ids.erase(added->ids.begin() + place);
+    added->before.erase(added->before.begin() + place);
   } else {
     const std::optional<uint32_t> built = FindKey(key);
     if (!built || *built >= store_->built || !gone->insert(*built).second) return;
-    place = *built;
+    index = *built;
   }
   --next->size_;
-  next->creative_total_ -= facts(place).creative_count;
-  next->contents_ -= internal::ContentHash(campaign(place));
+  next->creative_total_ -= facts(index).creative_count;
+  next->contents_ -= internal::ContentHash(campaign(index));
 }
 
-/// Moves what `change` puts to the end of the store; false, and nothing moved, when there is no
-/// room or somebody else was there first.
-bool Catalog::Append(CatalogChange* change, Catalog* next) const {
+/// Puts `put` to the end of the store; false, and nothing put, when there is no room or somebody
+/// else was there first.
+bool Catalog::Append(const std::vector<CampaignPtr>& put, Catalog* next) const {
   const std::lock_guard<std::mutex> lock(store_->writer);
-  if (end_ != store_->campaigns.size() || !store_->HasRoomFor(change->put)) return false;
-  for (Campaign& c : change->put) {
-    const KeyedPlace entry{c.key, static_cast<uint32_t>(store_->campaigns.size())};
+  Sizes sizes = store_->sizes();
+  for (const CampaignPtr& c : put) sizes.Add(*c);
+  if (end_ != store_->campaigns.size() || !sizes.Within(store_->most)) return false;
+  for (const CampaignPtr& c : put) {
+    const KeyedPlace entry{c->key, static_cast<uint32_t>(store_->campaigns.size())};
     next->put_.insert(std::lower_bound(next->put_.begin(), next->put_.end(), entry), entry);
-    store_->Append(std::move(c));
+    store_->Append(c);
   }
   next->See();
   return true;
@@ -365,7 +417,7 @@ bool Catalog::RanksBefore(uint32_t a, uint32_t b) const {
   const CampaignFacts &x = facts_[a], &y = facts_[b];
   if (x.priority != y.priority) return x.priority > y.priority;
   if (x.max_cpm != y.max_cpm) return x.max_cpm > y.max_cpm;
-  return campaigns_[a].id < campaigns_[b].id;
+  return campaigns_[a]->id < campaigns_[b]->id;
 }
 
 bool Catalog::Has(uint32_t index) const {

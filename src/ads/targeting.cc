@@ -192,9 +192,14 @@ size_t TargetingIndex::Sets::memory_bytes() const {
 }
 
 size_t TargetingIndex::memory_bytes() const {
-  return sizeof(*this) + built_->memory_bytes() + (extra_ != nullptr ? extra_->memory_bytes() : 0) +
-         gone_.capacity() * sizeof(uint64_t) +
-         (added_.capacity() + before_.capacity()) * sizeof(uint32_t);
+  size_t bytes =
+      sizeof(*this) + built_->memory_bytes() + gone_.capacity() * sizeof(uint64_t) +
+      (added_.ids.capacity() + added_.before.capacity() + place_.capacity()) * sizeof(uint32_t);
+  for (const Level& level : levels_) {
+    if (level.sets == nullptr) continue;
+    bytes += level.sets->memory_bytes() + level.ids->capacity() * sizeof(uint32_t);
+  }
+  return bytes;
 }
 
 namespace {
@@ -211,7 +216,7 @@ void TargetingIndex::Read(const Request& request, absl::Time now, TargetingQuery
   query->deals_ = TargetingQuery::Deals::kAll;
   query->any_imp_ = false;
   query->hour_of_week_ = TargetingFacts::HourOfWeek(request, now);
-  const std::array<const Sets*, 2> sets = {built_.get(), extra_.get()};
+  const std::array<const Sets*, 3> sets = {SetsOf(0), SetsOf(1), SetsOf(2)};
   for (TargetingQuery::Part& part : query->parts_) {
     part.values.clear();
     part.shapes.clear();
@@ -236,10 +241,9 @@ void TargetingIndex::ReadImp(const Imp& imp, TargetingQuery* query) const {
   query->any_imp_ = true;
   query->deals_ =
       imp.private_auction ? TargetingQuery::Deals::kWithDeal : TargetingQuery::Deals::kAll;
-  const std::array<const Sets*, 2> all = {built_.get(), extra_.get()};
-  for (size_t i = 0; i < all.size(); ++i) {
-    if (all[i] == nullptr) continue;
-    const Sets& sets = *all[i];
+  for (size_t i = 0; i < query->parts_.size(); ++i) {
+    if (SetsOf(i) == nullptr) continue;
+    const Sets& sets = *SetsOf(i);
     TargetingQuery::Part& part = query->parts_[i];
     part.values.resize(part.request_values);
     TargetingFacts::ForEachDeal(imp, [&](std::string_view deal) {
@@ -362,6 +366,22 @@ size_t Spell(size_t base, const uint64_t* words, uint32_t* to) {
 
 }  // namespace
 
+/// Calls each(place in added_) for all matches among the added ones, in no particular order.
+template <class Each>
+void TargetingIndex::RunAdded(const TargetingQuery& query, Each each) const {
+  for (size_t l = 0; l < levels_.size(); ++l) {
+    const Level& level = levels_[l];
+    if (level.sets == nullptr) continue;
+    Run(*level.sets, query, query.parts_[l + 1], nullptr, [&](size_t base, const uint64_t* words) {
+      return ForEachBit(base, words, [&](uint32_t at) {
+        const uint32_t place = PlaceOf((*level.ids)[at]);
+        if (place != kNowhere) each(place);
+        return true;
+      });
+    });
+  }
+}
+
 /// Calls take(ids) for all matches by rank until it returns false.
 template <class Take>
 void TargetingIndex::RunMerged(const TargetingQuery& query, Take take) const {
@@ -369,19 +389,16 @@ void TargetingIndex::RunMerged(const TargetingQuery& query, Take take) const {
   if (query.index_ != number_) return;
   const uint64_t* gone = gone_.empty() ? nullptr : gone_.data();
   uint32_t ids[kBlockBits];
-  if (extra_ == nullptr) {
+  if (added_.ids.empty()) {
     Run(*built_, query, query.parts_[0], gone, [&](size_t base, const uint64_t* words) {
       return take(std::span<const uint32_t>(ids, Spell(base, words, ids)));
     });
     return;
   }
   // Of the added ones all matches are found at first: they are few.
-  absl::InlinedVector<uint32_t, 256> waiting;  // places
-  Run(*extra_, query, query.parts_[1], nullptr, [&](size_t base, const uint64_t* words) {
-    const size_t n = Spell(base, words, ids);
-    waiting.insert(waiting.end(), ids, ids + n);
-    return true;
-  });
+  absl::InlinedVector<uint32_t, 256> waiting;  // places in added_, so by rank
+  RunAdded(query, [&](uint32_t place) { waiting.push_back(place); });
+  std::sort(waiting.begin(), waiting.end());
   uint32_t merged[kBlockBits];
   size_t n = 0, next = 0;
   const auto give = [&](uint32_t id) {
@@ -394,8 +411,8 @@ void TargetingIndex::RunMerged(const TargetingQuery& query, Take take) const {
   Run(*built_, query, query.parts_[0], gone, [&](size_t base, const uint64_t* words) {
     const size_t found = Spell(base, words, ids);
     for (size_t i = 0; i < found && more; ++i) {
-      while (more && next < waiting.size() && before_[waiting[next]] <= ids[i]) {
-        more = give(added_[waiting[next++]]);
+      while (more && next < waiting.size() && added_.before[waiting[next]] <= ids[i]) {
+        more = give(added_.ids[waiting[next++]]);
       }
       if (more) more = give(ids[i]);
     }
@@ -405,7 +422,7 @@ void TargetingIndex::RunMerged(const TargetingQuery& query, Take take) const {
     }
     return more;
   });
-  while (more && next < waiting.size()) more = give(added_[waiting[next++]]);
+  while (more && next < waiting.size()) more = give(added_.ids[waiting[next++]]);
   if (more && n > 0) take(std::span<const uint32_t>(merged, n));
 }
 
@@ -458,7 +475,7 @@ size_t TargetingIndex::MatchTopKByScore(const TargetingQuery& query, size_t k, d
   absl::InlinedVector<Scored, 256> best;
   // Of equals the better rank enters: a later one of those that were built never has it, unless
   // added ones, which are offered first, are among the best.
-  const bool ties = extra_ != nullptr;
+  const bool ties = !added_.ids.empty();
   const auto may_enter = [&](double highest) {
     return best.size() < k || highest > best.front().score ||
            (ties && highest == best.front().score);
@@ -474,14 +491,10 @@ size_t TargetingIndex::MatchTopKByScore(const TargetingQuery& query, size_t k, d
     std::push_heap(best.begin(), best.end());
   };
   // Ranks: an added campaign comes before the first built one that does not rank before it.
-  if (extra_ != nullptr) {
-    Run(*extra_, query, query.parts_[1], nullptr, [&](size_t base, const uint64_t* words) {
-      return ForEachBit(base, words, [&](uint32_t place) {
-        offer({score(added_[place]), uint64_t{before_[place]} << 32 | place, added_[place]});
-        return true;
-      });
-    });
-  }
+  RunAdded(query, [&](uint32_t place) {
+    const uint32_t id = added_.ids[place];
+    offer({score(id), uint64_t{added_.before[place]} << 32 | place, id});
+  });
   const Sets& s = *built_;
   const uint64_t* gone = gone_.empty() ? nullptr : gone_.data();
   Run(s, query, query.parts_[0], gone, [&](size_t base, const uint64_t* words) {
@@ -504,9 +517,16 @@ std::vector<Mismatch> TargetingIndex::Explain(const TargetingQuery& query, uint3
   if (id < built_->size) {
     return IsGone(id) ? std::vector<Mismatch>() : ExplainIn(*built_, query, query.parts_[0], id);
   }
-  const auto hit = std::find(added_.begin(), added_.end(), id);
-  if (hit == added_.end()) return {};
-  return ExplainIn(*extra_, query, query.parts_[1], static_cast<uint32_t>(hit - added_.begin()));
+  if (id < first_added_ || id - first_added_ >= place_.size() || PlaceOf(id) == kNowhere) return {};
+  for (size_t l = 0; l < levels_.size(); ++l) {
+    if (levels_[l].ids == nullptr) continue;
+    const std::vector<uint32_t>& ids = *levels_[l].ids;
+    const auto hit = std::find(ids.begin(), ids.end(), id);
+    if (hit == ids.end()) continue;
+    const auto at = static_cast<uint32_t>(hit - ids.begin());
+    return ExplainIn(*levels_[l].sets, query, query.parts_[l + 1], at);
+  }
+  return {};
 }
 
 std::vector<Mismatch> TargetingIndex::ExplainIn(const Sets& s, const TargetingQuery& query,

@@ -69,8 +69,8 @@ Grouped Group(const Pairs& pairs, size_t sets) {
 class TargetingIndexBuilder {
  public:
   /// `campaign(i)` for i in [0, size) by rank.
-  using Campaigns = absl::FunctionRef<const Campaign&(uint32_t)>;
-  TargetingIndexBuilder(size_t size, Campaigns campaign) : size_(size), campaign_(campaign) {}
+  TargetingIndexBuilder(size_t size, TargetingIndex::Campaigns campaign)
+      : size_(size), campaign_(campaign) {}
 
   std::unique_ptr<const TargetingIndex::Sets> Build() {
     auto sets = std::make_unique<TargetingIndex::Sets>();
@@ -256,7 +256,7 @@ class TargetingIndexBuilder {
   }
 
   const size_t size_;
-  const Campaigns campaign_;
+  const TargetingIndex::Campaigns campaign_;
   Pairs includes_, excludes_, restricted_, shapes_;
   std::vector<uint32_t> with_hours_;
   TargetingIndex::Sets* sets_ = nullptr;
@@ -272,17 +272,27 @@ uint64_t NextNumber() {
 
 }  // namespace
 
-std::unique_ptr<const TargetingIndex> TargetingIndex::Build(std::span<const Campaign> campaigns) {
-  const auto at = [&](uint32_t i) -> const Campaign& { return campaigns[i]; };
+std::unique_ptr<const TargetingIndex> TargetingIndex::Build(size_t size, Campaigns campaign) {
   std::unique_ptr<TargetingIndex> index(new TargetingIndex);
   index->number_ = NextNumber();
-  index->size_ = campaigns.size();
-  index->built_ = TargetingIndexBuilder(campaigns.size(), at).Build();
+  index->size_ = size;
+  index->first_added_ = static_cast<uint32_t>(size);
+  index->built_ = TargetingIndexBuilder(size, campaign).Build();
   return index;
 }
 
-std::unique_ptr<const TargetingIndex> TargetingIndex::Change(const Added& added,
-                                                             std::span<const uint32_t> gone) const {
+TargetingIndex::Level TargetingIndex::MakeLevel(std::vector<uint32_t> ids, Campaigns campaign) {
+  if (ids.empty()) return {};
+  const auto at = [&](uint32_t i) -> const Campaign& { return campaign(ids[i]); };
+  Level level;
+  level.sets = TargetingIndexBuilder(ids.size(), at).Build();
+  level.ids = std::make_shared<const std::vector<uint32_t>>(std::move(ids));
+  return level;
+}
+
+std::unique_ptr<const TargetingIndex> TargetingIndex::Change(Added added,
+                                                             std::span<const uint32_t> gone,
+                                                             Campaigns campaign) const {
   std::unique_ptr<TargetingIndex> index(new TargetingIndex);
   index->number_ = NextNumber();
   index->built_ = built_;
@@ -296,11 +306,30 @@ std::unique_ptr<const TargetingIndex> TargetingIndex::Change(const Added& added,
     word |= bit;
   }
   index->size_ = built_->size - index->gone_count_ + added.ids.size();
-  if (added.ids.empty()) return index;
-  index->added_ = added.ids;
-  index->before_ = added.before;
-  const auto at = [&](uint32_t i) -> const Campaign& { return added.campaigns[added.ids[i]]; };
-  index->extra_ = TargetingIndexBuilder(added.ids.size(), at).Build();
+  index->first_added_ = first_added_;
+  index->added_ = std::move(added);
+  const std::vector<uint32_t>& ids = index->added_.ids;
+  index->place_.assign(place_.size(), kNowhere);
+  for (uint32_t i = 0; i < ids.size(); ++i) {
+    const size_t at = ids[i] - first_added_;
+    if (at >= index->place_.size()) index->place_.resize(at + 1, kNowhere);
+    index->place_[at] = i;
+  }
+  // What is not in the older level is young, until it is too much.
+  const Level& older = levels_[0];
+  std::vector<bool> old(index->place_.size());
+  if (older.ids != nullptr) {
+    for (const uint32_t id : *older.ids) old[id - first_added_] = true;
+  }
+  std::vector<uint32_t> young;
+  for (const uint32_t id : ids) {
+    if (!old[id - first_added_]) young.push_back(id);
+  }
+  if (young.size() <= kMostYoung) {
+    index->levels_ = {older, MakeLevel(std::move(young), campaign)};
+  } else {
+    index->levels_ = {MakeLevel(ids, campaign), Level{}};
+  }
   return index;
 }
 

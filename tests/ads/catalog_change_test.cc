@@ -75,22 +75,21 @@ void Compare(const Catalog& changed, const std::map<std::string, Campaign>& want
   CHECK(changed.targeting().size() == wanted.size());
   CHECK(changed.creative_total() == creatives);
   CHECK(changed.fingerprint() == fresh.fingerprint());
-  for (const Campaign& c : fresh.campaigns()) {
+  for (uint32_t f = 0; f < fresh.index_end(); ++f) {
+    const Campaign& c = fresh.campaign(f);
     const auto at = changed.Find(c.id);
     REQUIRE(at);
-    Campaign same = c;
-    same.index = *at;
-    REQUIRE(changed.campaign(*at) == same);
+    REQUIRE(changed.campaign(*at) == c);
     REQUIRE(changed.facts(*at).key == c.key);
     REQUIRE(changed.creative_facts(*at).size() == c.creatives.size());
-    REQUIRE(changed.creative_facts(*at)[0].key == fresh.creative_facts(c.index)[0].key);
+    REQUIRE(changed.creative_facts(*at)[0].key == fresh.creative_facts(f)[0].key);
     REQUIRE(changed.relevance_features()[changed.facts(*at).first_creative] ==
-            fresh.relevance_features()[fresh.facts(c.index).first_creative]);
+            fresh.relevance_features()[fresh.facts(f).first_creative]);
     const auto keys = [](std::span<const uint64_t> k) {
       return std::vector<uint64_t>(k.begin(), k.end());
     };
-    REQUIRE(keys(changed.cat_keys(*at)) == keys(fresh.cat_keys(c.index)));
-    REQUIRE(keys(changed.adomain_keys(*at)) == keys(fresh.adomain_keys(c.index)));
+    REQUIRE(keys(changed.cat_keys(*at)) == keys(fresh.cat_keys(f)));
+    REQUIRE(keys(changed.adomain_keys(*at)) == keys(fresh.adomain_keys(f)));
   }
   for (int i = 0; i < requests; ++i) {
     const RequestPtr request = GenerateRequest(random);
@@ -148,7 +147,8 @@ TEST_CASE("A catalog changed step by step finds what one built at once finds") {
   for (const uint64_t seed : {101u, 102u, 103u}) ChangeAndCompare(seed, 200, 80);
   ChangeAndCompare(104, 0, 40);
   ChangeAndCompare(105, 1, 40);
-  ChangeAndCompare(106, 5'000, 40);  // several blocks
+  ChangeAndCompare(106, 5'000, 40);   // several blocks
+  ChangeAndCompare(107, 2'000, 200);  // young ones become old, several times
 }
 
 TEST_CASE("Small changes of a catalog share what was built until there is no room for them") {
@@ -166,6 +166,24 @@ TEST_CASE("Small changes of a catalog share what was built until there is no roo
     now = catalog.get();
   }
   CHECK(rebuilt == 3);  // each time after 16 + 400 / 4
+}
+
+TEST_CASE("A catalog that is indexed anew has the same texts in the same memory") {
+  const auto base = GenerateCatalog({.campaigns = 300, .seed = 1});
+  const std::vector<Campaign> others = GenerateCampaigns({.campaigns = 310, .seed = 2});
+  auto changed = base->With({{others[300], others[7]}, {"c5"}});
+  REQUIRE(changed.ok());
+  const auto rebuilt = (*changed)->Rebuilt();
+  REQUIRE(rebuilt->index_end() == 300);
+  CHECK(rebuilt->changed() == 0);
+  CHECK(rebuilt->fingerprint() == (*changed)->fingerprint());
+  CHECK_FALSE(rebuilt->Find("c5"));
+  for (uint32_t i = 0; i < rebuilt->index_end(); ++i) {
+    const auto before = (*changed)->Find(rebuilt->campaign(i).id);
+    REQUIRE(before);
+    REQUIRE(&(*changed)->campaign(*before) == &rebuilt->campaign(i));
+    if (i > 0) REQUIRE(rebuilt->RanksBefore(i - 1, i));
+  }
 }
 
 TEST_CASE("Two changes of the same catalog are both right") {

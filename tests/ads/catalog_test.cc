@@ -45,9 +45,8 @@ TEST_CASE("Campaigns are ranked by priority, then by price, then by id") {
   const auto catalog = Catalog::Build(in);
   REQUIRE(catalog.ok());
   std::vector<std::string> order;
-  for (const Campaign& c : (*catalog)->campaigns()) {
-    CHECK((*catalog)->campaigns()[c.index].id == c.id);
-    order.push_back(c.id);
+  for (uint32_t i = 0; i < (*catalog)->index_end(); ++i) {
+    order.push_back((*catalog)->campaign(i).id);
   }
   CHECK(order == std::vector<std::string>{"first", "rich", "a", "b"});
   CHECK((*catalog)->Find("rich") == 1u);

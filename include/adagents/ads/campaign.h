@@ -13,7 +13,6 @@
 
 #include <bitset>
 #include <cstdint>
-#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -156,11 +155,8 @@ struct BidStrategy {
 
 /// One campaign. Thread-compatible; immutable once in a Catalog.
 struct Campaign {
-  static constexpr uint32_t kNoIndex = std::numeric_limits<uint32_t>::max();
-
-  std::string id;             // the bid's cid; unique; survives catalog swaps
-  uint32_t index = kNoIndex;  // rank in its Catalog, set by it; means nothing in another one
-  uint64_t key = 0;           // StableHash64(id), set by the Catalog; survives catalog swaps
+  std::string id;    // the bid's cid; unique; survives catalog swaps
+  uint64_t key = 0;  // StableHash64(id), set by the Catalog; survives catalog swaps
   std::string name;
   std::string advertiser;
   std::string brand;  // the advertiser when empty

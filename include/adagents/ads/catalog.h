@@ -87,12 +87,13 @@ class Catalog {
   static absl::StatusOr<std::unique_ptr<Catalog>> Build(std::vector<Campaign> campaigns);
 
   /// This catalog with `change` in it, faults listed as Build() does. Takes time in proportion to
-  /// what was put since the last Build() or Rebuilt(), and to a bit for each campaign; but as long
-  /// as Rebuilt() when there is no room for it: after kMostPut campaigns (a quarter of the catalog
-  /// when that is fewer), or when this is not the latest catalog of its line.
+  /// the change, to a bit for each campaign and some words for each that was put since the last
+  /// Build() or Rebuilt(), which now and then are indexed together; but as long as Rebuilt() when
+  /// there is no room for it: after kMostPut campaigns (a quarter of the catalog when that is
+  /// fewer), or when this is not the latest catalog of its line.
   [[nodiscard]] absl::StatusOr<std::unique_ptr<const Catalog>> With(CatalogChange change) const;
   static constexpr size_t kMostPut = 4096;
-  /// The same campaigns, ranked and indexed anew. As slow as Build(), and copies all texts.
+  /// The same campaigns, indexed anew. Shares their texts, and takes as long as the index.
   [[nodiscard]] std::unique_ptr<const Catalog> Rebuilt() const;
 
   ~Catalog();
@@ -101,9 +102,9 @@ class Catalog {
 
   /// How many campaigns there are.
   size_t size() const { return size_; }
-  /// All places, by index: `campaigns()[i].index == i`. From Build() they come by rank. After
-  /// changes also those that were removed or replaced are there, which Has() tells.
-  std::span<const Campaign> campaigns() const { return {campaigns_, end_}; }
+  /// Indices are below this. From Build() and Rebuilt() they are ranks, all in use. After changes
+  /// also those of campaigns that were removed or replaced are among them, which Has() tells.
+  uint32_t index_end() const { return end_; }
   /// Whether `index` is of a campaign that was not removed or replaced.
   bool Has(uint32_t index) const;
   /// Whether `a` is the better one in rank.
@@ -111,7 +112,7 @@ class Catalog {
   /// Places that changes have taken, and those of them and of what was built that nobody uses any
   /// more: when to call Rebuilt().
   size_t changed() const;
-  const Campaign& campaign(uint32_t index) const { return campaigns_[index]; }
+  const Campaign& campaign(uint32_t index) const { return *campaigns_[index]; }
   const CampaignFacts& facts(uint32_t index) const { return facts_[index]; }
   /// Of one campaign, in its own order.
   std::span<const CreativeFacts> creative_facts(uint32_t index) const {
@@ -119,7 +120,7 @@ class Catalog {
     return {creative_facts_ + f.first_creative, f.creative_count};
   }
   const Creative& creative(const CreativeFacts& f) const {
-    return campaigns_[f.campaign].creatives[f.in_campaign];
+    return campaigns_[f.campaign]->creatives[f.in_campaign];
   }
   /// What the relevance model sees of each creative; same places as creative_facts has: the k-th
   /// creative of campaign i is at facts(i).first_creative + k.
@@ -158,20 +159,24 @@ class Catalog {
   static uint64_t MimeBit(std::string_view mime);
 
  private:
-  struct Store;  // all texts and facts, shared along a line of changes
+  struct Store;  // all campaigns and facts, shared along a line of changes
+  using CampaignPtr = std::shared_ptr<const Campaign>;  // lines share the texts
   using KeyedPlace = std::pair<uint64_t, uint32_t>;
   explicit Catalog(std::shared_ptr<Store> store);
-  static std::unique_ptr<Catalog> Freeze(std::vector<Campaign> campaigns);
+  static std::unique_ptr<Catalog> Freeze(std::vector<CampaignPtr> campaigns);
+  static std::unique_ptr<Catalog> Index(std::shared_ptr<Store> store);
   void See();
-  void Drop(uint64_t key, Catalog* next, std::unordered_set<uint32_t>* gone) const;
-  bool Append(CatalogChange* change, Catalog* next) const;
+  void Drop(uint64_t key, Catalog* next, TargetingIndex::Added* added,
+            std::unordered_set<uint32_t>* gone) const;
+  bool Append(const std::vector<CampaignPtr>& put, Catalog* next) const;
   void Count(Currency currency);
-  TargetingIndex::Added AddedByRank() const;
-  std::vector<Campaign> Living() const;
+  void AddByRank(uint32_t index, TargetingIndex::Added* added) const;
+  template <class Visit>
+  void ForEachByRank(Visit visit) const;
 
   std::shared_ptr<Store> store_;
   // Into the store, and how far this catalog sees.
-  const Campaign* campaigns_ = nullptr;
+  const CampaignPtr* campaigns_ = nullptr;
   const CampaignFacts* facts_ = nullptr;
   const CreativeFacts* creative_facts_ = nullptr;
   const CreativeFeatures* relevance_features_ = nullptr;

@@ -115,10 +115,10 @@ class Engine {
   /// that somebody keeps: many changes in one call take one catalog.
   absl::Status ChangeCatalog(CatalogChange change);
   /// Builds the catalog anew, with the changes that came since the last time folded into its index,
-  /// and those that come meanwhile. Takes as long as Catalog::Build(), so call it from a thread of
-  /// your own, when EngineStats::catalog_changes has come near Catalog::kMostPut. Does nothing when
-  /// there were no changes. FailedPrecondition while another call is at it, Aborted when
-  /// SwapCatalog() came in between.
+  /// and those that come meanwhile. Takes seconds for a million campaigns, whose texts are shared
+  /// and not copied, so call it from a thread of your own, when EngineStats::catalog_changes has
+  /// come near Catalog::kMostPut. Does nothing when there were no changes. FailedPrecondition while
+  /// another call is at it, Aborted when SwapCatalog() came in between.
   absl::Status MergeCatalog();
   /// The kill switch of one campaign, effective for every decision that begins afterwards. It
   /// outlives catalog swaps; campaigns that are in no catalog may be switched too.

@@ -20,9 +20,11 @@
 // the best campaigns come first and MatchTopK stops early.
 //
 // An index is never modified. Change() makes another one that shares all but what differs: the
-// campaigns that are gone are a bitmap, those that came a second, small index whose matches are
-// merged in by rank. So a change among a million campaigns costs what the changes since the last
-// Build() cost, and a query at most one more block of bitmaps for each 2,048 of them.
+// campaigns that are gone are a bitmap, those that came are in two small indexes whose matches are
+// merged in by rank: one of the latest few, built anew with each change, and one that takes them in
+// when they have become kMostYoung. So a change among a million campaigns costs a few dozen
+// campaigns' indexing and a bit for each campaign, and a query at most one more block of bitmaps
+// for each 2,048 changes, and one for the latest.
 #pragma once
 
 #include <array>
@@ -74,7 +76,7 @@ class TargetingQuery {
   int hour_of_week_ = 0;
   Deals deals_ = Deals::kAll;
   bool any_imp_ = false;       // ReadImp has been called
-  std::array<Part, 2> parts_;  // of what was built, and of what was added since
+  std::array<Part, 3> parts_;  // of what was built, and of what was added since, older and younger
 };
 
 /// Why a campaign does not match.
@@ -123,23 +125,28 @@ class TargetingFacts {
 /// Immutable once built. Thread-safe.
 class TargetingIndex {
  public:
-  /// Over `campaigns`, whose conditions are canonical and which come by falling priority and static
-  /// score (Catalog sees to both); the positions are the ids. Keeps no reference to them.
-  static std::unique_ptr<const TargetingIndex> Build(std::span<const Campaign> campaigns);
+  /// Gives the campaign with an id.
+  using Campaigns = absl::FunctionRef<const Campaign&(uint32_t)>;
+  /// Over the campaigns 0 to size - 1, whose conditions are canonical and which come by falling
+  /// priority and static score (Catalog sees to both). Keeps no reference to them.
+  static std::unique_ptr<const TargetingIndex> Build(size_t size, Campaigns campaign);
 
   /// Of all campaigns of a catalog, those that Change() puts beside the ones that were built:
   /// `ids`, by rank, are those that live; `before[i]` is how many of the built ones, gone ones
-  /// included, rank before ids[i]. `campaigns` has them at these ids.
+  /// included, rank before ids[i].
   struct Added {
-    std::span<const Campaign> campaigns;
     std::vector<uint32_t> ids;
     std::vector<uint32_t> before;
   };
   /// An index like this one in which exactly `added` is beside what was built, and of that `gone`
-  /// does not match any more, nor what was gone before. Takes time in proportion to `added`, and to
-  /// a bit for each campaign that was built.
-  [[nodiscard]] std::unique_ptr<const TargetingIndex> Change(const Added& added,
-                                                             std::span<const uint32_t> gone) const;
+  /// does not match any more, nor what was gone before. An id always means the same campaign.
+  /// Reads a campaign at most twice on average: when it comes, kMostYoung times at most, and when
+  /// those become old; takes time for that, a word for each of `added`, and a bit for each campaign
+  /// that was built.
+  [[nodiscard]] std::unique_ptr<const TargetingIndex> Change(Added added,
+                                                             std::span<const uint32_t> gone,
+                                                             Campaigns campaign) const;
+  static constexpr size_t kMostYoung = 64;
 
   ~TargetingIndex();
   TargetingIndex(const TargetingIndex&) = delete;
@@ -179,8 +186,8 @@ class TargetingIndex {
 
   /// How many campaigns can match.
   size_t size() const { return size_; }
-  /// How many of them were added by Change() since Build(); and the ids that are gone since.
-  size_t added() const { return added_.size(); }
+  /// Those of them that were added by Change() since Build(); and how many are gone since.
+  const Added& added() const { return added_; }
   size_t gone() const { return gone_count_; }
   bool IsGone(uint32_t id) const {
     return id / 64 < gone_.size() && (gone_[id / 64] >> (id % 64) & 1) != 0;
@@ -193,9 +200,24 @@ class TargetingIndex {
   struct Sets;
   TargetingIndex();
 
+  /// Some of the added ones.
+  struct Level {
+    std::shared_ptr<const Sets> sets;                  // over places in `ids`; null: there are none
+    std::shared_ptr<const std::vector<uint32_t>> ids;  // by rank, when it was built
+  };
+  static Level MakeLevel(std::vector<uint32_t> ids, Campaigns campaign);
+  /// Where an added one is in added_; kNowhere when it is gone.
+  static constexpr uint32_t kNowhere = std::numeric_limits<uint32_t>::max();
+  uint32_t PlaceOf(uint32_t id) const { return place_[id - first_added_]; }
+  const Sets* SetsOf(size_t part) const {
+    return part == 0 ? built_.get() : levels_[part - 1].sets.get();
+  }
+
   template <class Emit>
   static void Run(const Sets& sets, const TargetingQuery& query, const TargetingQuery::Part& part,
                   const uint64_t* gone, Emit emit);
+  template <class Each>
+  void RunAdded(const TargetingQuery& query, Each each) const;
   template <class Take>
   void RunMerged(const TargetingQuery& query, Take take) const;
   static std::vector<Mismatch> ExplainIn(const Sets& sets, const TargetingQuery& query,
@@ -206,9 +228,10 @@ class TargetingIndex {
   std::shared_ptr<const Sets> built_;
   std::vector<uint64_t> gone_;  // bitmap over what was built; empty: nothing is
   size_t gone_count_ = 0;
-  std::unique_ptr<const Sets> extra_;  // over the added ones, by rank; null: there are none
-  std::vector<uint32_t> added_;        // their ids
-  std::vector<uint32_t> before_;       // how many of the built ones rank before each
+  Added added_;
+  uint32_t first_added_ = 0;     // the lowest of all ids that were ever added
+  std::vector<uint32_t> place_;  // in added_, by id from first_added_ on
+  std::array<Level, 2> levels_;  // older and younger
 };
 
 }  // namespace adagents::ads
