@@ -83,6 +83,18 @@ int Diff(const Options& options, const Recording& recording) {
   return 0;
 }
 
+// What was recorded on the way: to its end, and whether it is all there.
+absl::Status WriteRecords(const Options& options, Setting& setting) {
+  if (!options.plan.empty()) {
+    std::ofstream plan(options.plan, std::ios::binary);
+    plan << setting.engine->runtime().PlanDot();
+    if (!plan.flush()) return DataLoss("cannot write '" + options.plan + "'");
+  }
+  if (setting.trace == nullptr) return absl::OkStatus();
+  (void)setting.engine->Shutdown(absl::Seconds(5));
+  return setting.trace->status();
+}
+
 int Run(const Options& options) {
   const std::string file =
       options.replay.empty() ? Bundled("sample-requests.ndjson") : options.replay;
@@ -111,12 +123,13 @@ int Run(const Options& options) {
   if (out.is_open() && !out.flush()) {
     return Complain(DataLoss("cannot write '" + options.out + "' to its end"));
   }
+  const absl::Status recorded = WriteRecords(options, **setting);
   if (options.json) {
     fmt::print("{}\n", ReportJson(options, result, **setting));
   } else {
     fmt::print("{}", ReportTable(options, result, **setting));
   }
-  return 0;
+  return recorded.ok() ? 0 : Complain(recorded);
 }
 
 }  // namespace

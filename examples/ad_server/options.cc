@@ -89,6 +89,14 @@ bool ParseOptions(int argc, char** argv, Options* options, int* exit_code) {
   app.add_option("--warm-up", o.warm_up, "Seconds at the beginning that are not measured")
       ->check(CLI::Range(0.0, 1e6));
   app.add_option("--out", o.out, "Write each decision there, one JSON a line, with its trace");
+  auto* trace = app.add_option("--trace", o.trace,
+                               "Write there where and when every so many decisions ran, in "
+                               "Chrome's trace format: ui.perfetto.dev shows it");
+  app.add_option("--trace-every", o.trace_every, "With --trace: every so many decisions")
+      ->check(CLI::Range(1, 1 << 30))
+      ->needs(trace);
+  app.add_option("--plan", o.plan,
+                 "Write the plan there at the end, with measured costs, for Graphviz (dot -Tsvg)");
   app.add_flag("--json", o.json, "Print the results as one JSON object on the last line");
   app.add_option("--explain", o.explain, "Print how the request with this id is decided");
   app.add_option("--why-not", o.why_not,

@@ -34,6 +34,9 @@ struct Options {
   double warm_up = 0;  // seconds that are not counted
 
   std::string out;
+  std::string trace;  // file
+  int trace_every = 100;
+  std::string plan;  // file
   bool json = false;
   std::string explain;  // request id
   std::string why_not;  // campaign id

@@ -83,6 +83,12 @@ std::string ReportTable(const Options& options, const ReplayResult& result,
                        Micro(static_cast<double>(agent.p99_nanos)));
   }
   row("  write", t.write);
+  if (setting.trace != nullptr) {
+    const uint64_t left_out =
+        setting.trace->left_out() + setting.engine->GetStats().runtime.traces_dropped;
+    out += fmt::format("\n  {} decisions traced in {}", setting.trace->written(), options.trace);
+    out += left_out > 0 ? fmt::format("; {} left out for want of room\n", left_out) : "\n";
+  }
   if (!t.refused_lines.empty()) {
     out += "\n  refused lines:\n";
     for (const auto& [number, error] : t.refused_lines) {

@@ -89,6 +89,15 @@ absl::StatusOr<std::unique_ptr<Setting>> MakeSetting(const Options& options,
     engine.runtime.clock = setting->virtual_clock.get();
     engine.runtime.inline_scheduler = InlineScheduler{options.seed};
   }
+  if (!options.trace.empty()) {
+    auto trace = ChromeTraceFile::Create(options.trace, {.process = "ad_server"});
+    if (!trace.ok()) return trace.status();
+    setting->trace = *std::move(trace);
+    engine.runtime.trace_every = static_cast<uint32_t>(options.trace_every);
+    engine.runtime.trace_sink = [file = setting->trace.get()](const Timeline& timeline) {
+      file->Add(timeline);
+    };
+  }
   engine.customize = [census = setting->census](ads::AdRuntime::Builder& builder) {
     builder.ShareObject(kCensus, census).Add<CensusTaker>();
   };

@@ -10,6 +10,7 @@
 #include "adagents/adapters/openrtb/writer.h"
 #include "adagents/ads/engine.h"
 #include "adagents/blackboard/counter.h"
+#include "adagents/runtime/chrome_trace.h"
 #include "adagents/testing/virtual_clock.h"
 #include "options.h"
 
@@ -25,7 +26,8 @@ struct Setting {
   std::shared_ptr<Census> census = std::make_shared<Census>();
   std::optional<adagents::openrtb::NoticeSigner> signer;
   std::optional<adagents::openrtb::Writer> writer;
-  std::unique_ptr<adagents::ads::Engine> engine;
+  std::unique_ptr<adagents::ChromeTraceFile> trace;  // with --trace only
+  std::unique_ptr<adagents::ads::Engine> engine;     // writes to the above
   size_t campaigns = 0, creatives = 0;
 
   const adagents::Clock& clock() const;

@@ -44,6 +44,7 @@
 #include "adagents/blackboard/table.h"
 #include "adagents/runtime/agent.h"
 #include "adagents/runtime/board.h"
+#include "adagents/runtime/chrome_trace.h"
 #include "adagents/runtime/context.h"
 #include "adagents/runtime/hold.h"
 #include "adagents/runtime/key.h"
@@ -51,4 +52,5 @@
 #include "adagents/runtime/outcome.h"
 #include "adagents/runtime/port.h"
 #include "adagents/runtime/runtime.h"
+#include "adagents/runtime/timeline.h"
 #include "adagents/runtime/trace.h"

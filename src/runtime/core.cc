@@ -9,6 +9,7 @@
 #include "adagents/base/ids.h"
 #include "adagents/runtime/board.h"
 #include "adagents/runtime/internal/events.h"
+#include "adagents/runtime/internal/plan_dot.h"
 #include "adagents/runtime/internal/sharing.h"
 #include "fmt/format.h"
 
@@ -82,6 +83,9 @@ Core::Core(CoreSetup setup)
   events_ = std::make_unique<Events>(this, static_cast<size_t>(options_.max_events));
   if (options_.share_work && workers_ > 1) {
     sharing_ = std::make_unique<Sharing>(this, static_cast<int>(workers_), spin_nanos_);
+  }
+  if (options_.trace_every > 0 && options_.trace_sink) {
+    tracer_ = std::make_unique<Tracer>(options_.trace_every, options_.trace_sink, options_.clock);
   }
   permits_.store(static_cast<int>(workers_), std::memory_order_relaxed);
 }
@@ -367,6 +371,10 @@ void Core::OpenState(RequestState& state, const CallOptions& options, Mode mode)
   state.deadline_nanos.store(
       mode == Mode::kAsync ? state.deadline.nanos() : Deadline::Infinite().nanos(),
       std::memory_order_release);
+  if (tracer_ != nullptr && (state.recording = tracer_->Sample()) != nullptr) {
+    Tracer::Open(*state.recording, state);
+  }
+  state.timed = state.explain || state.recording != nullptr;
 }
 
 const Ending& Core::EndingOf(const RequestState& state) {
@@ -424,6 +432,7 @@ void Core::RunTrusted(Crew& crew) {
 void Core::ReturnCrew(Crew& crew) {
   Recycle(*crew.own);
   crew.busy.store(0, std::memory_order_release);
+  if (inline_mode()) DrainTraces();
 }
 
 RequestState* Core::Open(const CallOptions& options, Mode mode, Verdict* refused) {
@@ -588,6 +597,9 @@ void Core::Await(RequestState& state) {
 }
 
 void Core::LeaveAnswered(RequestState& state) {
+  if (state.recording != nullptr && state.mode == Mode::kStrict) [[unlikely]] {
+    state.recording->Add(Timeline::Kind::kCaller, state.admitted);
+  }
   // A decision that was cut while it waited for a bounded agent's replica: the replica may never
   // come back, so the requester leaves for the executing side, too.
   const BoardMemory* board = state.running.load(std::memory_order_acquire);
@@ -607,7 +619,17 @@ void Core::Leave(RequestState& state) {
   free_tickets_.Push(state.index);
 }
 
+// Whoever comes here is the last: nobody writes to the recording any more.
+void Core::FinishRecording(RequestState& state) {
+  Recording& recording = *std::exchange(state.recording, nullptr);
+  if (!tracer_->Finish(recording, state.endings[Which(state)])) return;
+  trace_bell_.fetch_add(1, std::memory_order_relaxed);
+  FutexAtomics::Wake(trace_bell_, 1);
+}
+
 void Core::Recycle(RequestState& state) {
+  if (state.recording != nullptr) [[unlikely]]
+    FinishRecording(state);
   if (state.stop.stop_possible()) {
     state.on_stop.reset();  // waits for a callback that is running: it knows this generation
     state.stop = {};
@@ -634,6 +656,8 @@ void Core::Recycle(RequestState& state) {
 // Runs the agents of an open decision on this thread, and settles it when they come to the end.
 void Core::RunOn(Crew& crew, RequestState& state) {
   BeginWatch(crew, state.deadline.nanos());
+  if (state.recording != nullptr) [[unlikely]]
+    state.recording->BeginRun();
   RunEnd end = RunEnd::kCut;
   if (state.running.load(std::memory_order_relaxed) == nullptr) {
     executor_.Begin(crew, state);
@@ -664,6 +688,8 @@ void Core::EndRun(Crew& crew, RequestState& state, RunEnd end) {
     return;
   }
   const bool settled = end == RunEnd::kRan && executor_.Complete(crew, state);
+  if (state.recording != nullptr) [[unlikely]]
+    state.recording->EndRun();
   if (settled && state.mode == Mode::kAsync && callbacks_ && !inline_mode()) {
     DeliverNow(state);  // watched: the executor is the host's code
     EndWatch(crew);
@@ -717,7 +743,10 @@ void Core::DeliverNow(RequestState& state) {
     void Now() {
       if (state == nullptr) return;
       RequestState& mine = *std::exchange(state, nullptr);
+      Recording* const recording = mine.recording;
+      const int64_t began = recording != nullptr ? recording->Now() : 0;
       mine.Deliver(Which(mine));
+      if (recording != nullptr) recording->Add(Timeline::Kind::kCallback, began);
       core->LeaveAnswered(mine);
     }
     Core* core;
@@ -750,6 +779,7 @@ int Core::RunPending() {
     uint32_t index = 0;
     while (answers_.TryPop(&index)) DeliverNow(*tickets_[index]);
     if (ran == 0) ran = RunLater() ? 1 : 0;
+    DrainTraces();
     if (ran == 0) return count;
     count += ran;
   }
@@ -778,6 +808,16 @@ absl::Status Core::Publish(std::unique_ptr<EventNode> node, uint64_t order_by) {
   return absl::OkStatus();
 }
 
+std::string Core::PlanDot() {
+  std::shared_ptr<const Plan> plan;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    plan = plan_;
+  }
+  const auto strands = sharing_ != nullptr ? sharing_->StrandsOf(*plan) : nullptr;
+  return internal::PlanDot(*plan, strands.get());
+}
+
 Stats Core::GetStats() {
   Stats stats;
   const std::lock_guard<std::mutex> lock(mutex_);
@@ -800,7 +840,10 @@ Stats Core::GetStats() {
     stats.in_flight += tickets_[i]->gate.OpenGeneration() >= 0;
   }
   stats.shared_decisions = sharing_ != nullptr ? sharing_->shared() : 0;
+  stats.recuts = sharing_ != nullptr ? sharing_->recuts() : 0;
   stats.queued_decisions = queued_decisions_.load(std::memory_order_relaxed);
+  stats.traces = tracer_ != nullptr ? tracer_->delivered() : 0;
+  stats.traces_dropped = tracer_ != nullptr ? tracer_->dropped() : 0;
   stats.events = events_->delivered();
   stats.events_dropped = events_->dropped();
   stats.workers_stuck = stuck_workers_.load(std::memory_order_relaxed);
@@ -815,6 +858,7 @@ Stats Core::GetStats() {
       agent.outcomes[o] = record.outcomes[o].load(std::memory_order_relaxed);
     }
     agent.outcomes[static_cast<size_t>(Outcome::kRan)] += clean[&record];
+    agent.timed = record.cost.count();
     agent.mean_nanos = record.cost.Mean();
     agent.p99_nanos = record.cost.Quantile(0.99);
     agent.switched_off = record.switched_off.load(std::memory_order_relaxed);

@@ -5,6 +5,7 @@
 #include "adagents/runtime/board.h"
 #include "adagents/runtime/context.h"
 #include "adagents/runtime/internal/executor.h"
+#include "adagents/runtime/internal/tracer.h"
 #include "fmt/format.h"
 
 namespace adagents::internal {
@@ -26,6 +27,8 @@ bool Executor::Complete(Crew& crew, RequestState& state) {
   if (state.explain) ending.trace = MakeTrace(state, ending);
   uint32_t holds = 0;
   if (!state.gate.Settle(state.generation, End::kCompleted, &holds)) return false;
+  if (state.recording != nullptr) [[unlikely]]
+    state.recording->Settled();
   if (ending.verdict == Verdict::kDecided) {
     void* slot = state.board->data() + state.board->plan().result_offset();
     (void)state.TakeResult(RequestState::kCompleted, slot, true);
@@ -47,11 +50,13 @@ bool Executor::Cut(RequestState& state, uint32_t generation, End end) {
   uint32_t holds = 0;
   if (!state.gate.Settle(generation, end, &holds)) return false;
   state.cut_holds = holds;
+  if (state.recording != nullptr) state.recording->Settled();
   Seal(state, state.endings[RequestState::kOtherwise]);
   return true;
 }
 
 void Executor::FinishOtherwise(RequestState& state) {
+  const int64_t began = state.recording != nullptr ? state.recording->Now() : 0;
   Ending& ending = state.endings[RequestState::kOtherwise];
   const End end = state.gate.Read(state.generation);
   const BoardMemory* const board = ending.board;
@@ -72,6 +77,7 @@ void Executor::FinishOtherwise(RequestState& state) {
   }
   SettleHolds(state, RequestState::kOtherwise, state.cut_holds);
   state.finished = true;
+  if (state.recording != nullptr) state.recording->Add(Timeline::Kind::kEnding, began);
   if (state.explain) ending.trace = MakeTrace(state, ending);
   if (board == nullptr) return;
   for (const uint32_t agent : board->plan().order()) {

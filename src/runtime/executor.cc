@@ -9,6 +9,7 @@
 
 #include "adagents/runtime/board.h"
 #include "adagents/runtime/context.h"
+#include "adagents/runtime/internal/tracer.h"
 #include "fmt/format.h"
 
 namespace adagents::internal {
@@ -24,17 +25,20 @@ constexpr int64_t kSampleCost = 125;
 constexpr int64_t kSampleShare = 1000;
 constexpr uint32_t kMaxSamplePeriod = 1024;
 constexpr uint32_t kFirstSamples = 32;
+// Where decisions are so few that this is longer: the costs of a quiet server drift, too.
+constexpr int64_t kSampleAtLeastEvery = 10'000'000;
 
 uint8_t Byte(Outcome outcome) { return static_cast<uint8_t>(outcome); }
 
 }  // namespace
 
-bool Executor::ShouldSample(Crew& crew) const {
+bool Executor::ShouldSample(Crew& crew, int64_t now) const {
   if (always_time_) return true;
-  if (crew.until_sample > 0) {
+  if (crew.until_sample > 0 && now - crew.sampled_at < kSampleAtLeastEvery) {
     --crew.until_sample;
     return false;
   }
+  crew.sampled_at = now;
   ++crew.samples;
   if (crew.samples < kFirstSamples) return true;
   int64_t total = 0;
@@ -66,13 +70,14 @@ void Executor::Begin(Crew& crew, RequestState& state) {
 
 RunEnd Executor::RunSteps(Crew& crew, RequestState& state, uint32_t from, uint32_t to,
                           StrandTime* time) {
-  return state.explain || ShouldSample(crew) ? Run<true>(crew, state, from, to, time, nullptr)
-                                             : Run<false>(crew, state, from, to, time, nullptr);
+  return state.timed || ShouldSample(crew, time->now)
+             ? Run<true>(crew, state, from, to, time, nullptr)
+             : Run<false>(crew, state, from, to, time, nullptr);
 }
 
 bool Executor::RunStrand(Crew& crew, RequestState& state, const uint32_t* agents, uint32_t count,
                          StrandTime* time) {
-  const RunEnd end = state.explain || ShouldSample(crew)
+  const RunEnd end = state.timed || ShouldSample(crew, time->now)
                          ? Run<true>(crew, state, 0, count, time, agents)
                          : Run<false>(crew, state, 0, count, time, agents);
   return end == RunEnd::kRan;
@@ -164,6 +169,12 @@ RunEnd Executor::Run(Crew& crew, RequestState& state, uint32_t from, uint32_t to
       if ((record.cost.count() & 31) == 8) record.Refresh();
       if (state.notes != nullptr && state.explain) {
         state.notes->timings[step.index] = {began - state.arrival, took};
+      }
+      if (state.recording != nullptr) [[unlikely]] {
+        const Outcome outcome = status.ok() ? Outcome::kRan : Outcome::kFailed;
+        state.recording->AddCall(&record, outcome, status.ok() ? Cause::kNone : cause, ctx.round(),
+                                 began, ended);
+        started = 0;  // recording is not the next agent's time
       }
       if (took > step.info->budget_nanos) {
         health_->Late(record, false);
@@ -287,7 +298,10 @@ Agent* Executor::TakeReplica(RequestState& state, const HotStep& step, uint32_t 
   const bool queues = ((step.flags & HotStep::kRequired) != 0 || step.info->must_run) &&
                       state.mode != Mode::kTrusted;
   state.resume_at = at;
+  Recording* const recording = state.recording;
+  if (queues && recording != nullptr) recording->BeforeReplica(step.record);
   Agent* agent = step.info->spec->pool()->Take(queues ? &state : nullptr, queued);
+  if (queues && recording != nullptr && !*queued) recording->NeedsNoReplica();
   if (agent == nullptr) health_->Withdraw(*step.record);
   return agent;
 }
@@ -299,6 +313,10 @@ void Executor::NotRun(RequestState& state, const HotStep& step, Cause cause) {
                           : required                   ? Outcome::kSkipped
                                                        : Outcome::kDefaulted;
   board.cause(step.index) = static_cast<uint8_t>(cause);
+  if (state.recording != nullptr) {
+    const int64_t now = clock_->Now();
+    state.recording->AddCall(step.record, outcome, cause, 0, now, now);
+  }
   state.unclean.store(true, std::memory_order_relaxed);
   if (required) state.missing.store(true, std::memory_order_relaxed);
   Publish(board, step, outcome);

@@ -8,6 +8,7 @@
 #include "adagents/runtime/internal/entrance.h"
 #include "adagents/runtime/internal/flow_run.h"
 #include "adagents/runtime/internal/strand_claims.h"
+#include "adagents/runtime/internal/tracer.h"
 
 namespace adagents::internal {
 
@@ -21,8 +22,12 @@ struct Sharing::Place {
 
   void RunStrand(Core& core, Crew& crew, uint32_t strand, StrandTime* time) const {
     const std::vector<uint32_t>& agents = strands->strands[strand].agents;
+    Recording* const recording = state->recording;
+    const int64_t began = recording != nullptr ? recording->Now() : 0;
     (void)core.executor().RunStrand(crew, *state, agents.data(),
                                     static_cast<uint32_t>(agents.size()), time);
+    if (recording != nullptr) [[unlikely]]
+      recording->Add(Timeline::Kind::kStrand, began);
   }
 
   Entrance<> entrance;
@@ -171,16 +176,24 @@ void Sharing::RunClaims(Crew& crew, Place& place) {
   RunClaimed(crew, place, &view, 0, &time);
   int64_t sleep_at = 0;
   int looks = 0;
+  Recording* const recording = place.state->recording;
+  int64_t waits_since = 0;  // of a recorded decision
+  const auto end_wait = [&] {
+    if (waits_since != 0) recording->Add(Timeline::Kind::kHelper, waits_since);
+    waits_since = 0;
+  };
   while (!view.Complete()) {
     const int ready = claims.NextReady(view);
     if (ready != StrandClaims<>::kNone) {
       if (!claims.Claim(&view, ready)) continue;
       if (view.AllClaimed()) open_.fetch_sub(1, std::memory_order_relaxed);
+      end_wait();
       time.now = time.predicted = core_->clock().Now();
       RunClaimed(crew, place, &view, ready, &time);
       looks = 0;
       continue;
     }
+    if (recording != nullptr && waits_since == 0) waits_since = recording->Now();
     // To look on costs as much as to sleep, when it lasts as long as waking up would (Karlin et
     // al., "Competitive randomized algorithms for nonuniform problems", 1994).
     StdAtomics::Pause();
@@ -194,6 +207,7 @@ void Sharing::RunClaims(Crew& crew, Place& place) {
     }
     view = claims.Look();
   }
+  end_wait();
   Judge(place.state->mode, core_->clock().Now() - began);
 }
 
@@ -365,6 +379,11 @@ void Sharing::Refresh(const std::shared_ptr<const Plan>& plan) {
   gains_.store(worth ? plan.get() : nullptr, std::memory_order_relaxed);
 }
 
+std::shared_ptr<const Strands> Sharing::StrandsOf(const Plan& plan) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return current_.plan.get() == &plan && current_.worth ? current_.strands : nullptr;
+}
+
 // Whether it is worth sharing.
 bool Sharing::UpdateStrands(const std::shared_ptr<const Plan>& plan) {
   std::vector<int64_t>& costs = costs_;
@@ -390,6 +409,7 @@ bool Sharing::UpdateStrands(const std::shared_ptr<const Plan>& plan) {
     current_ = {plan, strands, worth};
     version_.fetch_add(1, std::memory_order_release);
   }
+  recuts_.fetch_add(1, std::memory_order_relaxed);
   gain_.store(strands->gain(), std::memory_order_relaxed);
   total_.store(strands->total_nanos, std::memory_order_relaxed);
   // Of two processors; where there are more, only one helper looks on (see Core::Idle), the busiest.

@@ -55,6 +55,13 @@ absl::Status Core::Start(std::shared_ptr<Core> self) {
       self->AnswerMain();
       self->Exited(self->answer_slot_);
     });
+    if (tracer_ != nullptr) {
+      trace_slot_.thread = std::thread([self] {
+        NameThread("trace", 0);
+        self->TraceMain();
+        self->Exited(self->trace_slot_);
+      });
+    }
   } catch (const std::system_error& error) {
     (void)Shutdown(absl::ZeroDuration());
     return ResourceExhausted(fmt::format("cannot start a thread: {}", error.what()));
@@ -270,6 +277,20 @@ bool Core::CloseAnswers() {
   return true;
 }
 
+// Nobody wakes it for a single record: a decision's thread has better to do.
+void Core::TraceMain() {
+  while (!no_more_traces_.load(std::memory_order_acquire)) {
+    const uint32_t bell = trace_bell_.load(std::memory_order_relaxed);
+    tracer_->Drain();
+    FutexAtomics::Wait(trace_bell_, bell, Deadline::In(clock(), absl::Nanoseconds(kTick)));
+  }
+  tracer_->Drain();
+}
+
+void Core::DrainTraces() {
+  if (tracer_ != nullptr) tracer_->Drain();
+}
+
 int64_t Core::SweepTickets(int64_t now) {
   int64_t next = now + kTick;
   // Sequentially consistent, as the raising of it: part of the handshake of gate and next_wake_.
@@ -417,6 +438,7 @@ ShutdownReport Core::Shutdown(absl::Duration grace) {
   const Deadline by = Deadline::In(clock(), grace);
   if (inline_mode()) {
     RunPending();
+    DrainTraces();
     return report;
   }
   if (Forked()) {  // the threads are the parent's
@@ -465,6 +487,10 @@ ShutdownReport Core::Shutdown(absl::Duration grace) {
   const Deadline answer_by = moment(20);
   report.threads_left += !Join(answer_slot_, answer_by);
   (void)wait_until(answer_by, take_all);
+  no_more_traces_.store(true, std::memory_order_release);
+  trace_bell_.fetch_add(1, std::memory_order_release);
+  FutexAtomics::Wake(trace_bell_, 1);
+  report.threads_left += !Join(trace_slot_, moment(20));
   report.decisions_left = static_cast<int>(tickets_.size() - tickets);
   report.events_left = events_->pending();
   return report;

@@ -68,3 +68,18 @@ for mode in strict async; do
   tail -1 "$work/json" | grep -qF '"decided":240' || fail "--mode $mode does not decide all"
 done
 "$ad_server" --rate 2000 --json | tail -1 | grep -qF '"decided":240' || fail "--rate does not decide all"
+
+# What ran where, as JSON of Chrome's trace format, and the plan as a graph.
+"$ad_server" --trace "$work/trace.json" --trace-every 10 --plan "$work/plan.dot" > "$work/said"
+grep -q '24 decisions traced in' "$work/said" || fail "--trace does not trace every tenth of 240"
+for part in '{"displayTimeUnit":"ns","traceEvents":[' '"ph":"X","cat":"agent","name":"auction"' \
+  '"name":"thread_name"' '"name":"settled: decided"'; do
+  grep -qF -- "$part" "$work/trace.json" || fail "--trace does not write $part"
+done
+[[ $(tail -1 "$work/trace.json") == ']}' ]] || fail "--trace does not end its file"
+for part in 'digraph plan {' 'label="auction\nmean' '-> answer'; do
+  grep -qF -- "$part" "$work/plan.dot" || fail "--plan does not write $part"
+done
+expect 1 "cannot write '/nowhere/trace.json'" --trace /nowhere/trace.json
+expect 1 "cannot write '/nowhere/plan'" --plan /nowhere/plan
+expect 2 "--trace-every requires --trace" --trace-every 5

@@ -10,6 +10,7 @@
 #include "adagents/runtime/internal/index_stack.h"
 #include "adagents/runtime/internal/mpmc_ring.h"
 #include "adagents/runtime/internal/settle_gate.h"
+#include "adagents/runtime/internal/tracer.h"
 #include "catch.h"
 
 namespace adagents::internal {
@@ -153,6 +154,85 @@ TEST_CASE("one thread settles a decision, and sees every hold that was registere
     REQUIRE(gate.Read(generation) == End::kExpired);
   }
   CHECK(settled == 2'000);
+}
+
+struct Untyped final : RequestState {
+  bool TakeResult(int, void*, bool) override { return true; }
+  void MakeFallback(int, const Board&) override {}
+  void ClearResult(int) override {}
+  bool Keeps(int, const Hold&) const override { return false; }
+  void Deliver(int) override {}
+  void Recycle() override {}
+};
+
+TEST_CASE("a recording is written by all who work on its decision and read after the last") {
+  constexpr int kDecisions = 4, kRuns = 5'000;
+  struct Decision {
+    Untyped state;
+    std::atomic<int> users{0};
+    std::atomic<Recording*> recording{nullptr};
+    std::atomic<int> round{0};
+  };
+  const AgentRecord agent("agent");
+  std::atomic<uint64_t> spans{0}, wrong{0}, recorded{0};
+  Tracer tracer(
+      2,
+      [&](const Timeline& t) {
+        spans += t.spans.size();
+        wrong += t.spans.size() != kThreads + 1 || t.threads.size() > kThreads + 1;
+        for (const auto& span : t.spans)
+          wrong += span.kind == Timeline::Kind::kAgent && span.agent != "agent";
+      },
+      &SystemClock::Get());
+  Decision decisions[kDecisions];
+  // All threads work on the same decisions, one after another; who is first opens it, who is last
+  // finishes it.
+  const auto finish = [&](Decision& decision) {
+    Recording* recording = decision.recording.load(std::memory_order_relaxed);
+    if (recording != nullptr) {
+      recorded.fetch_add(1, std::memory_order_relaxed);
+      (void)tracer.Finish(*recording, decision.state.endings[0]);
+    }
+  };
+  const auto open = [&](Decision& decision) {
+    Recording* recording = tracer.Sample();
+    if (recording != nullptr) {
+      Tracer::Open(*recording, decision.state);
+      recording->BeginRun();
+      recording->Settled();
+      recording->EndRun();
+    }
+    decision.recording.store(recording, std::memory_order_relaxed);
+    decision.users.store(kThreads, std::memory_order_relaxed);
+    decision.round.fetch_add(1, std::memory_order_release);
+  };
+  for (Decision& decision : decisions) open(decision);
+  std::atomic<bool> stop{false};
+  std::thread reader([&] {
+    while (!stop.load(std::memory_order_relaxed)) tracer.Drain();
+  });
+  InThreads([&](int) {
+    for (int round = 1; round <= kRuns; ++round) {
+      for (Decision& decision : decisions) {
+        while (decision.round.load(std::memory_order_acquire) < round) std::this_thread::yield();
+        if (Recording* recording = decision.recording.load(std::memory_order_relaxed)) {
+          const int64_t now = recording->Now();
+          recording->AddCall(&agent, Outcome::kRan, Cause::kNone, 0, now, now);
+        }
+        if (decision.users.fetch_sub(1, std::memory_order_acq_rel) != 1) continue;
+        finish(decision);
+        open(decision);
+      }
+    }
+  });
+  stop = true;
+  reader.join();
+  tracer.Drain();
+  CHECK(wrong.load() == 0);
+  CHECK(recorded.load() > 0);
+  CHECK(tracer.delivered() == recorded.load());
+  CHECK(spans.load() == recorded.load() * (kThreads + 1));
+  CHECK(tracer.delivered() + tracer.dropped() >= kDecisions * kRuns / 2);
 }
 
 }  // namespace

@@ -15,6 +15,7 @@
 #include "adagents/base/clock.h"
 #include "adagents/runtime/internal/agent_record.h"
 #include "adagents/runtime/outcome.h"
+#include "adagents/runtime/timeline.h"
 #include "adagents/runtime/trace.h"
 
 namespace adagents {
@@ -65,6 +66,13 @@ struct RuntimeOptions {
   /// Let idle workers take part in single decisions whose plan gains from it.
   bool share_work = true;
 
+  /// Records where and when every so many decisions run, from the first, and hands them to
+  /// `trace_sink`. 0: none. Takes some 5 MiB, a thread, and what it costs to time each agent of
+  /// those decisions. Those for which there is no room (128 in flight or waiting for the sink) are
+  /// left out and counted.
+  uint32_t trace_every = 0;
+  TimelineSink trace_sink = {};
+
   BreakerOptions breaker = {};
   /// Must stay alive as long as the runtime. Anything but a system clock needs `inline_scheduler`.
   const Clock* clock = &SystemClock::Get();
@@ -108,6 +116,7 @@ struct Answer {
 struct AgentStats {
   std::string name;
   std::array<uint64_t, 7> outcomes{};  ///< by Outcome
+  uint64_t timed = 0;                  ///< calls that the next two are of; old ones fade
   int64_t mean_nanos = 0;
   int64_t p99_nanos = 0;
   bool switched_off = false;
@@ -120,7 +129,10 @@ struct AgentStats {
 struct Stats {
   std::array<uint64_t, kVerdicts> verdicts{};  ///< by Verdict
   uint64_t shared_decisions = 0;               ///< in which idle workers could take part
+  uint64_t recuts = 0;                         ///< how often a plan was cut into strands (anew)
   uint64_t queued_decisions = 0;               ///< that waited for a bounded agent's replica
+  uint64_t traces = 0;                         ///< handed to RuntimeOptions::trace_sink
+  uint64_t traces_dropped = 0;                 ///< for want of room
   uint64_t events = 0;
   uint64_t events_dropped = 0;
   int in_flight = 0;

@@ -286,6 +286,12 @@ class Runtime {
   }
 
   [[nodiscard]] Stats GetStats() const { return core_->GetStats(); }
+  /// The current plan as Graphviz DOT (`dot -Tsvg`): agents with the mean and 99th percentile that
+  /// were measured, coloured by their share; edges by key, dashed when the value may be absent,
+  /// dotted when it is a vote. Thick borders are required, double ones must-run, dashed ones
+  /// optional agents; boxes around agents are loops and, while idle workers take part, the strands
+  /// that the plan is cut into now. Grey agents run on events.
+  [[nodiscard]] std::string PlanDot() const { return core_->PlanDot(); }
 
   /// Refuses new work, answers all that is in flight, ends the threads. Returns within `grace` plus
   /// a moment; threads that are stuck in an agent are left behind with what they use.

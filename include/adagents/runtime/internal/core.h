@@ -26,6 +26,7 @@
 #include "adagents/runtime/internal/mpmc_ring.h"
 #include "adagents/runtime/internal/parker.h"
 #include "adagents/runtime/internal/plan.h"
+#include "adagents/runtime/internal/tracer.h"
 #include "adagents/runtime/internal/worker_bell.h"
 #include "adagents/runtime/options.h"
 
@@ -108,6 +109,7 @@ class Core final : public Host {
   [[nodiscard]] const RuntimeOptions& options() const { return options_; }
 
   [[nodiscard]] Stats GetStats();
+  [[nodiscard]] std::string PlanDot();
   ShutdownReport Shutdown(absl::Duration grace);
   /// For what stuck threads and callers still use: never destroyed, and no leak to a checker.
   static void KeepForEver(std::shared_ptr<Core> core);
@@ -188,6 +190,10 @@ class Core final : public Host {
   void FlushAnswers(Crew& crew, bool now);
   void AnswerMain();
   bool CloseAnswers();
+  void TraceMain();
+  void DrainTraces();
+  /// A sampled decision is over.
+  void FinishRecording(RequestState& state);
   bool RunLater();
   void TimerMain();
   int64_t SweepTickets(int64_t now);
@@ -215,6 +221,7 @@ class Core final : public Host {
   MpmcRing<uint32_t> answers_;
   std::unique_ptr<Events> events_;
   std::unique_ptr<Sharing> sharing_;  // null when decisions are not shared
+  std::unique_ptr<Tracer> tracer_;    // null when none is recorded
 
   alignas(kCacheLine) std::atomic<bool> closed_{false};
   std::atomic<bool> stop_{false};
@@ -249,6 +256,9 @@ class Core final : public Host {
   std::vector<std::unique_ptr<ThreadSlot>> thread_slots_;
   ThreadSlot timer_slot_;
   ThreadSlot answer_slot_;
+  ThreadSlot trace_slot_;
+  std::atomic<uint32_t> trace_bell_{0};
+  std::atomic<bool> no_more_traces_{false};
   std::shared_ptr<const void> kept_;
   std::atomic<bool> no_more_work_{false};    // all threads but the answer thread have ended
   std::atomic<uint32_t> answers_closed_{0};  // and it, too

@@ -64,6 +64,7 @@ struct alignas(kCacheLine) Crew {
 
   uint32_t until_sample = 0;  // decisions until the next whose agents are timed one by one
   uint32_t samples = 0;
+  int64_t sampled_at = 0;  // ns
 
   std::unique_ptr<RequestState> own;  // a trusted caller's decision
   uint64_t tidied = 0;  // the version of which it holds nothing older; by Core::Tidy()

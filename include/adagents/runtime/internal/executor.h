@@ -72,7 +72,7 @@ class Executor {
   void NotRun(RequestState& state, const HotStep& step, Cause cause);
   void Failed(RequestState& state, const HotStep& step, Cause cause, std::string_view what);
   absl::Status Call(const HotStep& step, Agent* agent, Context& ctx, Cause* cause);
-  bool ShouldSample(Crew& crew) const;
+  bool ShouldSample(Crew& crew, int64_t now) const;
 
   static void Seal(RequestState& state, Ending& ending);
   void SettleHolds(RequestState& state, int which, uint32_t holds);

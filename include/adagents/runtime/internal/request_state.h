@@ -91,6 +91,7 @@ enum class Mode : uint8_t { kStrict, kTrusted, kAsync };
 
 class Host;
 struct RequestState;
+class Recording;
 
 /// What a std::stop_token of the caller calls: cuts that generation of the decision short.
 struct StopCutter {
@@ -140,6 +141,8 @@ struct RequestState {
   Mode mode = Mode::kStrict;
   Lane lane = Lane::kNormal;
   bool explain = false;
+  bool timed = false;              // its agents are timed one by one
+  Recording* recording = nullptr;  // of a sampled decision, until it is recycled
 
   uint64_t id = 0;
   int64_t arrival = 0;

@@ -58,6 +58,11 @@ class Sharing {
   /// Recomputes the strands of `plan` when costs have drifted; called now and then, by one thread.
   void Refresh(const std::shared_ptr<const Plan>& plan);
 
+  /// How `plan` is cut now; null while it is not, or not worth sharing.
+  [[nodiscard]] std::shared_ptr<const Strands> StrandsOf(const Plan& plan);
+  /// How often a plan was cut.
+  [[nodiscard]] uint64_t recuts() const { return recuts_.load(std::memory_order_relaxed); }
+
   [[nodiscard]] uint64_t shared() const { return shared_.load(std::memory_order_relaxed); }
 
  private:
@@ -116,6 +121,7 @@ class Sharing {
   };
   std::array<Record, 3> records_;  // by Mode
   std::atomic<uint64_t> version_{0};
+  std::atomic<uint64_t> recuts_{0};
 };
 
 }  // namespace adagents::internal
