@@ -368,7 +368,7 @@ absl::Status Region::Mismatch(const RegionObject& wanted, const RegionObject& fo
     return differs("type of a value", wanted.ValueType(), found.ValueType());
   }
   if (wanted.capacity != found.capacity) {
-    return differs(wanted.kind == ObjectKind::kTable ? "capacity in sets" : "capacity",
+    return differs(wanted.kind == ObjectKind::kTable ? "capacity in home sets" : "capacity",
                    wanted.capacity, found.capacity);
   }
   return absl::OkStatus();

@@ -155,7 +155,7 @@ absl::Status CheckEntry(const RegionObject& object, uint64_t from, uint64_t used
 }
 
 absl::Status CheckTable(const char* at, const RegionObject& object, const std::string& name) {
-  for (uint64_t set = 0; set < object.capacity; ++set) {
+  for (uint64_t set = 0; set < TableLayout::Sets(object.capacity); ++set) {
     const uint64_t state =
         WordAt(at + set * TableLayout::kSetBytes).load(std::memory_order_relaxed);
     if ((state & TableLayout::kLiveMask) == TableLayout::kLiveMask) {
@@ -267,8 +267,18 @@ absl::Status CheckObject(const char* base, const RegionObject& object, std::stri
       return CheckTable(at, object, name);
     case ObjectKind::kStream:
       return CheckStream(at, object, name);
-    case ObjectKind::kCounter:
     case ObjectKind::kBoundedCounter:
+      for (const uint64_t offset :
+           {BoundedCounterLayout::kLimitOffset, BoundedCounterLayout::kValueOffset}) {
+        const auto n = static_cast<int64_t>(WordAt(at + offset).load(std::memory_order_relaxed));
+        if (n < 0) {
+          const bool limit = offset == BoundedCounterLayout::kLimitOffset;
+          return DataLoss(
+              Differs(name, limit ? "limit" : "value", "at least 0", std::to_string(n)));
+        }
+      }
+      return absl::OkStatus();
+    case ObjectKind::kCounter:
       break;  // any bits are a number
   }
   return absl::OkStatus();

@@ -104,7 +104,7 @@ uint64_t BytesOf(const RegionObject& object) {
       break;
     case ObjectKind::kTable: {
       if (key == 0 || object.capacity > kMostBytes / TableLayout::kSetBytes) return 0;
-      const Wide slots = Wide{object.capacity} * TableLayout::kSlots;
+      const Wide slots = Wide{TableLayout::Sets(object.capacity)} * TableLayout::kSlots;
       bytes = TableLayout::EntriesOffset(object.capacity) + slots * (key + value);
       break;
     }

@@ -185,8 +185,8 @@ std::optional<TableView> RegionView::Table(size_t index, const TableLook& look) 
   const int64_t now = RegionTime();
 
   TableView out;
-  out.sets = object.capacity;
-  out.slots = object.capacity * (Layout::kSlots - 1);
+  out.sets = Layout::Sets(object.capacity);
+  out.slots = out.sets * (Layout::kSlots - 1);
   out.looked = look.max_sets == 0 ? out.sets : std::min(look.max_sets, out.sets);
   const uint64_t stride = out.sets / out.looked;
   for (uint64_t i = 0; i < out.looked; ++i) {

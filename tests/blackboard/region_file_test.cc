@@ -171,7 +171,7 @@ TEST_CASE("an object of another kind, type or capacity is refused by name, field
   };
   CHECK(table_error(Table<uint64_t, Block>(), 100).ok());
   CHECK(refused(table_error(Table<uint64_t, Block>(), 1000),
-                "'sessions': capacity in sets: expected 84, found 9"));
+                "'sessions': capacity in home sets: expected 77, found 8"));
   CHECK(refused(table_error(Table<uint32_t, Block>(), 100), "bytes of a key: expected 4, found 8"));
   CHECK(refused(table_error(Table<int64_t, Block>(), 100),
                 "type of a key: expected long, found unsigned long"));
@@ -274,7 +274,7 @@ TEST_CASE("another layout, schema, hash function, host or boot is refused with b
   std::memcpy(image.data(), &front, sizeof(front));
   image.Save(folder / "changed");
   CHECK(Says(OpenError(folder / "changed", same), precondition,
-             "changed: layout version: expected 2, found 77"));
+             "changed: layout version: expected 3, found 77"));
 }
 
 TEST_CASE("headers that lie are refused, whatever their checksum says") {
@@ -349,6 +349,8 @@ TEST_CASE("contents that would lead outside an object are refused") {
   };
   CHECK(refused("forecast", 0, 4, "current slot"));
   CHECK(refused("sessions", 0, 0xffff, "free slots of set 0"));
+  CHECK(refused("budget", 8, ~uint64_t{0}, "value: expected at least 0, found -1"));
+  CHECK(refused("budget", 0, ~uint64_t{9}, "limit: expected at least 0, found -10"));
   CHECK(refused("outcomes", 0, ~uint64_t{0}, "node of entry 0"));
   CHECK(refused("outcomes", 8, uint64_t{2} << 24, "node of entry"));  // of somebody else
   CHECK(refused("outcomes", 0, uint64_t{90} << 24 | 79, "turn of entry"));
@@ -494,7 +496,8 @@ TEST_CASE("slots and sets that dead threads held are free again") {
     char* at = image.data() + object.offset;
     if (object.kind == ObjectKind::kCell) at[1] = 0xf;  // all slots in use
     if (object.kind == ObjectKind::kTable) {
-      for (uint64_t set = 0; set < object.capacity; ++set) {  // by the next process's epoch, even
+      for (uint64_t set = 0; set < internal::TableLayout::Sets(object.capacity);
+           ++set) {  // by the next process's epoch, even
         at[set * internal::TableLayout::kSetBytes + internal::TableLayout::kWriterOffset] = 2;
       }
     }

@@ -169,17 +169,61 @@ TEST_CASE("a table agrees with a map under random operations, as long as nothing
   CHECK(table.SizeGuess() == model.size());
 }
 
-TEST_CASE("at capacity 96 % of random keys fit, at 80 % of it 99 %") {
-  for (const auto& [share, least] : {std::pair{1.0, 0.96}, std::pair{0.8, 0.99}}) {
-    Numbers table({.capacity = 200000, .when_full = WhenFull::kRefuse});
-    const auto keys = static_cast<uint64_t>(200000 * share);
-    for (uint64_t key = 0; key < keys; ++key) table.Put(key * 7919, key);
-    CHECK(static_cast<double>(table.SizeGuess()) > least * static_cast<double>(keys));
-    CHECK(table.SizeGuess() + static_cast<size_t>(table.refused()) == keys);
+TEST_CASE("at capacity all but one in a million random keys fit") {
+  for (const size_t capacity : {13, 50, 1000, 200'000}) {
+    INFO("capacity " << capacity);
+    uint64_t refused = 0, keys = 0;
+    for (uint64_t round = 0; keys < 400'000; ++round) {
+      Numbers table({.capacity = capacity, .when_full = WhenFull::kRefuse});
+      for (uint64_t i = 0; i < capacity; ++i, ++keys) table.Put(keys * 7919, i + 1);
+      CHECK(table.SizeGuess() + static_cast<size_t>(table.refused()) == capacity);
+      refused += static_cast<uint64_t>(table.refused());
+      const uint64_t first = keys - capacity;
+      uint64_t found = 0;
+      for (uint64_t i = 0; i < capacity; ++i) found += Get(table, (first + i) * 7919) == i + 1;
+      REQUIRE(found + static_cast<uint64_t>(table.refused()) == capacity);
+    }
+    CHECK(refused <= keys / (capacity < 1000 ? 2'000 : 200'000));
   }
 }
 
-TEST_CASE("ten million sessions of 128 bytes fit in 2 GiB") {
+TEST_CASE("a full home's keys go away, are found, changed, erased and replaced there") {
+  testing::VirtualClock clock;
+  Numbers table({.capacity = 26, .ttl = absl::Seconds(100), .clock = &clock});  // 3 homes
+  std::map<uint64_t, uint64_t> model;
+  Random random(5);
+  // More than fits at home, again and again, with everything that can become of an entry.
+  for (int i = 0; i < 200'000; ++i) {
+    const uint64_t key = random.Below(80);
+    if (random.Below(3) == 0) {
+      REQUIRE(table.Erase(key) == (model.erase(key) == 1));
+    } else {
+      const auto evicted = table.evicted();
+      const bool existed = model.count(key) == 1;
+      REQUIRE(table.Put(key, key * 1000 + static_cast<uint64_t>(i)) ==
+              (existed ? Upserted::kUpdated : Upserted::kInserted));
+      model[key] = key * 1000 + static_cast<uint64_t>(i);
+      if (table.evicted() != evicted) {  // somebody had to go: find out who
+        for (auto it = model.begin(); it != model.end();) {
+          it = table.Contains(it->first) ? std::next(it) : model.erase(it);
+        }
+      }
+    }
+    if (random.Below(20'000) == 0) {
+      clock.Advance(absl::Seconds(101));
+      model.clear();
+    }
+    if (i % 16 != 0) continue;
+    std::map<uint64_t, uint64_t> seen;
+    table.ForEach([&](uint64_t k, uint64_t v) { REQUIRE(seen.emplace(k, v).second); });
+    REQUIRE(seen == model);
+    for (const auto& [k, v] : model) REQUIRE(Get(table, k) == v);
+    if (i % 1024 == 0) table.Recover();
+  }
+  CHECK(table.evicted() > 0);
+}
+
+TEST_CASE("ten million sessions of 128 bytes need less than 2 GiB") {
   const Table<uint64_t, std::array<char, 128>> table({.capacity = 10'000'000});
   CHECK(table.bytes() < size_t{2} << 30);
 }

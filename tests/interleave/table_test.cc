@@ -1,4 +1,4 @@
-// Interleavings of one set of the table.
+// Interleavings of one set of the table, and of a home with its overflow set.
 #include "adagents/blackboard/table.h"
 
 #include <memory>
@@ -96,6 +96,69 @@ void Eviction(Program& p) {
   });
 }
 
+// Two homes and an overflow set; these keys are all of the first home, which the setup fills.
+constexpr uint64_t kOfHome = 3;
+std::vector<uint64_t> KeysOfFirstHome() {
+  std::vector<uint64_t> keys;
+  for (uint64_t key = 1; keys.size() < TestTable::kWays + kOfHome; ++key) {
+    if (StableHash<uint64_t>()(key) >> 63 == 0) keys.push_back(key);
+  }
+  return keys;
+}
+std::shared_ptr<TestTable> FullHome(const std::vector<uint64_t>& keys) {
+  auto table = std::make_shared<TestTable>(TableOptions{.capacity = 13});
+  for (size_t i = 0; i < TestTable::kWays; ++i) table->Put(keys[i], Both(keys[i] * 100 + 1));
+  return table;
+}
+
+enum Told : int { kTell, kHear };
+
+// A key that is away is found by whoever knows of it, once, however it got there.
+void Away(Program& p) {
+  static const std::vector<uint64_t> keys = KeysOfFirstHome();
+  auto table = FullHome(keys);
+  const uint64_t a = keys[TestTable::kWays], b = keys[TestTable::kWays + 1];
+  auto told = std::make_shared<ModelAtomics::Atomic<uint64_t>>(0);
+  p.Thread([table, a, told] {
+    Update(*table, a);
+    told->store(1, ModelAtomics::At(kTell, std::memory_order_release));
+    Update(*table, a);
+  });
+  p.Thread([table, a, b] {
+    Update(*table, b);
+    Update(*table, a);
+  });
+  p.Thread([table, a, told] {
+    const bool known = told->load(ModelAtomics::At(kHear, std::memory_order_acquire)) == 1;
+    const uint64_t first = FindWhole(*table, a);
+    Ensure(!known || first != 0, "missed");
+    Ensure(first == 0 || FindWhole(*table, a) >= first, "went back or missed");
+  });
+  p.Finally([table, a, b] {
+    Ensure(FindWhole(*table, a) == a * 100 + 3, "an update was lost");
+    Ensure(FindWhole(*table, b) == b * 100 + 1, "an insert was lost");
+    Ensure(CountOf(*table, a) == 1 && CountOf(*table, b) == 1, "a duplicate");
+    Ensure(table->SizeGuess() == TestTable::kWays + 2 && table->evicted() == 0, "wrong size");
+  });
+}
+
+// The home gets room while a key is away: it is written where it is, or anew at home, never twice.
+void AwayAndBack(Program& p) {
+  static const std::vector<uint64_t> keys = KeysOfFirstHome();
+  auto table = FullHome(keys);
+  const uint64_t a = keys[TestTable::kWays];
+  Update(*table, a);
+  p.Thread([table] { table->Erase(keys[0]); });
+  p.Thread([table, a] { Update(*table, a); });
+  p.Thread([table, a] { table->Erase(a), Update(*table, a); });
+  p.Thread([table, a] { FindWhole(*table, a); });
+  p.Finally([table, a] {
+    Ensure(CountOf(*table, a) == 1, "a duplicate, or lost");
+    Ensure(FindWhole(*table, a) != 0, "not found");
+    Ensure(FindWhole(*table, keys[0]) == 0, "found after it was erased");
+  });
+}
+
 // Readers get past a writer that died; only writers of its set would wait for it.
 void DeadWriter(Program& p) {
   auto table = OneSet();
@@ -110,7 +173,7 @@ void DeadWriter(Program& p) {
 const std::vector<ProgramMaker> kPrograms = {SameKey, InsertAndErase, Eviction};
 
 TEST_CASE("a table tears, loses and doubles nothing, and dead writers block no reader") {
-  CheckPrograms({SameKey, InsertAndErase, Eviction, DeadWriter});
+  CheckPrograms({SameKey, InsertAndErase, Eviction, Away, AwayAndBack, DeadWriter});
 }
 
 TEST_CASE("every order of the table is needed") { CheckMutants(kPrograms); }

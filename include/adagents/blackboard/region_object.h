@@ -26,7 +26,7 @@ struct RegionObject {
   uint32_t key_bytes, key_align;  // 0 where there is no key
   uint32_t value_bytes, value_align;
   uint32_t reserved;
-  uint64_t capacity;  // a table's sets, a stream's entries; else 1
+  uint64_t capacity;  // a table's home sets, a stream's entries; else 1
   uint64_t offset;    // from the region's start
   uint64_t bytes;
 
@@ -74,9 +74,16 @@ struct BoundedCounterLayout {
 struct TableLayout {
   static constexpr uint32_t kSlots = 16;
   static constexpr uint64_t kSetBytes = 192;
-  static constexpr uint64_t kStateOffset = 0, kWriterOffset = 24, kExpiresOffset = 64;
+  static constexpr uint64_t kStateOffset = 0, kWriterOffset = 24, kAwayOffset = 32;
+  static constexpr uint64_t kExpiresOffset = 64;
   static constexpr uint64_t kLiveMask = 0xffff;
-  static constexpr uint64_t EntriesOffset(uint64_t sets) { return ToLine(sets * kSetBytes); }
+  /// Home sets, then an overflow set for each six of them; one home can hold all there is.
+  static constexpr uint64_t Sets(uint64_t homes) {
+    return homes + (homes == 1 ? 0 : (homes + 5) / 6);
+  }
+  static constexpr uint64_t EntriesOffset(uint64_t homes) {
+    return ToLine(Sets(homes) * kSetBytes);
+  }
 };
 struct StreamLayout {
   static constexpr int kNodeBits = 24;

@@ -11,30 +11,41 @@
 // expired stays, and "full" means "no").
 //
 // Layout: sets of kSlots slots, of which kSlots - 1 can be live. A set's header is one line with
-// the state word = version (48 bits) | live mask (16), a fingerprint byte per slot and the writer
-// word, then the slots' expiry times; entries follow apart. A key belongs to one set.
-// Invariants: all changes to a set are made by the holder of its writer word, so a key is in at
-// most one live slot; a live slot never changes: an update fills a slot that is not live and then
-// swaps the two in the live mask, with one store; at least one slot is always not live.
-// Progress: Find() is lock-free and repeats only after a full publish in its set. Writers of one
-// set wait for each other, of different sets do not. A writer that dies midway has changed nothing
-// that readers see. Its writer word carries the owner's epoch, so that the next process (a higher
-// epoch) takes the set over as it is; Recover() clears it before that.
+// the state word = version (48 bits) | live mask (16), a fingerprint byte per slot, the writer word
+// and the away count, then the slots' expiry times; entries follow apart. A key has a home set;
+// when that one is full it goes to one of the overflow sets, of which there is one for six homes
+// and which are nobody's home. A home's away count says how many of its keys are there, so that
+// only those who look for a key of such a home look twice. Invariants: a key is written only by the
+// holder of its home's writer word, a set only by the holder of its own, so a key is in at most one
+// live slot; a live slot never changes: an update fills a slot that is not live and then swaps the
+// two in the live mask, with one store; at least one slot is always not live; a key stays in its
+// set until it is erased or replaced; an away count is never lower than the number of keys that are
+// away. Progress: Find() is lock-free and repeats only after a full publish in its set. Writers of
+// one set wait for each other, of different sets do not; who holds a home may wait for an overflow
+// set and nobody waits for a home meanwhile, so there are no deadlocks. A writer that dies midway
+// has changed nothing that readers see. Its writer word carries the owner's epoch, so that the next
+// process (a higher epoch) takes the set over as it is; Recover() clears it before that, and counts
+// anew who is away.
 // Memory orders, by site:
 //   kLock    acquire, kUnlock release: a writer sees all that earlier writers of the set did.
-//   kPublish release: whoever reads the new state finds the slot filled.
+//   kPublish release: whoever reads the new state finds the slot filled, and the away count raised.
 //   kRead    acquire: the other half.
 //   kSlot    fingerprints, expiries and words are stored release and loaded acquire
 //            (internal/words.h): a reader that meets anything of a slot's later life has also seen
 //            the state in which the slot was no longer live, so its second, relaxed look differs.
-// How full: a set of 15 holds 12 entries on average when `capacity` random keys are live. The share
-// that finds its set full is then 3.3 %, with 90 % of `capacity` 1.7 %, with 80 % 0.8 % (Poisson).
+//   The away count is relaxed: it is raised before its key is published and lowered after its key
+//   has gone, so whoever knows of the key (by a lock, or by having been told) finds it raised. Who
+//   misses a key in its home and then away was looking when it was in neither, for keys never move.
+// How full: a home holds 13 keys on average when `capacity` random keys are live, and an overflow
+// set 4. Of ten million keys one on average then finds both full (Poisson); beyond `capacity`,
+// evictions begin.
 #pragma once
 
 #include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <string_view>
 #include <type_traits>
 #include <typeinfo>
@@ -65,7 +76,7 @@ enum class Expiry : uint8_t {
 };
 
 struct TableOptions {
-  /// Entries to make room for; at least 1. Memory: capacity * 4/3 * (key + value + 12 bytes), with
+  /// Entries to make room for; at least 1. Memory: capacity * 1.44 * (key + value + 12 bytes), with
   /// key and value rounded up to 8.
   size_t capacity = 1024;
   absl::Duration ttl = absl::InfiniteDuration();
@@ -114,10 +125,11 @@ class Table {
         clock_(ClockOf(options)),
         owner_(options.region != nullptr ? options.region->header().owner_epoch : 1),
         time_offset_(options.region != nullptr ? options.region->time_offset() : 0),
-        set_count_(SetsFor(options.capacity)),
-        block_(options.region, Describe(options.name, set_count_), Atomics::kModelled),
+        homes_(HomesFor(options.capacity)),
+        set_count_(Layout::Sets(homes_)),
+        block_(options.region, Describe(options.name, homes_), Atomics::kModelled),
         sets_(block_, 0, set_count_),
-        entries_(block_, Layout::EntriesOffset(set_count_), set_count_ * kSlots) {
+        entries_(block_, Layout::EntriesOffset(homes_), set_count_ * kSlots) {
     if (block_.reopened()) Recover();
     block_.Commit();
   }
@@ -142,39 +154,40 @@ class Table {
   template <class F>
   Upserted Upsert(const K& key, F&& modify) {
     const Place place = PlaceOf(key);
-    Set& set = sets_[place.set];
     const int64_t now = Now();
-    const WriterLock lock(set.writer, owner_);
-    const uint64_t state = set.state.load(std::memory_order_relaxed);
-    uint32_t old = LiveSlotOf(place, key, state);
-    const bool existed = old != kSlots && ExpiryOf(set, old) > now;
-
-    uint64_t live = state & kLiveMask;
-    if (old == kSlots && std::popcount(live) == static_cast<int>(kWays)) {
-      old = Victim(set, now);
-      if (old == kSlots) {
-        refused_.Add(1);
-        return Upserted::kFull;
-      }
-      if (ExpiryOf(set, old) > now) evicted_.Add(1);
+    const WriterLock home_lock(sets_[place.home].writer, owner_);
+    std::optional<WriterLock> away_lock;
+    const Target target = TargetFor(place, key, now, away_lock);
+    if (target.set == kNowhere) {
+      refused_.Add(1);
+      return Upserted::kFull;
     }
-    const auto free = static_cast<uint32_t>(std::countr_one(live));
+    Set& set = sets_[target.set];
+    const uint64_t state = set.state.load(std::memory_order_relaxed);
+    const uint32_t old = target.replaced;
+    const bool alive = old != kSlots && ExpiryOf(set, old) > now;
+    const bool existed = target.own && alive;
     V value{};
     int64_t expires = Deadline::After(now, ttl_).nanos();
     if (existed) {
-      ValueWords::Load(entries_[place.set * kSlots + old].value, &value, kSlotLoad);
+      ValueWords::Load(entries_[target.set * kSlots + old].value, &value, kSlotLoad);
       if (expiry_ == Expiry::kAfterCreation) expires = ExpiryOf(set, old);
     }
     std::forward<F>(modify)(value, existed);
 
-    Entry& entry = entries_[place.set * kSlots + free];
+    const auto free = static_cast<uint32_t>(std::countr_one(Live(state)));
+    Entry& entry = entries_[target.set * kSlots + free];
     StoreFingerprint(set, free, place.fingerprint);
     set.expires[free].store(expires, Atomics::At(kSlotStore, std::memory_order_release));
     KeyWords::Store(entry.key, key, kSlotStore);
     ValueWords::Store(entry.value, value, kSlotStore);
-    live |= uint64_t{1} << free;
+    const bool moves_in = target.set >= homes_ && !target.own;
+    if (moves_in) sets_[place.home].away.fetch_add(1, std::memory_order_relaxed);
+    uint64_t live = (state & kLiveMask) | uint64_t{1} << free;
     if (old != kSlots) live &= ~(uint64_t{1} << old);
     PublishState(set, state, live);
+    if (moves_in && old != kSlots) ReturnHome(target.set, old);
+    if (!target.own && alive) evicted_.Add(1);
     return existed ? Upserted::kUpdated : Upserted::kInserted;
   }
   /// Stores `value` under `key`.
@@ -185,13 +198,15 @@ class Table {
   /// False when there was nothing, or only something expired.
   bool Erase(const K& key) {
     const Place place = PlaceOf(key);
-    Set& set = sets_[place.set];
-    const WriterLock lock(set.writer, owner_);
+    const WriterLock home_lock(sets_[place.home].writer, owner_);
+    std::optional<WriterLock> away_lock;
+    const Target target = OwnSlot(place, key, away_lock);
+    if (!target.own) return false;
+    Set& set = sets_[target.set];
     const uint64_t state = set.state.load(std::memory_order_relaxed);
-    const uint32_t slot = LiveSlotOf(place, key, state);
-    if (slot == kSlots) return false;
-    const bool expired = ExpiryOf(set, slot) <= Now();
-    PublishState(set, state, (state & kLiveMask) & ~(uint64_t{1} << slot));
+    const bool expired = ExpiryOf(set, target.replaced) <= Now();
+    PublishState(set, state, (state & kLiveMask) & ~(uint64_t{1} << target.replaced));
+    if (target.set >= homes_) ReturnHome(target.set, target.replaced);
     return !expired;
   }
 
@@ -222,7 +237,7 @@ class Table {
 
   /// Starts loading the set of `key` into the cache, for a Find() some 100 ns later.
   void Prefetch(const K& key) const {
-    const Set* set = &sets_[PlaceOf(key).set];
+    const Set* set = &sets_[PlaceOf(key).home];
     __builtin_prefetch(set);
     __builtin_prefetch(reinterpret_cast<const char*>(set) + kCacheLine);
   }
@@ -242,11 +257,19 @@ class Table {
   [[nodiscard]] int64_t refused() const { return refused_.Sum(); }
   [[nodiscard]] size_t bytes() const { return set_count_ * (sizeof(Set) + kSlots * sizeof(Entry)); }
 
-  /// Lets go of the sets whose writers died. Only while nobody writes.
+  /// Lets go of the sets whose writers died, and counts who is away. Only while nobody writes.
   void Recover() {
     for (size_t s = 0; s < set_count_; ++s) {
-      Word& writer = sets_[s].writer;
-      if (writer.load(std::memory_order_relaxed) != 0) writer.store(0, std::memory_order_relaxed);
+      for (Word* word : {&sets_[s].writer, &sets_[s].away}) {
+        if (word->load(std::memory_order_relaxed) != 0) word->store(0, std::memory_order_relaxed);
+      }
+    }
+    for (size_t s = homes_; s < set_count_; ++s) {
+      for (uint32_t live = Live(sets_[s].state.load(std::memory_order_relaxed)); live != 0;
+           live &= live - 1) {
+        const K key = KeyAt(s, static_cast<uint32_t>(std::countr_zero(live)));
+        sets_[PlaceOf(key).home].away.fetch_add(1, std::memory_order_relaxed);
+      }
     }
   }
 
@@ -263,6 +286,7 @@ class Table {
     Word state;
     Word fingerprints[kSlots / 8];
     Word writer;  // 0, or the epoch of the process whose thread is writing
+    Word away;    // keys of this home that are in overflow sets
     alignas(kCacheLine) typename Atomics::template Atomic<int64_t> expires[kSlots];
   };
   struct Entry {
@@ -270,9 +294,17 @@ class Table {
     Word value[ValueWords::kCount];
   };
   struct Place {
-    size_t set;
+    size_t home;
+    size_t overflow;  // kNowhere when there are no overflow sets
     uint8_t fingerprint;
   };
+  /// Where a key is or is to go, of sets that are locked.
+  struct Target {
+    size_t set;
+    uint32_t replaced;  // slot, or kSlots when nothing goes
+    bool own;           // what is replaced is the key's own
+  };
+  static constexpr size_t kNowhere = std::numeric_limits<size_t>::max();
 
   class WriterLock {
    public:
@@ -303,51 +335,65 @@ class Table {
     if (options.clock != nullptr) return options.clock;
     return options.region != nullptr ? &options.region->clock() : &SystemClock::Get();
   }
-  static RegionObject Describe(std::string_view name, size_t sets) {
+  static RegionObject Describe(std::string_view name, size_t homes) {
     static_assert(Atomics::kModelled || (sizeof(Set) == Layout::kSetBytes &&
                                          offsetof(Set, state) == Layout::kStateOffset &&
                                          offsetof(Set, writer) == Layout::kWriterOffset &&
+                                         offsetof(Set, away) == Layout::kAwayOffset &&
                                          offsetof(Set, expires) == Layout::kExpiresOffset));
     auto key = internal::FactsOf<K>();
     if constexpr (!std::is_same_v<Hash, StableHash<K>>) key.hash = &typeid(Hash);
-    return internal::DescribeObject(ObjectKind::kTable, name, sets, internal::FactsOf<V>(), key);
+    return internal::DescribeObject(ObjectKind::kTable, name, homes, internal::FactsOf<V>(), key);
   }
-  static size_t SetsFor(size_t capacity) {
-    // 12 of 15 ways used at capacity.
-    const size_t wanted = capacity < 1 ? 1 : capacity;
-    return wanted / 12 + 1;
-  }
+  static size_t HomesFor(size_t capacity) { return (capacity < 1 ? 1 : capacity) / 13 + 1; }
   Place PlaceOf(const K& key) const {
     const uint64_t hash = Hash{}(key);
-    const auto product = static_cast<unsigned __int128>(hash) * set_count_;
-    return {static_cast<size_t>(product >> 64), static_cast<uint8_t>(hash)};
+    const auto product = static_cast<unsigned __int128>(hash) * homes_;
+    // Home, overflow set and fingerprint by different bits.
+    const uint64_t overflows = set_count_ - homes_;
+    const size_t overflow =
+        overflows == 0 ? kNowhere : homes_ + ((hash >> 8 & 0xffff'ffff) * overflows >> 32);
+    return {static_cast<size_t>(product >> 64), overflow, static_cast<uint8_t>(hash)};
   }
   static uint32_t Live(uint64_t state) { return static_cast<uint32_t>(state & kLiveMask); }
   /// The region's time. Without a time to live nothing expires, and the clock is not asked.
   int64_t Now() const { return ttl_ == kNever ? 0 : clock_->Now() + time_offset_; }
+  enum class Look : uint8_t { kMissing, kExpired, kFound };
   bool FindAt(const K& key, V* value, int64_t now) const {
     const Place place = PlaceOf(key);
-    const Set& set = sets_[place.set];
+    Look look = FindIn(place.home, place.fingerprint, key, value, now);
+    if (look == Look::kMissing && IsAway(place)) {
+      look = FindIn(place.overflow, place.fingerprint, key, value, now);
+    }
+    return look == Look::kFound;
+  }
+  Look FindIn(size_t index, uint8_t fingerprint, const K& key, V* value, int64_t now) const {
+    const Set& set = sets_[index];
     V copy;
     for (;;) {
       const uint64_t state = set.state.load(Atomics::At(kRead, std::memory_order_acquire));
-      bool found = false;
-      for (uint32_t hits = Matches(set, place.fingerprint) & Live(state); hits != 0;
+      bool changed = false;
+      for (uint32_t hits = Matches(set, fingerprint) & Live(state); hits != 0 && !changed;
            hits &= hits - 1) {
         const auto slot = static_cast<uint32_t>(std::countr_zero(hits));
-        const Entry& entry = entries_[place.set * kSlots + slot];
+        const Entry& entry = entries_[index * kSlots + slot];
         if (!HoldsKey(entry, key)) continue;
-        const int64_t expires = ExpiryOf(set, slot);
+        // Without a time to live the cache line of the expiries stays untouched.
+        const int64_t expires = ttl_ == kNever ? kNever : ExpiryOf(set, slot);
         ValueWords::Load(entry.value, &copy, kSlotLoad);
-        if (set.state.load(std::memory_order_relaxed) != state) break;
-        if (expires <= now) return false;
+        changed = set.state.load(std::memory_order_relaxed) != state;
+        if (changed) continue;
+        if (expires <= now) return Look::kExpired;
         *value = copy;
-        found = true;
-        break;
+        return Look::kFound;
       }
-      if (found) return true;
-      if (set.state.load(std::memory_order_relaxed) == state) return false;
+      if (!changed && set.state.load(std::memory_order_relaxed) == state) return Look::kMissing;
     }
+  }
+  /// Whether some key of this home is not at home.
+  bool IsAway(const Place& place) const {
+    return place.overflow != kNowhere &&
+           sets_[place.home].away.load(std::memory_order_relaxed) != 0;
   }
   static int64_t ExpiryOf(const Set& set, uint32_t slot) {
     return set.expires[slot].load(Atomics::At(kSlotLoad, std::memory_order_acquire));
@@ -376,25 +422,65 @@ class Table {
                Atomics::At(kSlotStore, std::memory_order_release));
   }
 
+  K KeyAt(size_t set, uint32_t slot) const {
+    K held;
+    KeyWords::Load(entries_[set * kSlots + slot].key, &held, kSlotLoad);
+    return held;
+  }
   static bool HoldsKey(const Entry& entry, const K& key) {
     K held;
     KeyWords::Load(entry.key, &held, kSlotLoad);
     return held == key;
   }
 
-  /// kSlots when there is none. Under the writer word.
-  uint32_t LiveSlotOf(const Place& place, const K& key, uint64_t state) const {
-    const Set& set = sets_[place.set];
-    for (uint32_t hits = Matches(set, place.fingerprint) & Live(state); hits != 0;
-         hits &= hits - 1) {
+  // All that follows is done under the writer words of the sets that it looks at.
+
+  /// kSlots when there is none.
+  uint32_t LiveSlotOf(size_t index, uint8_t fingerprint, const K& key) const {
+    const Set& set = sets_[index];
+    const uint64_t state = set.state.load(std::memory_order_relaxed);
+    for (uint32_t hits = Matches(set, fingerprint) & Live(state); hits != 0; hits &= hits - 1) {
       const auto slot = static_cast<uint32_t>(std::countr_zero(hits));
-      if (HoldsKey(entries_[place.set * kSlots + slot], key)) return slot;
+      if (HoldsKey(entries_[index * kSlots + slot], key)) return slot;
     }
     return kSlots;
   }
-
-  /// Of a full set: who makes room; kSlots for nobody. Under the writer word.
-  uint32_t Victim(const Set& set, int64_t now) const {
+  /// The key's own slot, expired or not. Locks the overflow set if the key may be there.
+  Target OwnSlot(const Place& place, const K& key, std::optional<WriterLock>& away_lock) {
+    uint32_t slot = LiveSlotOf(place.home, place.fingerprint, key);
+    if (slot != kSlots) return {place.home, slot, true};
+    if (!IsAway(place)) return {kNowhere, kSlots, false};
+    away_lock.emplace(sets_[place.overflow].writer, owner_);
+    slot = LiveSlotOf(place.overflow, place.fingerprint, key);
+    if (slot != kSlots) return {place.overflow, slot, true};
+    return {kNowhere, kSlots, false};
+  }
+  /// Where an upsert of the key writes: over its own slot; else at home, and away if home is full;
+  /// kNowhere when both are.
+  Target TargetFor(const Place& place, const K& key, int64_t now,
+                   std::optional<WriterLock>& away_lock) {
+    const Target own = OwnSlot(place, key, away_lock);
+    if (own.own) return own;
+    if (HasFreeSlot(place.home)) return {place.home, kSlots, false};
+    const Set& home = sets_[place.home];
+    const uint32_t at_home = SoonestToExpire(home);
+    if (ExpiryOf(home, at_home) <= now) return {place.home, at_home, false};
+    if (place.overflow != kNowhere) {
+      const Set& overflow = sets_[place.overflow];
+      if (!away_lock) away_lock.emplace(sets_[place.overflow].writer, owner_);
+      if (HasFreeSlot(place.overflow)) return {place.overflow, kSlots, false};
+      const uint32_t away = SoonestToExpire(overflow);
+      if (ExpiryOf(overflow, away) <= now) return {place.overflow, away, false};
+    }
+    if (when_full_ == WhenFull::kEvict) return {place.home, at_home, false};
+    return {kNowhere, kSlots, false};
+  }
+  bool HasFreeSlot(size_t index) const {
+    const uint64_t state = sets_[index].state.load(std::memory_order_relaxed);
+    return std::popcount(Live(state)) < static_cast<int>(kWays);
+  }
+  /// Of a full set.
+  static uint32_t SoonestToExpire(const Set& set) {
     const uint64_t state = set.state.load(std::memory_order_relaxed);
     uint32_t first = kSlots;
     int64_t soonest = kNever;
@@ -410,7 +496,11 @@ class Table {
         soonest = expires;
       }
     }
-    return when_full_ == WhenFull::kEvict || soonest <= now ? first : kSlots;
+    return first;
+  }
+  /// What was in this slot of an overflow set is away no longer.
+  void ReturnHome(size_t overflow, uint32_t slot) {
+    sets_[PlaceOf(KeyAt(overflow, slot)).home].away.fetch_sub(1, std::memory_order_relaxed);
   }
 
   static void PublishState(Set& set, uint64_t before, uint64_t live) {
@@ -424,7 +514,8 @@ class Table {
   const Clock* const clock_;
   const uint64_t owner_;
   const int64_t time_offset_;
-  const size_t set_count_;
+  const size_t homes_;      // sets [0, homes_)
+  const size_t set_count_;  // with the overflow sets behind them
   internal::RegionBlock block_;
   internal::RegionArray<Set, Atomics> sets_;
   internal::RegionArray<Entry, Atomics> entries_;
