@@ -367,6 +367,12 @@ absl::Status Region::Mismatch(const RegionObject& wanted, const RegionObject& fo
   if (wanted.value_type_hash != found.value_type_hash) {
     return differs("type of a value", wanted.ValueType(), found.ValueType());
   }
+  if (wanted.KeyFields() != found.KeyFields()) {
+    return differs("fields of a key", wanted.KeyFields(), found.KeyFields());
+  }
+  if (wanted.ValueFields() != found.ValueFields()) {
+    return differs("fields of a value", wanted.ValueFields(), found.ValueFields());
+  }
   if (wanted.capacity != found.capacity) {
     return differs(wanted.kind == ObjectKind::kTable ? "capacity in home sets" : "capacity",
                    wanted.capacity, found.capacity);

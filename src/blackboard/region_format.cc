@@ -52,6 +52,9 @@ bool Whole(const T& block) {
 absl::Status ReadFront(const char* base, size_t size, std::string_view file) {
   RegionFront front{};
   if (size >= 8) LoadFrom(base, &front.magic);
+  if (front.magic == __builtin_bswap64(RegionHeader::kMagic)) {
+    return FailedPrecondition(Differs(file, "byte order", "this machine's", "the other one"));
+  }
   if (front.magic != RegionHeader::kMagic) {
     return InvalidArgument(Differs(file, "magic", RegionHeader::kMagic, front.magic) + " (size " +
                            std::to_string(size) + "): not a region");

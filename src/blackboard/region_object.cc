@@ -17,12 +17,14 @@ namespace {
 // More than fits in any address space is as wrong as a size that overflows.
 constexpr uint64_t kMostBytes = uint64_t{1} << 47;
 
-std::string_view Text(const char (&field)[RegionObject::kNameBytes]) {
-  return {field, strnlen(field, sizeof(field))};
+template <size_t N>
+std::string_view Text(const char (&field)[N]) {
+  return {field, strnlen(field, N)};
 }
 
-void SetText(char (&field)[RegionObject::kNameBytes], std::string_view text) {
-  text.copy(field, sizeof(field) - 1);  // an empty text may have no data at all
+template <size_t N>
+void SetText(char (&field)[N], std::string_view text) {
+  text.copy(field, N - 1);  // an empty text may have no data at all
 }
 
 // The same text from every compiler of this ABI, and legible.
@@ -63,6 +65,8 @@ std::string_view NameOf(ObjectKind kind) {
 std::string_view RegionObject::Name() const { return Text(name); }
 std::string_view RegionObject::KeyType() const { return Text(key_type); }
 std::string_view RegionObject::ValueType() const { return Text(value_type); }
+std::string_view RegionObject::KeyFields() const { return Text(key_fields); }
+std::string_view RegionObject::ValueFields() const { return Text(value_fields); }
 
 namespace internal {
 
@@ -72,6 +76,8 @@ RegionObject DescribeObject(ObjectKind kind, std::string_view name, uint64_t cap
   SetText(object.name, name);
   SetType(key, object.key_type, &object.key_type_hash);
   SetType(value, object.value_type, &object.value_type_hash);
+  SetText(object.key_fields, key.fields);
+  SetText(object.value_fields, value.fields);
   object.kind = kind;
   object.key_bytes = key.bytes;
   object.key_align = key.align;

@@ -1,6 +1,7 @@
 // Regions over files: what the next process finds, and what it is refused.
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cstring>
 #include <map>
 #include <string>
@@ -182,6 +183,72 @@ TEST_CASE("an object of another kind, type or capacity is refused by name, field
                 "type of a key: expected unsigned long by "));
 }
 
+struct Early {
+  static constexpr std::string_view kRegionFields = "shown u32, clicked u32, spent i64";
+  uint32_t shown, clicked;
+  int64_t spent;
+};
+struct Late {  // the same size
+  static constexpr std::string_view kRegionFields = "clicked u32, shown u32, spent i64";
+  uint32_t clicked, shown;
+  int64_t spent;
+};
+
+TEST_CASE("a struct that says its fields is refused when they were rearranged") {
+  const Folder folder;
+  auto region = Region::Open(folder / "state");
+  REQUIRE(region.ok());
+  REQUIRE(region->Place<Cell<Early>>("sums").ok());
+  REQUIRE(region->Place<Cell<Early>>("sums").ok());
+  CHECK(region->objects()[0].ValueFields() == Early::kRegionFields);
+  // The same name, as the type of a later version of the program would have.
+  RegionObject wanted = Cell<Late>::Describe("sums");
+  wanted.value_type_hash = region->objects()[0].value_type_hash;
+  CHECK(Says(region->Attach(wanted, false).status(), absl::StatusCode::kFailedPrecondition,
+             "'sums': fields of a value: expected clicked u32, shown u32, spent i64, found shown"));
+}
+
+TEST_CASE("fields are read as C++ lays them out, or not at all") {
+  using Kind = RegionField::Kind;
+  struct Mixed {
+    bool on;
+    char text[5];
+    uint16_t shorts[2];
+    double ratio;
+    int8_t last;
+  };
+  constexpr std::string_view kMixed = "on bool,text char[5] , shorts  u16[2], ratio f64, last i8";
+  static_assert(internal::FieldsFit(kMixed, sizeof(Mixed)));
+  RegionFieldReader reader(kMixed);
+  std::vector<RegionField> fields(5);
+  for (RegionField& field : fields) REQUIRE(reader.Next(&field));
+  CHECK_FALSE(reader.Next(&fields[0]));
+  CHECK(reader.ok());
+  CHECK((fields[1].kind == Kind::kText && fields[1].count == 5 && fields[1].name == "text"));
+  CHECK((fields[2].offset == offsetof(Mixed, shorts) && fields[2].bytes == 2));
+  CHECK((fields[3].offset == offsetof(Mixed, ratio) && fields[3].kind == Kind::kFloat));
+  CHECK(fields[4].offset == offsetof(Mixed, last));
+  static_assert(internal::FieldsOf<int64_t>() == "i64" && internal::FieldsOf<char8_t>() == "u8");
+  static_assert(internal::FieldsOf<bool>() == "bool" && internal::FieldsOf<float>() == "f32");
+  static_assert(internal::FieldsOf<Block>().empty());
+  for (const char* bad :
+       {",", "a", "a u9", "a u8,", "a u8,,b u8", "a u8[", "a u8[]", "a u8[0]", "a u8[x]",
+        "a u8[99999999]",
+        "a u64[9999999],b u64[9999999],c u64[9999999],d u64[9999999],"
+        "e u64[9999999],f u64[9999999],g u64[9999999],h u64[9999999],i u64[9999999],"
+        "j u64[9999999],k u64[9999999],l u64[9999999],m u64[9999999],n u64[9999999],"
+        "o u64[9999999],p u64[9999999],q u64[9999999],r u64[9999999],s u64[9999999],"
+        "t u64[9999999],u u64[9999999],v u64[9999999],w u64[9999999],x u64[9999999],"
+        "y u64[9999999],z u64[9999999],a u64[9999999],b u64[9999999]"}) {
+    RegionFieldReader wrong(bad);
+    RegionField field;
+    while (wrong.Next(&field)) {
+    }
+    INFO(bad);
+    CHECK_FALSE(wrong.ok());
+  }
+}
+
 TEST_CASE("only one writer at a time, in this process or another") {
   const Folder folder;
   auto region = Region::Open(folder / "state");
@@ -264,6 +331,12 @@ TEST_CASE("another layout, schema, hash function, host or boot is refused with b
   CHECK(Says(OpenChanged(
                  folder, [](RegionHeader& h) { h.closed = 0; }, tuesday),
              absl::StatusCode::kDataLoss, "boot: expected tuesday, found monday, and it was not"));
+
+  Image other(folder / "state");
+  std::reverse(other.data(), other.data() + 8);
+  other.Save(folder / "changed");
+  CHECK(Says(OpenError(folder / "changed", same), precondition,
+             "changed: byte order: expected this machine's, found the other one"));
 
   Image image(folder / "state");
   internal::RegionFront front{};

@@ -7,6 +7,8 @@
 #include <string_view>
 #include <typeinfo>
 
+#include "adagents/blackboard/region_fields.h"
+
 namespace adagents {
 
 enum class ObjectKind : uint32_t { kCell = 1, kCounter, kBoundedCounter, kTable, kStream };
@@ -16,12 +18,14 @@ std::string_view NameOf(ObjectKind kind);
 
 /// One object. As it stands in the file: plain numbers and zero-padded text, no padding between.
 struct RegionObject {
-  static constexpr size_t kNameBytes = 64;
+  static constexpr size_t kNameBytes = 64, kKeyFieldsBytes = 96, kValueFieldsBytes = 224;
   char name[kNameBytes];
-  char key_type[kNameBytes];    // a table's; as much of the name as fits
-  char value_type[kNameBytes];  // as much of the name as fits
-  uint64_t key_type_hash;       // of the whole name; with a table's hash function of its own, also
-  uint64_t value_type_hash;     //   of that one's
+  char key_type[kNameBytes];         // a table's; as much of the name as fits
+  char value_type[kNameBytes];       // as much of the name as fits
+  char key_fields[kKeyFieldsBytes];  // see region_fields.h; empty when they were not told
+  char value_fields[kValueFieldsBytes];
+  uint64_t key_type_hash;    // of the whole name; with a table's hash function of its own, also
+  uint64_t value_type_hash;  //   of that one's
   ObjectKind kind;
   uint32_t key_bytes, key_align;  // 0 where there is no key
   uint32_t value_bytes, value_align;
@@ -33,6 +37,8 @@ struct RegionObject {
   std::string_view Name() const;
   std::string_view KeyType() const;
   std::string_view ValueType() const;
+  std::string_view KeyFields() const;
+  std::string_view ValueFields() const;
 };
 
 namespace internal {
@@ -40,11 +46,14 @@ namespace internal {
 struct TypeFacts {
   const std::type_info* type = nullptr;
   const std::type_info* hash = nullptr;  // a table's hash function, unless it is the usual one
+  std::string_view fields = {};
   uint32_t bytes = 0, align = 0;
 };
 template <class T>
 TypeFacts FactsOf() {
+  static_assert(FieldsOf<T>().size() < RegionObject::kValueFieldsBytes, "too long to be kept");
   return {.type = &typeid(T),
+          .fields = FieldsOf<T>(),
           .bytes = static_cast<uint32_t>(sizeof(T)),
           .align = static_cast<uint32_t>(alignof(T))};
 }

@@ -341,6 +341,8 @@ class Table {
                                          offsetof(Set, writer) == Layout::kWriterOffset &&
                                          offsetof(Set, away) == Layout::kAwayOffset &&
                                          offsetof(Set, expires) == Layout::kExpiresOffset));
+    static_assert(internal::FieldsOf<K>().size() < RegionObject::kKeyFieldsBytes,
+                  "too long to be kept");
     auto key = internal::FactsOf<K>();
     if constexpr (!std::is_same_v<Hash, StableHash<K>>) key.hash = &typeid(Hash);
     return internal::DescribeObject(ObjectKind::kTable, name, homes, internal::FactsOf<V>(), key);

@@ -57,7 +57,7 @@ struct DirectoryEntry {
   uint64_t unused[7];
   uint64_t checksum;
 };
-static_assert(sizeof(DirectoryEntry) == 320 && std::is_trivially_copyable_v<DirectoryEntry>);
+static_assert(sizeof(DirectoryEntry) == 640 && std::is_trivially_copyable_v<DirectoryEntry>);
 static_assert(std::has_unique_object_representations_v<DirectoryEntry>);
 
 inline constexpr uint64_t kAtRest = 0x7265'7374'7265'7374;
