@@ -2,15 +2,21 @@
 # Builds examples/ad_server and lets it decide recorded requests.
 #
 #   examples/run.sh [FILE] [ad_server options...]
+#   examples/run.sh inspect|inspect_demo REGION [options...]
 #
 # FILE holds one OpenRTB request a line (.ndjson, .xz too); without it the bundled samples are
-# replayed. Installs what is missing first; a second run neither downloads nor builds anything.
+# replayed. inspect shows a region that another process writes, such as inspect_demo. Installs what
+# is missing first; a second run neither downloads nor builds anything.
 . "$(dirname "${BASH_SOURCE[0]}")/../cmake/common.sh"
 
-if [[ ${1:-} == -h || ${1:-} == --help ]]; then sed -n '2,7s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; fi
+if [[ ${1:-} == -h || ${1:-} == --help ]]; then sed -n '2,9s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; fi
 
 bootstrap --examples
 configure release ADAGENTS_BUILD_EXAMPLES=ON
+if [[ ${1:-} == inspect || ${1:-} == inspect_demo ]]; then
+  build release "$1"
+  exec "$(program examples "$1")" "${@:2}"
+fi
 build release ad_server
 
 if (($#)) && [[ $1 != -* ]]; then
