@@ -67,6 +67,7 @@ Core::Core(CoreSetup setup)
       health_(options_.breaker, options_.clock, options_.log),
       executor_(options_.clock, &health_, this, options_.inline_scheduler.has_value()),
       free_tickets_(static_cast<uint32_t>(options_.max_in_flight)),
+      tidied_tickets_(static_cast<uint32_t>(options_.max_in_flight), false),
       answers_(static_cast<size_t>(options_.max_in_flight)) {
   for (uint32_t i = 0; i < threads_ + static_cast<uint32_t>(options_.callers); ++i) {
     crews_.push_back(std::make_unique<Crew>(i));
@@ -173,23 +174,26 @@ void Core::Tidy() {
     crew->tidied = version;
     crew->busy.store(0, std::memory_order_release);
   }
-  // Free tickets hold boards of the old plan. Those in use look themselves as they are recycled,
-  // but may just have looked. Half of all are left alone, for decisions that come meanwhile.
-  std::vector<uint32_t> held;
-  const size_t most = tickets_.size() / 2;
-  const uint32_t used = high_water_.load(std::memory_order_relaxed);
-  for (uint32_t i = 0; held.size() < most && i < used; ++i) {
-    const uint32_t index = free_tickets_.Pop();
-    if (index == IndexStack<>::kNone) break;
+  // Free tickets hold boards of the old plan. They pass through here one at a time, to the other
+  // stack and back, so that decisions that come meanwhile always find one. Those in use look
+  // themselves as they are recycled, but may just have looked.
+  const auto begin = tickets_.begin();
+  const auto stale = [version](const auto& ticket) { return ticket->tidied != version; };
+  auto left = std::count_if(begin, begin + high_water_.load(std::memory_order_relaxed),
+                            [&](const auto& ticket) {
+                              return stale(ticket) &&
+                                     ticket->users.load(std::memory_order_relaxed) == 0;
+                            });
+  uint32_t index = left > 0 ? free_tickets_.Pop() : IndexStack<>::kNone;
+  while (index != IndexStack<>::kNone) {
+    left -= index < high_water_.load(std::memory_order_relaxed) && stale(tickets_[index]);
     DropStaleBoard(*tickets_[index]);
     tickets_[index]->tidied = version;
-    held.push_back(index);
+    tidied_tickets_.Push(index);
+    index = left > 0 ? free_tickets_.Pop() : IndexStack<>::kNone;
   }
-  if (held.size() < most) {
-    all = all && std::all_of(tickets_.begin(), tickets_.begin() + used,
-                             [&](const auto& ticket) { return ticket->tidied == version; });
-  }
-  for (; !held.empty(); held.pop_back()) free_tickets_.Push(held.back());
+  while ((index = tidied_tickets_.Pop()) != IndexStack<>::kNone) free_tickets_.Push(index);
+  all = all && std::none_of(begin, begin + high_water_.load(std::memory_order_relaxed), stale);
   untidy_.store(!all, std::memory_order_relaxed);
 }
 
@@ -435,8 +439,17 @@ void Core::ReturnCrew(Crew& crew) {
   if (inline_mode()) DrainTraces();
 }
 
+uint32_t Core::TakeTicket() {
+  uint32_t index = free_tickets_.Pop();
+  if (index != IndexStack<>::kNone) [[likely]]
+    return index;
+  // Tidy() may have them, or have just put them back.
+  index = tidied_tickets_.Pop();
+  return index != IndexStack<>::kNone ? index : free_tickets_.Pop();
+}
+
 RequestState* Core::Open(const CallOptions& options, Mode mode, Verdict* refused) {
-  const uint32_t index = free_tickets_.Pop();
+  const uint32_t index = TakeTicket();
   if (index == IndexStack<>::kNone) {
     *refused = closed_.load(std::memory_order_acquire) ? Verdict::kShutDown : Verdict::kOverloaded;
     return nullptr;

@@ -182,6 +182,32 @@ TEST_CASE("what a caller held while the team changed goes away, although it neve
   }
 }
 
+TEST_CASE("a replaced agent goes away, however many decisions have used its team at once") {
+  Door door;
+  const OpenAtEnd open(door);
+  std::atomic<int> alive{0}, made{0}, entered{0}, answered{0};
+  RuntimeOptions options;
+  options.workers = options.max_in_flight = 4;
+  options.deadline = absl::Seconds(20);
+  NodeSpec says = kSays;
+  says.body = [&](Context& ctx, Node& node) {
+    ++entered;
+    door.Wait();
+    node.out(ctx) = 7;
+    return absl::OkStatus();
+  };
+  auto team = TeamOf({Plus(1), says}, options)
+                  .Add<Counted>(std::string("goes"), std::string("y"), &alive, &made)
+                  .Build();
+  REQUIRE(team.ok());
+  for (int i = 0; i < 4; ++i) (*team)->DecideAsync(i, {}, [&](Answer<int>) { ++answered; });
+  REQUIRE(Eventually([&] { return entered == 4; }));
+  door.Open();
+  REQUIRE(Eventually([&] { return answered == 4; }));
+  REQUIRE((*team)->Edit().Remove("goes").Commit().ok());
+  CHECK(Eventually([&] { return alive == 0; }));
+}
+
 TEST_CASE("a decision in flight ends with the team it began with") {
   Door entered, door;
   const OpenAtEnd open(door);

@@ -173,6 +173,7 @@ class Core final : public Host {
   void WorkerMain(Crew& crew);
   bool RunOne(Crew& crew);
   Crew* TakeInlineCrew();
+  uint32_t TakeTicket();
   RequestState* PopTicket(Crew& crew);
   void RunTicket(Crew& crew, RequestState& state);
   void Idle(Crew& crew);
@@ -217,6 +218,7 @@ class Core final : public Host {
   std::vector<std::unique_ptr<Crew>> crews_;  // worker threads first, then callers
   std::vector<std::unique_ptr<RequestState>> tickets_;
   IndexStack<> free_tickets_;
+  IndexStack<> tidied_tickets_;  // free, too: Tidy() has looked at them and puts them back
   std::vector<std::unique_ptr<MpmcRing<uint32_t>>> lanes_;
   MpmcRing<uint32_t> answers_;
   std::unique_ptr<Events> events_;

@@ -24,13 +24,13 @@ class IndexStack {
   enum Site : int { kPush, kPop };
   static constexpr uint32_t kNone = 0xffffffffu;
 
-  /// Starts with all of 0..size-1 free, 0 on top.
-  explicit IndexStack(uint32_t size)
+  /// Starts with all of 0..size-1 free, 0 on top; or with none of them.
+  explicit IndexStack(uint32_t size, bool full = true)
       : next_(std::make_unique<typename Atomics::template Atomic<uint32_t>[]>(size)) {
     for (uint32_t i = 0; i < size; ++i) {
       next_[i].store(i + 1 < size ? i + 1 : kNone, std::memory_order_relaxed);
     }
-    head_.store(size > 0 ? 0 : kNone, std::memory_order_relaxed);
+    head_.store(full && size > 0 ? 0 : kNone, std::memory_order_relaxed);
   }
 
   /// kNone when empty.
