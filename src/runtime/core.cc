@@ -56,6 +56,7 @@ Core::Core(CoreSetup setup)
       signature_(setup.signature),
       states_(std::move(setup.states)),
       callbacks_(std::move(setup.callbacks)),
+      make_state_(std::move(setup.make_state)),
       default_nanos_(absl::ToInt64Nanoseconds(options_.deadline)),
       reserve_nanos_(absl::ToInt64Nanoseconds(options_.reserve)),
       spin_nanos_(Cores() > 1 ? absl::ToInt64Nanoseconds(options_.spin) : 0),
@@ -71,10 +72,10 @@ Core::Core(CoreSetup setup)
       answers_(static_cast<size_t>(options_.max_in_flight)) {
   for (uint32_t i = 0; i < threads_ + static_cast<uint32_t>(options_.callers); ++i) {
     crews_.push_back(std::make_unique<Crew>(i));
-    if (i >= threads_) crews_.back()->own = setup.make_state();
+    if (i >= threads_) crews_.back()->own = make_state_();
   }
   for (uint32_t i = 0; i < static_cast<uint32_t>(options_.max_in_flight); ++i) {
-    tickets_.push_back(setup.make_state());
+    tickets_.push_back(make_state_());
     tickets_.back()->index = i;
   }
   for (int i = 0; i < kLanes; ++i) {
@@ -433,8 +434,12 @@ void Core::RunTrusted(Crew& crew) {
   RunOn(crew, *crew.own);
 }
 
-void Core::ReturnCrew(Crew& crew) {
-  Recycle(*crew.own);
+void Core::ReturnCrew(Crew& crew, RequestState& state) {
+  if (crew.own.get() == &state) [[likely]] {
+    Recycle(state);
+  } else {
+    Leave(state);
+  }
   crew.busy.store(0, std::memory_order_release);
   if (inline_mode()) DrainTraces();
 }
@@ -629,7 +634,16 @@ void Core::Leave(RequestState& state) {
   // Acq_rel: the last one to leave sees all that the other did with the state.
   if (state.users.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
   Recycle(state);
-  free_tickets_.Push(state.index);
+  if (state.mode == Mode::kTrusted) {
+    delete &state;  // left behind
+  } else {
+    free_tickets_.Push(state.index);
+  }
+}
+
+void Core::LeaveBehind(Crew& crew) {
+  (void)crew.own.release();  // its two users' from now on
+  crew.own = make_state_();
 }
 
 // Whoever comes here is the last: nobody writes to the recording any more.
@@ -657,7 +671,7 @@ void Core::Recycle(RequestState& state) {
   state.missing.store(false, std::memory_order_relaxed);
   state.next_hold.store(0, std::memory_order_relaxed);
   state.cut_holds = 0;
-  state.finished = false;
+  state.finished.store(false, std::memory_order_relaxed);
   state.saturated = false;
   if (state.explain) {
     state.endings[0].trace.reset();
@@ -673,8 +687,16 @@ void Core::RunOn(Crew& crew, RequestState& state) {
     state.recording->BeginRun();
   RunEnd end = RunEnd::kCut;
   if (state.running.load(std::memory_order_relaxed) == nullptr) {
+    // A helper that hangs keeps the request for longer than a trusted caller may have to stay.
+    const bool shares = sharing_ != nullptr && sharing_->Wants(crew, state) &&
+                        (state.mode != Mode::kTrusted || state.KeepRequest());
     executor_.Begin(crew, state);
-    if (sharing_ != nullptr && sharing_->Wants(crew, state) && sharing_->Run(crew, state)) {
+    const Shared shared = shares ? sharing_->Run(crew, state) : Shared::kNot;
+    if (shared == Shared::kLeft) {  // the helper that is still in it leaves in this thread's place
+      EndWatch(crew);
+      return;
+    }
+    if (shared == Shared::kRan) {
       EndRun(crew, state,
              state.gate.Read(state.generation) == End::kOpen ? RunEnd::kRan : RunEnd::kCut);
       return;
@@ -743,7 +765,8 @@ void Core::PushAnswer(RequestState& state) {
 }
 
 void Core::DeliverNow(RequestState& state) {
-  if (Which(state) == RequestState::kOtherwise && !state.finished) {
+  if (Which(state) == RequestState::kOtherwise &&
+      !state.finished.load(std::memory_order_acquire)) {
     executor_.FinishOtherwise(state);
   }
   (void)EndingOf(state);
@@ -854,6 +877,7 @@ Stats Core::GetStats() {
   }
   stats.shared_decisions = sharing_ != nullptr ? sharing_->shared() : 0;
   stats.recuts = sharing_ != nullptr ? sharing_->recuts() : 0;
+  stats.shared_left = sharing_ != nullptr ? sharing_->left() : 0;
   stats.queued_decisions = queued_decisions_.load(std::memory_order_relaxed);
   stats.traces = tracer_ != nullptr ? tracer_->delivered() : 0;
   stats.traces_dropped = tracer_ != nullptr ? tracer_->dropped() : 0;

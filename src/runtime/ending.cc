@@ -76,9 +76,10 @@ void Executor::FinishOtherwise(RequestState& state) {
     }
   }
   SettleHolds(state, RequestState::kOtherwise, state.cut_holds);
-  state.finished = true;
   if (state.recording != nullptr) state.recording->Add(Timeline::Kind::kEnding, began);
   if (state.explain) ending.trace = MakeTrace(state, ending);
+  // Release: a trusted caller that leaves a shared decision may not have finished it itself.
+  state.finished.store(true, std::memory_order_release);
   if (board == nullptr) return;
   for (const uint32_t agent : board->plan().order()) {
     const auto sealed = static_cast<Outcome>(ending.sealed[agent]);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <thread>
 #include <utility>
 
 #include "adagents/runtime/internal/core.h"
@@ -140,33 +141,30 @@ bool Sharing::Prepare(Crew& crew, Place& place) {
   return true;
 }
 
-bool Sharing::Run(Crew& crew, RequestState& state) {
+Shared Sharing::Run(Crew& crew, RequestState& state) {
   const auto free = std::find_if(places_.begin(), places_.end(),
                                  [](const auto& each) { return each->entrance.EnterAsOwner(); });
-  if (free == places_.end()) return false;
+  if (free == places_.end()) return Shared::kNot;
   Place& place = **free;
   const bool runs = Prepare(crew, place);
   if (runs) {
+    shared_.fetch_add(1, std::memory_order_relaxed);
     place.owner = &crew;
     place.state = &state;
     place.due = state.deadline.nanos();
     place.offered_at = Hot() ? 0 : core_->clock().Now();
     if (place.claimed) {
-      RunClaims(crew, place);
+      if (!RunClaims(crew, place)) return Shared::kLeft;
     } else {
-      place.flow.Run(crew, place.due, [&] {
-        open_.fetch_add(1, std::memory_order_release);
-        if (place.offered_at != 0) core_->NotifyWorkers();
-      });
-      open_.fetch_sub(1, std::memory_order_relaxed);
+      if (!RunFlow(crew, place)) return Shared::kLeft;
     }
   }
   place.entrance.LeaveAsOwner();
-  if (runs) shared_.fetch_add(1, std::memory_order_relaxed);
-  return runs;
+  return runs ? Shared::kRan : Shared::kNot;
 }
 
-void Sharing::RunClaims(Crew& crew, Place& place) {
+// False when helpers are still in it: the place is theirs, and the state's executing side.
+bool Sharing::RunClaims(Crew& crew, Place& place) {
   StrandClaims<>& claims = place.claims;
   const int64_t began = core_->clock().Now();
   StrandTime time{began, began};
@@ -201,14 +199,64 @@ void Sharing::RunClaims(Crew& crew, Place& place) {
       const int64_t now = core_->clock().Now();
       if (looks == kLooks) {
         sleep_at = now + arrival_.load(std::memory_order_relaxed);
-      } else if (now >= sleep_at) {
-        claims.Sleep(view);
+      }
+      const bool overdue = now >= place.due;
+      if (overdue && MayLeave(*place.state)) {
+        left_.fetch_add(1, std::memory_order_relaxed);
+        const bool trusted = place.state->mode == Mode::kTrusted;
+        if (claims.Leave(&view)) {
+          if (trusted) core_->LeaveBehind(crew);
+          return false;
+        }
+        left_.fetch_sub(1, std::memory_order_relaxed);
+        continue;
+      }
+      if (now >= sleep_at) {
+        claims.Sleep(view, overdue ? Deadline::Infinite() : Deadline::At(place.due));
       }
     }
     view = claims.Look();
   }
   end_wait();
   Judge(place.state->mode, core_->clock().Now() - began);
+  return true;
+}
+
+// As RunClaims().
+bool Sharing::RunFlow(Crew& crew, Place& place) {
+  const bool ran = place.flow.Run(crew, place.due, [&] {
+    open_.fetch_add(1, std::memory_order_release);
+    if (place.offered_at != 0) core_->NotifyWorkers();
+  });
+  open_.fetch_sub(1, std::memory_order_relaxed);
+  if (ran) return true;
+  while (!MayLeave(*place.state)) std::this_thread::yield();
+  left_.fetch_add(1, std::memory_order_relaxed);
+  const bool trusted = place.state->mode == Mode::kTrusted;
+  if (place.flow.Leave()) {
+    if (trusted) core_->LeaveBehind(crew);
+    return false;
+  }
+  left_.fetch_sub(1, std::memory_order_relaxed);
+  place.flow.Finish(crew);
+  return true;
+}
+
+// The owner has run out of time and waits for helpers: settles the decision. False while it is
+// settled by a helper that still makes the answer.
+bool Sharing::MayLeave(RequestState& state) {
+  if (Executor::Cut(state, state.generation, End::kExpired)) core_->OnCut(state);
+  if (state.mode != Mode::kTrusted) return true;  // whoever asked waits for its answer elsewhere
+  state.users.store(2, std::memory_order_relaxed);
+  return state.finished.load(std::memory_order_acquire);
+}
+
+// By the last helper in a decision whose owner has left.
+void Sharing::TakeOver(Place& place) {
+  RequestState& state = *place.state;
+  place.entrance.LeaveAsOwner();
+  left_.fetch_sub(1, std::memory_order_relaxed);
+  core_->Leave(state);
 }
 
 // Runs a strand that the caller has claimed, and what it claims after it, until there is none.
@@ -217,7 +265,11 @@ void Sharing::RunClaimed(Crew& crew, Place& place, StrandClaims<>::View* view, i
   while (strand != StrandClaims<>::kNone) {
     place.RunStrand(*core_, crew, static_cast<uint32_t>(strand), time);
     strand = place.claims.Finish(view, strand);
-    if (strand == StrandClaims<>::kNone) return;  // the place may be another decision's by now
+    if (strand == StrandClaims<>::kNone) {  // the place may be another decision's by now
+      if (view->Inherited()) [[unlikely]]
+        TakeOver(place);
+      return;
+    }
     if (view->AllClaimed()) {
       open_.fetch_sub(1, std::memory_order_relaxed);
     } else if (!Hot()) [[unlikely]] {
@@ -293,11 +345,13 @@ bool Sharing::HelpFlow(Crew& crew, Place& place) {
   const int number = place.entrance.EnterAsHelper(helpers_);
   if (number == Entrance<>::kNone) return false;
   const bool helps = place.plan == crew.team->plan;
+  bool inherits = false;
   if (helps) {
     Arrived(place);
-    place.flow.Help(crew, number);
+    inherits = place.flow.Help(crew, number);
   }
   place.entrance.LeaveAsHelper(number);
+  if (inherits) TakeOver(place);
   return helps;
 }
 
@@ -366,8 +420,8 @@ void Sharing::Forget() {
 
 void Sharing::Refresh(const std::shared_ptr<const Plan>& plan) {
   if (current_.plan != nullptr && current_.plan != plan) Forget();
-  // An agent that hangs in a shared decision takes two threads with it: the one that waits, too. So
-  // none is shared while one may do it again.
+  // An agent that hangs in a shared decision keeps its place, and there are few. So none is shared
+  // while one may do it again.
   const bool may_hang =
       std::any_of(plan->order().begin(), plan->order().end(), [&](uint32_t agent) {
         const AgentRecord& record = *plan->agents()[agent].spec->record;

@@ -18,6 +18,8 @@ void Burn(int width) {
   }
 }
 
+constexpr int kAsked = 4711;
+
 // A head, `width` agents side by side that are worth sharing, and one that adds them up. The head
 // runs on the decision's own thread, so agents on any other are a helper's.
 struct Wide {
@@ -27,6 +29,7 @@ struct Wide {
   std::atomic<bool> hangs_on_helper{false};
   std::atomic<int> suspect{-1};  // the only one to hang, wherever it runs
   std::atomic<int> hung{0}, helped{0};
+  std::atomic<int> odd{0};  // requests that were not kAsked any more
 
   std::vector<NodeSpec> Nodes() {
     std::vector<NodeSpec> nodes;
@@ -40,7 +43,7 @@ struct Wide {
     for (int i = 0; i < width; ++i) {
       const std::string name = Numbered("w", i);
       nodes.push_back({.name = name,
-                       .in = {"head"},
+                       .in = {"head", "ask"},
                        .out = name,
                        .otherwise = 0,
                        .body = [this, i](Context& ctx, Node& node) { return Work(ctx, node, i); },
@@ -59,6 +62,7 @@ struct Wide {
       ++hung;
       door.Wait();
     }
+    odd += node.in(ctx, 1) != kAsked;
     node.out(ctx) = 1;
     return absl::OkStatus();
   }
@@ -71,11 +75,19 @@ RuntimeOptions Workers(int workers, int spares) {
   return options;
 }
 
-bool IsHelped(Team& team, Wide& wide, const CallOptions& call) {
+// With a request that is gone afterwards.
+Answer<int> Decide(Team& team, Way way = Way::kStrict) {
+  int request = kAsked;
+  const Answer<int> answer = Ask(team, way, request);
+  *const_cast<volatile int*>(&request) = 0;
+  return answer;
+}
+
+bool IsHelped(Team& team, Wide& wide, Way way) {
   const int before = wide.helped;
   return Eventually([&] {
     Burn(4);  // idle workers sleep by now
-    (void)team.Decide(0, call);
+    (void)Decide(team, way);
     return wide.helped > before;
   });
 }
@@ -86,75 +98,96 @@ int StuckCalls(Team& team) {
   return stuck;
 }
 
-TEST_CASE("an agent that hangs on a helper is found, and the others go on deciding") {
+TEST_CASE("an agent that hangs on a helper costs its decision the deadline, and one thread") {
   for (const int width : {2, 20}) {  // by claims, and as a flow graph
-    INFO("width " << width);
-    Wide wide;
-    wide.width = width;
-    const OpenAtEnd open(wide.door);
-    auto team = MakeTeam(wide.Nodes(), Workers(3, 0));
-    REQUIRE(IsHelped(*team, wide, {}));
-    wide.hangs_on_helper = true;
-    REQUIRE(Eventually([&] {
-      if (wide.hung == 0) (void)team->Decide(0);
-      return wide.hung == 1;
-    }));
-    CHECK(Eventually([&] { return StuckCalls(*team) == 1; }));
-    // The helper and whoever waits for it; not the one that is left.
-    CHECK(Eventually([&] { return team->GetStats().workers_stuck == 2; }));
-    // Time and again: it does not go to wait in there, either.
-    for (int i = 0; i < 5; ++i) {
-      CHECK(Eventually([&] { return team->Decide(0).verdict == Verdict::kDecided; }));
+    for (const Way way : kWays) {
+      INFO("width " << width << ", " << Name(way));
+      Wide wide;
+      wide.width = width;
+      const OpenAtEnd open(wide.door);
+      Sentinel sentinel;
+      auto team = MakeTeam(wide.Nodes(), Workers(3, 0));
+      REQUIRE(IsHelped(*team, wide, way));
+      wide.hangs_on_helper = true;
+      // Also of a trusted caller: it is the owner, and no agent hangs on its thread.
+      REQUIRE(Eventually([&] {
+        const int64_t due = Sentinel::Now() + 50'000'000;
+        (void)Decide(*team, way);
+        const int64_t at = Sentinel::Now();
+        CHECK(at - due - 5'000'000 <= sentinel.WorstIn(due - 2'000'000, at));
+        return wide.hung == 1;
+      }));
+      CHECK(Eventually([&] { return StuckCalls(*team) == 1; }));
+      // Whoever waited for it has left; it goes on deciding, and does not go to wait in there again.
+      CHECK(Eventually([&] {
+        const Stats stats = team->GetStats();
+        return stats.workers_stuck == 1 && stats.callers_stuck == 0;
+      }));
+      if (way == Way::kTrusted || width == 2) CHECK(team->GetStats().shared_left == 1);
+      for (int i = 0; i < 5; ++i) {
+        CHECK(Eventually([&] { return Decide(*team, way).verdict == Verdict::kDecided; }));
+      }
+      CHECK(Eventually([&] { return team->GetStats().workers_stuck == 1; }));
+      wide.door.Open();
+      CHECK(Eventually([&] {
+        const Stats stats = team->GetStats();
+        return stats.workers_stuck == 0 && stats.shared_left == 0;
+      }));
+      CHECK(StuckCalls(*team) == 0);
+      CHECK(wide.odd == 0);  // the straggler's request, too
+      CHECK(LeftBehind(*team) == "");
     }
-    CHECK(team->GetStats().workers_stuck == 2);
-    wide.door.Open();
-    CHECK(Eventually([&] { return team->GetStats().workers_stuck == 0; }));
-    CHECK(StuckCalls(*team) == 0);
-    CHECK(LeftBehind(*team) == "");
   }
 }
 
-TEST_CASE("an agent that hangs in shared decisions is quarantined before every worker is gone") {
+TEST_CASE("an agent that hangs in shared decisions costs one thread each time, until quarantined") {
   for (const int width : {2, 20}) {
-    INFO("width " << width);
-    Wide wide;
-    wide.width = width;
-    const OpenAtEnd open(wide.door);
-    auto team = MakeTeam(wide.Nodes(), Workers(2, 4));
-    REQUIRE(IsHelped(*team, wide, {}));
-    wide.suspect = width - 1;
-    const std::string name = Numbered("w", width - 1);
-    CHECK(Eventually([&] {
-      (void)team->Decide(0);
-      return StatsOf(team->GetStats(), name).quarantined;
-    }));
-    CHECK(team->GetStats().workers_stuck <= wide.hung + 1);  // the first took two
-    CHECK(Eventually([&] { return team->Decide(0).verdict == Verdict::kDecided; }));
-    CHECK(CountOf(team->GetStats(), Verdict::kSaturated) == 0);
-    wide.door.Open();
-    CHECK(Eventually([&] { return team->GetStats().workers_stuck == 0; }));
-    CHECK(LeftBehind(*team) == "");
+    for (const Way way : {Way::kStrict, Way::kAsync}) {
+      INFO("width " << width << ", " << Name(way));
+      Wide wide;
+      wide.width = width;
+      const OpenAtEnd open(wide.door);
+      auto team = MakeTeam(wide.Nodes(), Workers(2, 4));
+      REQUIRE(IsHelped(*team, wide, way));
+      wide.suspect = width - 1;
+      const std::string name = Numbered("w", width - 1);
+      CHECK(Eventually([&] {
+        (void)Decide(*team, way);
+        return StatsOf(team->GetStats(), name).quarantined;
+      }));
+      CHECK(wide.hung <= 5);
+      CHECK(Eventually([&] { return team->GetStats().workers_stuck == wide.hung; }));
+      CHECK(Eventually([&] { return Decide(*team, way).verdict == Verdict::kDecided; }));
+      CHECK(CountOf(team->GetStats(), Verdict::kSaturated) == 0);
+      wide.door.Open();
+      CHECK(Eventually([&] {
+        const Stats stats = team->GetStats();
+        return stats.workers_stuck == 0 && stats.shared_left == 0;
+      }));
+      CHECK(LeftBehind(*team) == "");
+    }
   }
 }
 
 TEST_CASE("decisions are shared on while a quarantined agent hangs on a helper") {
-  Wide wide;
-  wide.width = 3;
-  const OpenAtEnd open(wide.door);
-  RuntimeOptions options = Workers(2, 4);
-  options.breaker.late_in_a_row = 1;
-  auto team = MakeTeam(wide.Nodes(), options);
-  const CallOptions trusted{.trusted = true};
-  REQUIRE(IsHelped(*team, wide, trusted));
-  wide.hangs_on_helper = true;
-  std::thread stuck([&] {
-    while (wide.hung == 0) (void)team->Decide(0, trusted);
-  });
-  REQUIRE(Eventually([&] { return StuckCalls(*team) == 1; }));
-  for (int i = 0; i < 3; ++i) CHECK(IsHelped(*team, wide, trusted));
-  wide.door.Open();
-  stuck.join();
-  CHECK(LeftBehind(*team) == "");
+  for (const Way way : kWays) {
+    INFO(Name(way));
+    Wide wide;
+    wide.width = 3;
+    const OpenAtEnd open(wide.door);
+    RuntimeOptions options = Workers(2, 4);
+    options.breaker.late_in_a_row = 1;
+    auto team = MakeTeam(wide.Nodes(), options);
+    REQUIRE(IsHelped(*team, wide, way));
+    wide.hangs_on_helper = true;
+    REQUIRE(Eventually([&] {
+      (void)Decide(*team, way);
+      return StuckCalls(*team) == 1;
+    }));
+    for (int i = 0; i < 3; ++i) CHECK(IsHelped(*team, wide, way));
+    wide.door.Open();
+    CHECK(LeftBehind(*team) == "");
+  }
 }
 
 // As Node, counted while it lives.
@@ -198,7 +231,7 @@ TEST_CASE("what shared decisions used of a replaced team goes away without a fur
     }
     auto team = builder.Add<Node>(says).Options(Workers(2, 1)).Build();
     REQUIRE(team.ok());
-    REQUIRE(IsHelped(**team, wide, {}));
+    REQUIRE(IsHelped(**team, wide, Way::kStrict));
     auto edit = (*team)->Edit();
     for (int i = 0; i < width; ++i) {
       NodeSpec quick{.name = Numbered("w", i), .in = {"head"}, .out = Numbered("w", i)};

@@ -22,7 +22,7 @@ struct Place {
   ModelAtomics::Plain<int> decision{0};              // written by the owner before it opens
   ModelAtomics::Plain<const Shape*> shape{nullptr};  // likewise
   ModelAtomics::Plain<int> output[4];                // of each strand: the decision it last ran for
-  int ran = 0;
+  int ran = 0, gone_on = 0;
 
   void RunStrand(int strand) {
     const int now = decision;
@@ -51,7 +51,7 @@ struct Place {
     while (!view.Complete()) {
       const int ready = claims.NextReady(view);
       if (ready == Claims::kNone) {
-        claims.Sleep(view);
+        claims.Sleep(view, Deadline::Infinite());
         view = claims.Look();
       } else if (claims.Claim(&view, ready)) {
         for (int strand = ready; strand != Claims::kNone;) {
@@ -65,7 +65,37 @@ struct Place {
     }
   }
 
-  void Help(const char* key) {
+  // Waits for nobody, and goes on with the next decision; or somebody else does.
+  void DecideAndLeave(const Shape& next, const Shape& then) {
+    claims.Prepare(next.key, next.waits_for);
+    shape = &next;
+    decision = decision + 1;
+    auto view = claims.Open();
+    int strand = 0;
+    for (;;) {
+      while (strand != Claims::kNone) {
+        RunStrand(strand);
+        strand = claims.Finish(&view, strand);
+      }
+      if (view.Complete()) break;
+      strand = claims.NextReady(view);
+      if (strand == Claims::kNone) {
+        if (claims.Leave(&view)) return;
+      } else if (!claims.Claim(&view, strand)) {
+        strand = Claims::kNone;
+      }
+    }
+    GoOn(then);
+  }
+  void GoOn(const Shape& then) {
+    for (size_t i = 0; i < (*shape).waits_for.size(); ++i) {
+      Ensure(output[i] == decision, "a strand did not run");
+    }
+    ++gone_on;
+    Decide(then);
+  }
+
+  void Help(const char* key, const Shape* then = nullptr) {
     auto view = claims.Look();
     for (int tries = 0; tries < 3 && !view.AllClaimed(); ++tries) {
       if (claims.key() != key) return;
@@ -80,6 +110,7 @@ struct Place {
         RunStrand(strand);
         strand = claims.Finish(&view, strand);
       }
+      if (view.Inherited()) return GoOn(*then);
     }
   }
 };
@@ -143,12 +174,25 @@ void OtherPlans(Program& p) {
   });
 }
 
+// An owner that does not wait for its helpers: the last of them takes over from it.
+void OwnerLeaves(Program& p) {
+  auto s = std::make_shared<Place>();
+  p.Thread([s] { s->DecideAndLeave(kDiamond, kChain); });
+  for (int helper = 0; helper < 2; ++helper) {
+    p.Thread([s] { s->Help(kOne, &kChain); });
+  }
+  p.Finally([s] {
+    Ensure(s->gone_on == 1, "not exactly one took over");
+    Ensure(s->ran == 7, "not all strands ran");
+  });
+}
+
 TEST_CASE("strands run once each, after what they wait for, for one decision after another") {
-  CheckPrograms({OneHelper, TwoHelpers, OtherStrands, OtherPlans});
+  CheckPrograms({OneHelper, TwoHelpers, OtherStrands, OtherPlans, OwnerLeaves});
 }
 
 TEST_CASE("every order of the claim word is needed") {
-  CheckMutants({OneHelper, TwoHelpers, OtherStrands, OtherPlans});
+  CheckMutants({OneHelper, TwoHelpers, OtherStrands, OtherPlans, OwnerLeaves});
 }
 
 }  // namespace

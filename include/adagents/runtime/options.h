@@ -86,8 +86,9 @@ struct CallOptions {
   absl::Duration tmax = absl::InfiniteDuration();
   /// When the request arrived, on the runtime's clock; 0: now. Time already spent is not available.
   int64_t arrival_nanos = 0;
-  /// Runs the agents on the calling thread: no hand-over, no copy of the request. An agent that
-  /// hangs takes its caller with it, so only for agents of proven tail. Decide() only.
+  /// Runs the agents on the calling thread: no hand-over, and no copy of the request unless idle
+  /// workers help with it. An agent that hangs takes its caller with it, unless it hangs on a
+  /// worker that helps, so only for agents of proven tail. Decide() only.
   bool trusted = false;
   /// Keeps reasons and timings and returns them with the answer. Allocates.
   bool explain = false;
@@ -130,6 +131,7 @@ struct Stats {
   std::array<uint64_t, kVerdicts> verdicts{};  ///< by Verdict
   uint64_t shared_decisions = 0;               ///< in which idle workers could take part
   uint64_t recuts = 0;                         ///< how often a plan was cut into strands (anew)
+  int shared_left = 0;  ///< of those: answered in time, but a worker still hangs in one of its agents
   uint64_t queued_decisions = 0;               ///< that waited for a bounded agent's replica
   uint64_t traces = 0;                         ///< handed to RuntimeOptions::trace_sink
   uint64_t traces_dropped = 0;                 ///< for want of room

@@ -64,7 +64,8 @@ class AgentList {
 /// Thread-safe, except that destruction must not overlap other calls; trusted callers that are
 /// stuck in an agent are the exception to the exception.
 ///
-/// Req is copied into the decision (strict, async) or referred to (trusted). It may be a handle,
+/// Req is copied into the decision (strict, async, and trusted when idle workers help) or referred
+/// to (trusted). It may be a handle,
 /// any type with element_type and operator* (shared_ptr, an intrusive pointer): agents then see
 /// what it points to, and the handle keeps that alive until the last straggler has left. Req and
 /// Res must be default-constructible; Res is moved out, and copied when a decision expires after
@@ -222,7 +223,8 @@ class Runtime {
   Runtime(const Runtime&) = delete;
   Runtime& operator=(const Runtime&) = delete;
 
-  /// Decides; returns by the deadline whatever agents do (strict), or when they return (trusted).
+  /// Decides; returns by the deadline whatever agents do (strict), or when those have returned that
+  /// run on this thread (trusted).
   /// Never fails: what went wrong is in the answer's verdict. No heap allocation in steady state
   /// beyond what copying Req and Res needs.
   Answer<Res> Decide(const Req& request, const CallOptions& options = {}) {
@@ -330,7 +332,7 @@ class Runtime {
     ticket.ReferTo(request);
     core.RunTrusted(crew);
     Answer<Res> answer = ticket.TakeAnswer(core.Which(ticket), core.EndingOf(ticket));
-    core.ReturnCrew(crew);
+    core.ReturnCrew(crew, ticket);
     return answer;
   }
 

@@ -69,7 +69,7 @@ class Core final : public Host {
   /// kDecided when it may run; else why it is refused.
   Verdict OpenTrusted(Crew& crew, const CallOptions& options);
   void RunTrusted(Crew& crew);
-  void ReturnCrew(Crew& crew);
+  void ReturnCrew(Crew& crew, RequestState& state);
   /// The same when nothing was opened.
   static void AbandonCrew(Crew& crew) { crew.busy.store(0, std::memory_order_release); }
   /// Keeps what tickets point to alive as long as they are.
@@ -134,6 +134,10 @@ class Core final : public Host {
   }
   /// Decisions or events wait for a worker.
   bool HasWork() const;
+  /// One of the state's two users leaves.
+  void Leave(RequestState& state);
+  /// Of a trusted decision whose caller leaves before it is over: the crew gets another state.
+  void LeaveBehind(Crew& crew);
   Executor& executor() { return executor_; }
   const Clock& clock() const { return *options_.clock; }
 
@@ -159,8 +163,6 @@ class Core final : public Host {
   void EndRun(Crew& crew, RequestState& state, RunEnd end);
   void Answered(RequestState& state);
   void PushAnswer(RequestState& state);
-  /// One of the state's two users leaves.
-  void Leave(RequestState& state);
   void DeliverNow(RequestState& state);
   void Push(RequestState& state);
 
@@ -204,6 +206,7 @@ class Core final : public Host {
   const PlanSignature signature_;
   const StateStore states_;
   const HostExecutor callbacks_;
+  const std::function<std::unique_ptr<RequestState>()> make_state_;
   const int64_t default_nanos_;
   const int64_t reserve_nanos_;
   const int64_t spin_nanos_;

@@ -27,13 +27,18 @@ class FlowRun {
   ~FlowRun();
 
   void Build(const Strands& strands);
-  /// Runs all strands; returns when none is running any more. `opened` is called once helpers may
-  /// enter, which they may until `due`.
-  void Run(Crew& crew, int64_t due, const std::function<void()>& opened);
+  /// Runs all strands; true when none is running any more. `opened` is called once helpers may
+  /// enter, which they may until `due`. False when the decision is overdue: Leave() or Finish() it.
+  [[nodiscard]] bool Run(Crew& crew, int64_t due, const std::function<void()>& opened);
+  /// Leaves the rest to the helpers inside; false when there are none.
+  [[nodiscard]] bool Leave();
+  /// Runs what is left and waits for all.
+  void Finish(Crew& crew);
 
-  /// Takes part until the decision ends or is overdue; by helper `number` of the entrance.
-  void Help(Crew& crew, int number);
-  /// Lets helpers go that only wait in a decision that is overdue at `now`: an agent hangs there.
+  /// Takes part until the decision ends or is overdue; by helper `number` of the entrance. True when
+  /// the owner has left and all is done now: the caller takes its place.
+  [[nodiscard]] bool Help(Crew& crew, int number);
+  /// Lets those go that only wait in a decision that is overdue at `now`: an agent hangs there.
   void LetGo(int64_t now);
 
  private:

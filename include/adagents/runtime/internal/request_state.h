@@ -2,7 +2,8 @@
 //
 // Lifetime: a state is opened by the requester and given back when both its users have left: the
 // requester's side (caller, timer or answer thread) and the executing side (a worker, or the lane
-// queue in which it waits). Trusted decisions have one user, their caller.
+// queue in which it waits). Trusted decisions have one user, their caller; one that its caller leaves
+// while a helper is stuck in it has two, and the last of them deletes it.
 #pragma once
 
 #include <atomic>
@@ -132,6 +133,9 @@ struct RequestState {
   virtual bool Keeps(int which, const Hold& hold) const = 0;
   /// Calls the caller's callback with result `which` (async only).
   virtual void Deliver(int which) = 0;
+  /// Copies the request that it refers to (trusted only), so that it may outlive the call; false
+  /// when the copy throws.
+  virtual bool KeepRequest() = 0;
   /// Lets go of the request, the callback and the results after use.
   virtual void Recycle() = 0;
 
@@ -164,7 +168,7 @@ struct RequestState {
   uint32_t resume_at = 0;     // step at which a queued decision goes on
   bool has_must_run = false;  // the team has must-run agents: no answer before they ran
   bool saturated = false;     // no agent was run, for want of a worker
-  bool finished = false;      // result and ending kOtherwise are ready
+  std::atomic<bool> finished{false};  // result and ending kOtherwise are ready
 
   uint32_t cut_holds = 0;  // registered when it was cut; by whoever cut it
   std::atomic<int> next_hold{0};

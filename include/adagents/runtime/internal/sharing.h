@@ -23,6 +23,13 @@ namespace adagents::internal {
 
 class Core;
 
+/// How a decision was shared.
+enum class Shared : uint8_t {
+  kNot,   // there was no free place, or no strands of its plan: run it alone
+  kRan,   // no agent is running any more
+  kLeft,  // it is settled and answered, but an agent still runs: its thread leaves last
+};
+
 /// Thread-safe.
 class Sharing {
  public:
@@ -31,9 +38,9 @@ class Sharing {
 
   /// Whether this decision, about to start on `crew`, is to be shared now.
   [[nodiscard]] bool Wants(Crew& crew, const RequestState& state);
-  /// Runs all agents of the decision; returns when none is running any more. False when there was
-  /// no free place, or no strands of its plan: run it alone then.
-  bool Run(Crew& crew, RequestState& state);
+  /// Runs all agents of the decision. When helpers are still at it at its deadline, it is cut short
+  /// and left to them, with the place in which it ran.
+  Shared Run(Crew& crew, RequestState& state);
 
   /// Whether a helper with a team of this plan has something to do at this moment.
   [[nodiscard]] bool Offers(const Plan* plan) const;
@@ -64,6 +71,8 @@ class Sharing {
   [[nodiscard]] uint64_t recuts() const { return recuts_.load(std::memory_order_relaxed); }
 
   [[nodiscard]] uint64_t shared() const { return shared_.load(std::memory_order_relaxed); }
+  /// Decisions that were left to helpers which have not come back yet.
+  [[nodiscard]] int left() const { return left_.load(std::memory_order_relaxed); }
 
  private:
   struct Place;
@@ -71,7 +80,10 @@ class Sharing {
   bool Hot() const;
   bool FollowsClosely(Crew& crew);
   bool Prepare(Crew& crew, Place& place);
-  void RunClaims(Crew& crew, Place& place);
+  bool RunClaims(Crew& crew, Place& place);
+  bool RunFlow(Crew& crew, Place& place);
+  bool MayLeave(RequestState& state);
+  void TakeOver(Place& place);
   void Judge(Mode mode, int64_t took);
   void RunClaimed(Crew& crew, Place& place, StrandClaims<>::View* view, int strand,
                   StrandTime* time);
@@ -96,6 +108,7 @@ class Sharing {
   std::atomic<int> open_{0};  // places with strands that nobody has claimed
   std::atomic<int> helping_{0};
   std::atomic<uint64_t> shared_{0};
+  std::atomic<int> left_{0};
   std::atomic<int64_t> arrival_{400'000};  // ns a parked helper takes to arrive, measured
 
   std::mutex mutex_;  // guards current_ and retired_; held briefly

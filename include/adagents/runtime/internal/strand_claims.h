@@ -2,17 +2,20 @@
 //
 // Strands are numbered by longest remaining path, so the lowest number that is unclaimed and ready
 // is the one to take. The owner opens a generation; owner and helpers claim strands, run them and
-// mark them done; the generation is over when all are done.
+// mark them done; the generation is over when all are done. An owner that can wait no longer leaves:
+// whoever finishes the last strand then takes its place.
 //
-// Word: generation (31 bits) | the owner sleeps (1) | claimed (16) | done (16). Strands that do not
-// exist count as claimed and done.
+// Word: generation (30 bits) | the owner has left (1) | the owner sleeps (1) | claimed (16) |
+// done (16). Strands that do not exist count as claimed and done.
 // Invariants: done is a subset of claimed; a strand is claimed at most once per generation, and
 // only when all that it waits for are done; the owner prepares and opens only when all are done, so
 // nobody is inside then. Whoever claims successfully has read key and masks of that very
 // generation: they were read before a compare-and-swap that found a strand still unclaimed, and the
 // owner changes them only after it has seen that strand done, hence after those reads. A claim made
-// with what was read in an earlier generation fails by the generation; it comes around after 2^31
+// with what was read in an earlier generation fails by the generation; it comes around after 2^30
 // decisions, which a thread would have to sleep through between two instructions.
+// The owner leaves only while nothing is ready that is unclaimed, so somebody is in a strand; whoever
+// finishes one takes what has become ready, so all get done, and one exchange is the last.
 // Progress: lock-free; an owner with nothing to do may sleep until somebody finishes a strand.
 // Memory orders: Open() releases what the owner prepared, Look() and the failing exchanges acquire
 // it, for masks are read before the claim, and with it the outputs of all that is done. Claim() and
@@ -32,8 +35,8 @@
 
 namespace adagents::internal {
 
-/// Thread-safe: one owner, who alone calls Prepare(), Open() and Sleep(), and any number of
-/// helpers.
+/// Thread-safe: one owner, who alone calls Prepare(), Open(), Sleep() and Leave(), and any number
+/// of helpers.
 template <class Atomics = FutexAtomics>
 class StrandClaims {
  public:
@@ -46,6 +49,8 @@ class StrandClaims {
    public:
     [[nodiscard]] bool AllClaimed() const { return claimed() == kAll; }
     [[nodiscard]] bool Complete() const { return done() == kAll; }
+    /// Of a view whose Finish() returned kNone: the owner had left, and the caller is the owner now.
+    [[nodiscard]] bool Inherited() const { return Complete() && (word_ & kLeft) != 0; }
 
    private:
     friend class StrandClaims;
@@ -112,18 +117,22 @@ class StrandClaims {
     }
   }
 
-  /// Owner only, after a look that left it nothing to do: sleeps until somebody finishes a strand.
-  /// May return early. Look again afterwards.
-  void Sleep(View view) {
+  /// Owner only, after a look that left it nothing to do: sleeps until somebody finishes a strand or
+  /// the deadline. May return early. Look again afterwards.
+  void Sleep(View view, Deadline until) {
     const uint32_t bell = bell_.load(std::memory_order_relaxed);
-    if (Exchange(&view, view.word_ | kSleeps)) Atomics::Wait(bell_, bell, Deadline::Infinite());
+    if (Exchange(&view, view.word_ | kSleeps)) Atomics::Wait(bell_, bell, until);
   }
+
+  /// Likewise: gives up its place. False when there is news; look at `view` again.
+  [[nodiscard]] bool Leave(View* view) { return Exchange(view, view->word_ | kLeft); }
 
  private:
   static constexpr uint32_t kAll = (uint32_t{1} << kMaxStrands) - 1;
   static constexpr int kClaimedShift = kMaxStrands;
   static constexpr uint64_t kSleeps = uint64_t{1} << (2 * kMaxStrands);
-  static constexpr int kGenerationShift = 2 * kMaxStrands + 1;
+  static constexpr uint64_t kLeft = kSleeps << 1;
+  static constexpr int kGenerationShift = 2 * kMaxStrands + 2;
 
   static constexpr uint64_t Claimed(int strand) { return uint64_t{1} << (kClaimedShift + strand); }
   bool Exchange(View* view, uint64_t to) {

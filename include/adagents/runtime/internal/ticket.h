@@ -50,7 +50,20 @@ struct Ticket final : RequestState {
     owned = std::forward<R>(from);
     this->request = Traits::Get(owned);
   }
-  void ReferTo(const Req& from) { this->request = Traits::Get(from); }
+  void ReferTo(const Req& from) {
+    referred = &from;
+    this->request = Traits::Get(from);
+  }
+  bool KeepRequest() override {
+    try {
+      owned = *referred;
+    } catch (...) {  // the host's code
+      return false;
+    }
+    referred = nullptr;
+    this->request = Traits::Get(owned);
+    return true;
+  }
 
   Answer<Res> TakeAnswer(int which, const Ending& ending) {
     Answer<Res> answer;
@@ -110,8 +123,9 @@ struct Ticket final : RequestState {
 
   void Recycle() override {
     if constexpr (!std::is_trivially_destructible_v<Req>) {
-      if (this->mode != Mode::kTrusted) owned = Req();
+      if (referred == nullptr) owned = Req();
     }
+    referred = nullptr;
     if constexpr (!std::is_trivially_destructible_v<Res>) {
       ResetValue(results[0]);
       ResetValue(results[1]);
@@ -123,6 +137,7 @@ struct Ticket final : RequestState {
 
   const TicketShared<Req, Res>* const shared;
   Req owned{};
+  const Req* referred = nullptr;  // the caller's own, when that is what agents see
   Res results[2]{};
   Callback callback;
 };
