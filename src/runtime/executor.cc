@@ -16,7 +16,11 @@ namespace adagents::internal {
 namespace {
 
 // The clock is read again after this much predicted work, or this share of the time left when that
-// is more: no reading tells more than that there is time enough. One costs some 25 ns.
+// is more: no reading tells more than that there is time enough. One costs some 25 ns. With 50 ms
+// left that is 48 us of predicted work, with 5 ms left it is 5: little beside the reserve that is
+// kept back for the answer (RuntimeOptions::reserve, 500 us). Work that takes far longer than
+// predicted is noticed late, but strict and asynchronous answers do not depend on this clock: their
+// callers and the timer look at it themselves. Trusted ones depend on their agents' record anyway.
 constexpr int64_t kReadEvery = 5'000;
 constexpr int64_t kReadShare = 1024;
 // A decision is timed agent by agent so seldom that it costs at most 1/1000: reading the clock, and
@@ -27,6 +31,8 @@ constexpr uint32_t kMaxSamplePeriod = 1024;
 constexpr uint32_t kFirstSamples = 32;
 // Where decisions are so few that this is longer: the costs of a quiet server drift, too.
 constexpr int64_t kSampleAtLeastEvery = 10'000'000;
+
+constexpr std::string_view kNoStdException = "an exception that is no std::exception";
 
 uint8_t Byte(Outcome outcome) { return static_cast<uint8_t>(outcome); }
 
@@ -105,7 +111,7 @@ RunEnd Executor::Run(Crew& crew, RequestState& state, uint32_t from, uint32_t to
   const auto step_at = [&](uint32_t at) -> const HotStep& {
     return chosen == nullptr ? steps[at] : steps[crew.team->step_of[chosen[at]]];
   };
-  for (uint32_t at = from; at < to; at = After(state, step_at(at), at, *time)) {
+  for (uint32_t at = from; at < to; at = After(crew, state, step_at(at), at, *time)) {
     const HotStep& step = step_at(at);
     AgentRecord& record = *step.record;
     if (state.gate.Read(state.generation) != End::kOpen) {
@@ -203,14 +209,29 @@ void Executor::Publish(BoardMemory& board, const HotStep& step, Outcome outcome)
   board.outcome(step.index).store(Byte(outcome) | in_loop, std::memory_order_release);
 }
 
-uint32_t Executor::After(RequestState& state, const HotStep& step, uint32_t at,
+uint32_t Executor::After(Crew& crew, RequestState& state, const HotStep& step, uint32_t at,
                          const StrandTime& time) {
   if (step.loop == nullptr || step.index != step.loop->members.back()) [[likely]]
     return at + 1;
   const PlanLoop& loop = *step.loop;
   BoardMemory& board = *state.board;
-  if (AnotherRound(state, loop, time)) {
-    loop.ops->assign(board.data() + loop.previous, board.data() + loop.carried);
+  bool again = false;
+  const auto threw = [&](std::string_view what) {
+    const HotStep& writer = crew.team->steps[crew.team->step_of[loop.writer]];
+    Failed(state, writer, Cause::kThrew, what);
+    return false;
+  };
+  try {  // to compare and to copy what the loop carries over is the code of who wrote it
+    again = AnotherRound(state, loop, time);
+    if (again) loop.ops->assign(board.data() + loop.previous, board.data() + loop.carried);
+  } catch (abi::__forced_unwind&) {
+    throw;
+  } catch (const std::exception& error) {
+    again = threw(error.what());
+  } catch (...) {
+    again = threw(kNoStdException);
+  }
+  if (again) {
     ++*reinterpret_cast<uint32_t*>(board.data() + loop.round);
     for (const uint32_t member : loop.members) {
       board.ResetOutputsOf(member);
@@ -261,7 +282,7 @@ absl::Status Executor::Call(const HotStep& step, Agent* agent, Context& ctx, Cau
     return MakeStatus(absl::StatusCode::kInternal, error.what());
   } catch (...) {
     *cause = Cause::kThrew;
-    return MakeStatus(absl::StatusCode::kInternal, "an exception that is no std::exception");
+    return MakeStatus(absl::StatusCode::kInternal, kNoStdException);
   }
 }
 

@@ -1,6 +1,8 @@
 // Negotiation in rounds: what a loop carries over, when it ends, and what it refuses.
 #include <atomic>
 #include <memory>
+#include <optional>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -205,6 +207,88 @@ TEST_CASE("what a loop carries over may own memory, and no decision sees another
   REQUIRE(team.ok());
   for (int i = 0; i < 10; ++i) {
     CHECK((*team)->Decide(0, {.trusted = i % 2 == 0}).value == 40);
+  }
+}
+
+// Throws when a value of two is compared or copied, as it is told.
+struct Touchy {
+  enum When { kNever, kCompared, kComparedInt, kCopied };
+  When when = kNever;
+  int rounds = 0;
+
+  Touchy() = default;
+  Touchy(const Touchy&) = default;
+  Touchy& operator=(const Touchy& other) {
+    if (other.when == kCopied && other.rounds == 2) throw std::runtime_error("copied");
+    when = other.when;
+    rounds = other.rounds;
+    return *this;
+  }
+  bool operator==(const Touchy& other) const {
+    if (other.rounds == 2 && other.when == kCompared) throw std::runtime_error("compared");
+    if (other.rounds == 2 && other.when == kComparedInt) throw 2;
+    return rounds == other.rounds;
+  }
+};
+constexpr Key<Touchy> kTouchy{"touchy"};
+
+class Touches final : public Agent {
+  In<int> ask_{this, kAsk};
+  In<Touchy> before_{this, kTouchy, Touchy()};
+  std::optional<Out<Touchy>> out_;
+
+ public:
+  explicit Touches(bool optional) : Agent({.name = "touches"}) {
+    if (optional) {
+      out_.emplace(this, kTouchy, Touchy());
+    } else {
+      out_.emplace(this, kTouchy);
+    }
+  }
+  absl::Status Run(Context& ctx) override {
+    ctx[*out_].when = static_cast<Touchy::When>(ctx[ask_]);
+    ctx[*out_].rounds = std::min(ctx[before_].rounds + 1, 4);
+    return absl::OkStatus();
+  }
+};
+
+class Felt final : public Agent {
+  In<Touchy> touchy_{this, kTouchy};
+  Out<int> deal_{this, kDeal};
+
+ public:
+  Felt() : Agent({.name = "felt"}) {}
+  absl::Status Run(Context& ctx) override {
+    ctx[deal_] = 10 + ctx[touchy_].rounds;
+    return absl::OkStatus();
+  }
+};
+
+TEST_CASE("what is carried over throws as it is compared or copied: its writer has failed") {
+  for (const bool optional : {true, false}) {
+    auto team = Team::Builder(kAsk, kDeal)
+                    .Add<Touches>(optional)
+                    .Add<Felt>()
+                    .Loop(kTouchy, 9)
+                    .Fallback([](const int&, const Board&) { return -1; })
+                    .Build();
+    REQUIRE(team.ok());
+    uint64_t failed = 0;
+    for (const Way way : kWays) {
+      for (const int when : {Touchy::kCompared, Touchy::kComparedInt, Touchy::kCopied}) {
+        INFO(Name(way) << ", when " << when << ", optional " << optional);
+        const Answer<int> answer = Ask(**team, way, when);
+        CHECK(answer.verdict == (optional ? Verdict::kDecided : Verdict::kFallback));
+        CHECK(answer.value == (optional ? 10 : -1));  // with the default
+        CHECK(answer.defaulted == (optional ? 1 : 0));
+        CHECK(CountOf((*team)->GetStats(), "touches", Outcome::kFailed) == ++failed);
+      }
+      const Answer<int> well = Ask(**team, way, int{Touchy::kNever});
+      CHECK(well.verdict == Verdict::kDecided);
+      CHECK(well.value == 14);
+      CHECK_FALSE(well.degraded());
+    }
+    CHECK(LeftBehind(**team) == "");
   }
 }
 

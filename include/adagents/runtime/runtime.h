@@ -113,7 +113,7 @@ class Runtime {
     /// absent value, later the value of the round before; all else is new in each round. Ends when
     /// a round brings the same value as the one before (by ==), after `max_rounds`, when the writer
     /// did not run, or when the time left may not suffice for another round. Those outside see the
-    /// last round only. An example is examples/07_negotiation.cc.
+    /// last round only. When T's == or = throws, `carried`'s writer has failed. An example is examples/07_negotiation.cc.
     template <class T>
     Builder& Loop(Key<T> carried, int max_rounds) {
       static_assert(std::is_copy_assignable_v<T> && std::equality_comparable<T>,

@@ -83,11 +83,13 @@ struct Ticket final : RequestState {
       return true;
     }
     if constexpr (std::is_copy_assignable_v<Res>) {
-      results[which] = from;
-      return true;
-    } else {
-      return false;
+      try {
+        results[which] = from;
+        return true;
+      } catch (...) {  // the host's code
+      }
     }
+    return false;
   }
 
   void MakeFallback(int which, const Board& published) override {
