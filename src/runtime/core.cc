@@ -180,11 +180,10 @@ void Core::Tidy() {
   // themselves as they are recycled, but may just have looked.
   const auto begin = tickets_.begin();
   const auto stale = [version](const auto& ticket) { return ticket->tidied != version; };
-  auto left = std::count_if(begin, begin + high_water_.load(std::memory_order_relaxed),
-                            [&](const auto& ticket) {
-                              return stale(ticket) &&
-                                     ticket->users.load(std::memory_order_relaxed) == 0;
-                            });
+  auto left = std::count_if(
+      begin, begin + high_water_.load(std::memory_order_relaxed), [&](const auto& ticket) {
+        return stale(ticket) && ticket->users.load(std::memory_order_relaxed) == 0;
+      });
   uint32_t index = left > 0 ? free_tickets_.Pop() : IndexStack<>::kNone;
   while (index != IndexStack<>::kNone) {
     left -= index < high_water_.load(std::memory_order_relaxed) && stale(tickets_[index]);
@@ -765,8 +764,7 @@ void Core::PushAnswer(RequestState& state) {
 }
 
 void Core::DeliverNow(RequestState& state) {
-  if (Which(state) == RequestState::kOtherwise &&
-      !state.finished.load(std::memory_order_acquire)) {
+  if (Which(state) == RequestState::kOtherwise && !state.finished.load(std::memory_order_acquire)) {
     executor_.FinishOtherwise(state);
   }
   (void)EndingOf(state);

@@ -48,13 +48,13 @@ struct FlowRun::Graph {
   Entrance<>* const entrance;
   const RunStrand run_strand;
   tbb::task_arena arena;
-  std::vector<tbb::task_group> groups;  // per helper, and the owner's: what it waits on in the arena
-  std::mutex mutex;                     // guards the next five
+  std::vector<tbb::task_group> groups;    // what helpers, and last the owner, wait on in the arena
+  std::mutex mutex;                       // guards the next five
   std::vector<tbb::task_handle> handles;  // held while open: keeps the groups waiting
   bool open = false;
   int64_t due = 0;
-  int inside = 0;     // helpers that may hold strands in the arena
-  bool left = false;  // by the owner: the last helper inside runs what is left
+  int inside = 0;                    // helpers that may hold strands in the arena
+  bool left = false;                 // by the owner: the last helper inside runs what is left
   std::atomic<size_t> remaining{0};  // strands that are not done
   std::unique_ptr<tbb::flow::graph> graph;
   std::vector<std::unique_ptr<Node>> nodes;

@@ -4,8 +4,11 @@
 #include <array>
 #include <atomic>
 #include <functional>
+#include <limits>
 #include <memory>
+#include <mutex>
 #include <optional>
+#include <semaphore>
 #include <string>
 #include <thread>
 #include <utility>
@@ -129,12 +132,12 @@ inline bool Right(uint64_t question, const Answer<Numbers>& answer) {
   }
 }
 
-/// What the clients saw. Late are answers more than 5 ms past their deadline by more than a
-/// sentinel overslept in the same window.
+/// What the clients saw; for what is late see Lateness.
 struct Seen {
   std::array<uint64_t, kVerdicts> verdicts{};
   uint64_t wrong = 0, late = 0;
-  int64_t worst_nanos = 0;  // past the deadline; negative when all were early
+  // Past the deadline; negative when all were early.
+  int64_t worst_nanos = std::numeric_limits<int64_t>::min();
 
   [[nodiscard]] uint64_t Of(Verdict verdict) const {
     return verdicts[static_cast<size_t>(verdict)];
@@ -150,11 +153,13 @@ struct Seen {
 /// call is left behind by Finish() only when the test has let it go. Not thread-safe.
 class Clients {
  public:
-  static constexpr int64_t kAllowance = 5'000'000;
   static constexpr int kInFlight = 8;  // per asynchronous client
 
   Clients(FaultyTeam& team, Sentinel& sentinel) : team_(team), sentinel_(sentinel) {}
-  ~Clients() { Join(); }
+  ~Clients() {
+    Join();
+    while (in_flight_.load() > 0) std::this_thread::yield();
+  }
   Clients(const Clients&) = delete;
   Clients& operator=(const Clients&) = delete;
 
@@ -162,10 +167,12 @@ class Clients {
   void Start(Way way, int clients, int calls, absl::Duration tmax = absl::Milliseconds(50)) {
     for (int c = 0; c < clients; ++c) {
       ++running_;
-      const auto first = static_cast<uint64_t>(next_client_++) << 32;
-      threads_.emplace_back([this, way, calls, first, tmax] {
+      clients_.push_back(std::make_unique<Client>());
+      Client& client = *clients_.back();
+      const auto first = static_cast<uint64_t>(clients_.size()) << 32;
+      threads_.emplace_back([this, way, calls, first, tmax, &client] {
         for (int i = 0; i < calls && !stop_.load(std::memory_order_relaxed); ++i) {
-          AskOnce(way, first + static_cast<uint64_t>(i) + 1, tmax);
+          AskOnce(client, way, first + static_cast<uint64_t>(i) + 1, tmax);
         }
         --running_;
       });
@@ -180,48 +187,53 @@ class Clients {
   Seen Finish() {
     Join();
     while (in_flight_.load() > 0) std::this_thread::yield();
-    const std::lock_guard<std::mutex> lock(mutex_);
-    Seen seen = seen_;
-    for (const Suspicion& each : suspicions_) {
-      const int64_t overslept = sentinel_.WorstIn(each.due - 2'000'000, each.at);
-      if (each.at - each.due - kAllowance > overslept) ++seen.late;
+    Seen all;
+    for (const auto& client : clients_) {
+      const std::lock_guard<std::mutex> lock(client->mutex);
+      for (size_t v = 0; v < all.verdicts.size(); ++v) all.verdicts[v] += client->seen.verdicts[v];
+      all.wrong += client->seen.wrong;
+      all.late += client->lateness.Count(sentinel_);
+      all.worst_nanos = std::max(all.worst_nanos, client->lateness.worst());
     }
-    return seen;
+    return all;
   }
 
  private:
-  struct Suspicion {
-    int64_t due, at;
+  // Each has its own, lest one that loses its core makes the answers of others look late.
+  struct Client {
+    std::counting_semaphore<kInFlight> room{kInFlight};
+    std::mutex mutex;  // guards what follows
+    Seen seen;
+    Lateness lateness;
   };
 
-  void AskOnce(Way way, uint64_t question, absl::Duration tmax) {
+  void AskOnce(Client& client, Way way, uint64_t question, absl::Duration tmax) {
     CallOptions call;
     call.tmax = tmax;
     if (way == Way::kAsync) {
-      while (in_flight_.load() >= kInFlight) std::this_thread::yield();
+      client.room.acquire();
       ++in_flight_;
       const int64_t due = Sentinel::Now() + absl::ToInt64Nanoseconds(tmax);
-      team_.DecideAsync(question, call, [this, question, due](Answer<Numbers> answer) {
-        Judge(question, due, answer, true);
+      team_.DecideAsync(question, call, [this, question, due, &client](Answer<Numbers> answer) {
+        Judge(client, question, due, answer, true);
+        client.room.release();
         --in_flight_;
       });
       return;
     }
     call.trusted = way == Way::kTrusted;
     const int64_t due = Sentinel::Now() + absl::ToInt64Nanoseconds(tmax);
-    Judge(question, due, team_.Decide(question, call), way == Way::kStrict);
+    Judge(client, question, due, team_.Decide(question, call), way == Way::kStrict);
   }
 
-  void Judge(uint64_t question, int64_t due, const Answer<Numbers>& answer, bool bounded) {
+  void Judge(Client& client, uint64_t question, int64_t due, const Answer<Numbers>& answer,
+             bool bounded) {
     const int64_t at = Sentinel::Now();
     const bool right = Right(question, answer);
-    const std::lock_guard<std::mutex> lock(mutex_);
-    ++seen_.verdicts[static_cast<size_t>(answer.verdict)];
-    seen_.wrong += !right;
-    if (bounded) {
-      seen_.worst_nanos = seen_.answers() == 1 ? at - due : std::max(seen_.worst_nanos, at - due);
-      if (at - due > kAllowance) suspicions_.push_back({due, at});
-    }
+    const std::lock_guard<std::mutex> lock(client.mutex);
+    ++client.seen.verdicts[static_cast<size_t>(answer.verdict)];
+    client.seen.wrong += !right;
+    if (bounded) client.lateness.Note(due, at);
     ++answered_;
   }
 
@@ -236,10 +248,7 @@ class Clients {
   std::atomic<int> running_{0};
   std::atomic<int64_t> in_flight_{0};
   std::atomic<uint64_t> answered_{0};
-  int next_client_ = 0;
-  std::mutex mutex_;
-  Seen seen_;
-  std::vector<Suspicion> suspicions_;
+  std::vector<std::unique_ptr<Client>> clients_;
   std::vector<std::thread> threads_;
 };
 

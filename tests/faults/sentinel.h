@@ -8,6 +8,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <limits>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -87,6 +88,34 @@ class Sentinel {
   std::vector<int64_t> latest_;
   std::atomic<bool> stop_{false};
   std::vector<std::thread> threads_;
+};
+
+/// The answers that came late: more than 5 ms past their deadline, by more than a sentinel
+/// overslept in the same window. Not thread-safe.
+class Lateness {
+ public:
+  void Note(int64_t due, int64_t at) {
+    worst_ = std::max(worst_, at - due);
+    if (at - due > kAllowance) suspicions_.push_back({due, at});
+  }
+  [[nodiscard]] uint64_t Count(Sentinel& sentinel) const {
+    uint64_t late = 0;
+    for (const Suspicion& each : suspicions_) {
+      const int64_t overslept = sentinel.WorstIn(each.due - 2'000'000, each.at);
+      late += each.at - each.due - kAllowance > overslept;
+    }
+    return late;
+  }
+  /// Nanoseconds past the deadline; negative when all were early.
+  [[nodiscard]] int64_t worst() const { return worst_; }
+
+ private:
+  static constexpr int64_t kAllowance = 5'000'000;
+  struct Suspicion {
+    int64_t due, at;
+  };
+  int64_t worst_ = std::numeric_limits<int64_t>::min();
+  std::vector<Suspicion> suspicions_;
 };
 
 }  // namespace adagents::testing

@@ -28,7 +28,8 @@ struct Wide {
   std::atomic<std::thread::id> owner;
   std::atomic<bool> hangs_on_helper{false};
   std::atomic<int> suspect{-1};  // the only one to hang, wherever it runs
-  std::atomic<int> hung{0}, helped{0};
+  std::atomic<int> hung{0}, returned{0}, helped{0};
+  std::atomic<int> tried{0}, refused{0}, kept{0}, undone{0};  // reservations of those that hang
   std::atomic<int> odd{0};  // requests that were not kAsked any more
 
   std::vector<NodeSpec> Nodes() {
@@ -54,16 +55,36 @@ struct Wide {
     return nodes;
   }
 
+  bool Take(Context& ctx) {
+    const auto settle = [](const Hold& hold, bool keep) {
+      auto* wide = static_cast<Wide*>(hold.object);
+      ++(keep ? wide->kept : wide->undone);
+    };
+    ++tried;
+    return ctx.Take({.settle = settle, .object = this}).ok();
+  }
+  // With a reservation, unless this thread had no core until the deadline.
+  bool Hangs(Context& ctx, int i, bool helper) {
+    if (suspect == i) return true;
+    if (!helper || !hangs_on_helper.exchange(false)) return false;
+    if (Take(ctx)) return true;
+    hangs_on_helper = true;
+    return false;
+  }
+
   absl::Status Work(Context& ctx, Node& node, int i) {
     Burn(width);
     const bool helper = owner.load() != std::this_thread::get_id();
     helped += helper;
-    if ((helper && hangs_on_helper.exchange(false)) || suspect == i) {
+    const bool hangs = Hangs(ctx, i, helper);
+    if (hangs) {
       ++hung;
       door.Wait();
+      refused += !Take(ctx);
     }
     odd += node.in(ctx, 1) != kAsked;
     node.out(ctx) = 1;
+    returned += hangs;
     return absl::OkStatus();
   }
 };
@@ -118,7 +139,8 @@ TEST_CASE("an agent that hangs on a helper costs its decision the deadline, and 
         return wide.hung == 1;
       }));
       CHECK(Eventually([&] { return StuckCalls(*team) == 1; }));
-      // Whoever waited for it has left; it goes on deciding, and does not go to wait in there again.
+      // Whoever waited for it has left; it goes on deciding, and does not go to wait in there
+      // again.
       CHECK(Eventually([&] {
         const Stats stats = team->GetStats();
         return stats.workers_stuck == 1 && stats.callers_stuck == 0;
@@ -135,6 +157,10 @@ TEST_CASE("an agent that hangs on a helper costs its decision the deadline, and 
       }));
       CHECK(StuckCalls(*team) == 0);
       CHECK(wide.odd == 0);  // the straggler's request, too
+      CHECK(wide.refused == 1);
+      CHECK(wide.tried >= 2);
+      CHECK(wide.undone == wide.tried);
+      CHECK(wide.kept == 0);
       CHECK(LeftBehind(*team) == "");
     }
   }
@@ -165,6 +191,33 @@ TEST_CASE("an agent that hangs in shared decisions costs one thread each time, u
         return stats.workers_stuck == 0 && stats.shared_left == 0;
       }));
       CHECK(LeftBehind(*team) == "");
+    }
+  }
+}
+
+TEST_CASE("a shutdown does not wait for an agent that hangs on a helper") {
+  constexpr auto kGrace = std::chrono::milliseconds(50);
+  for (const int width : {2, 20}) {
+    for (const Way way : kWays) {
+      INFO("width " << width << ", " << Name(way));
+      Wide wide;
+      wide.width = width;
+      Sentinel sentinel;
+      const OpenAtEnd open(wide.door);
+      auto team = MakeTeam(wide.Nodes(), Workers(2, 1));
+      REQUIRE(IsHelped(*team, wide, way));
+      wide.hangs_on_helper = true;
+      REQUIRE(Eventually([&] { return Decide(*team, way).late >= 0 && wide.hung == 1; }));
+      const int64_t from = Sentinel::Now();
+      const ShutdownReport report = team->Shutdown(absl::FromChrono(kGrace));
+      const int64_t took = Sentinel::Now() - from;
+      const int64_t overslept = sentinel.WorstIn(from, from + took);
+      CHECK(took <= 150'000'000 + overslept);
+      CHECK((report.threads_left == 1 || (report.threads_left > 1 && overslept > 10'000'000)));
+      CHECK(report.callers_left == 0);
+      team.reset();
+      wide.door.Open();
+      CHECK(Eventually([&] { return wide.returned == 1; }));
     }
   }
 }

@@ -104,7 +104,8 @@ TEST_CASE("an agent that hangs may be replaced, and its replacement is called at
     const OpenAtEnd open(door);
     RigOptions options;
     options.runtime.workers = 2;
-    options.runtime.deadline = absl::Milliseconds(20);
+    options.runtime.deadline = absl::Seconds(30);  // of the calls that do not hang
+    const CallOptions hanging{.tmax = absl::Milliseconds(20)};
     auto team = MakeRig(
         [&](Context&, uint64_t) {
           door.Wait();
@@ -112,7 +113,7 @@ TEST_CASE("an agent that hangs may be replaced, and its replacement is called at
         },
         options);
     CHECK(Eventually([&] {
-      return Right(1, Ask(*team, way, uint64_t{1})) &&
+      return Right(1, Ask(*team, way, uint64_t{1}, hanging)) &&
              StatsOf(team->GetStats(), "suspect").quarantined;
     }));
     std::atomic<int> calls{0};

@@ -4,8 +4,10 @@
 #include <memory>
 #include <mutex>
 #include <stdexcept>
+#include <thread>
 #include <vector>
 
+#include "adagents/testing/virtual_clock.h"
 #include "runtime/support.h"
 
 namespace adagents::testing {
@@ -143,6 +145,57 @@ TEST_CASE("callbacks and fallbacks that throw harm nobody") {
   CHECK(LeftBehind(*team) == "");
 }
 
+// Can be moved, and throws when it is copied.
+struct Prickly {
+  int value = 0;
+  Prickly() = default;
+  explicit Prickly(int v) : value(v) {}
+  Prickly(Prickly&&) noexcept = default;
+  Prickly& operator=(Prickly&&) noexcept = default;
+  Prickly(const Prickly&) { throw std::runtime_error("copied"); }
+  Prickly& operator=(const Prickly&) { throw std::runtime_error("copied"); }
+};
+constexpr Key<Prickly> kPrickly{"prickly"};
+
+TEST_CASE("a result that throws as it is copied at the deadline is the fallback's to replace") {
+  struct Writes final : Agent {
+    In<int> in{this, kAsk};
+    Out<Prickly> out{this, kPrickly};
+    Writes() : Agent({.name = "writes"}) {}
+    absl::Status Run(Context& ctx) override {
+      ctx[out].value = ctx[in];
+      return absl::OkStatus();
+    }
+  };
+  struct Slow final : Agent {
+    In<Prickly> in{this, kPrickly};
+    Out<int> out{this, kSay, 0};
+    VirtualClock* clock;
+    explicit Slow(VirtualClock* c) : Agent({.name = "slow"}), clock(c) {}
+    absl::Status Run(Context& ctx) override {
+      if (ctx[in].value < 0) clock->Advance(absl::Seconds(1));
+      return absl::OkStatus();
+    }
+  };
+  VirtualClock clock;
+  RuntimeOptions options;
+  options.inline_scheduler.emplace();
+  options.clock = &clock;
+  auto team = Runtime<int, Prickly>::Builder(kAsk, kPrickly)
+                  .Add<Writes>()
+                  .Add<Slow>(&clock)
+                  .Fallback([](const int&, const Board&) { return Prickly(7); })
+                  .Options(options)
+                  .Build();
+  REQUIRE(team.ok());
+  for (const Way way : kWays) {
+    CHECK(Ask(**team, way, 3).value.value == 3);
+    const auto late = Ask(**team, way, -3);
+    CHECK(late.verdict == Verdict::kExpired);
+    CHECK(late.value.value == 7);
+  }
+}
+
 TEST_CASE("a log sink that throws does not take a decision down") {
   RuntimeOptions options;
   options.workers = 1;
@@ -195,6 +248,49 @@ TEST_CASE(
   CHECK((*team)->RunPending() == 1);
   CHECK(nested.verdict == Verdict::kDecided);
   CHECK(nested.value == 8);
+}
+
+// It keeps the only worker from the decision that it waits for.
+TEST_CASE("a decision in a callback that runs in place on the only worker is answered in time") {
+  for (const int spares : {0, 1}) {
+    for (const Way way : kWays) {
+      INFO(Name(way) << ", " << spares << " spares");
+      RuntimeOptions options;
+      options.workers = 1;
+      options.spares = spares;
+      options.deadline = absl::Seconds(5);
+      auto team = TeamOf(kOneAgent, options)
+                      .Callbacks([](auto function) { function(); })
+                      .Fallback([](const int& ask, const Board&) { return -ask; })
+                      .Build();
+      REQUIRE(team.ok());
+      Door door;
+      Answer<int> nested;
+      (*team)->DecideAsync(1, {}, [&](Answer<int>) {
+        CallOptions call{.tmax = absl::Milliseconds(20)};
+        if (way == Way::kAsync) {  // cannot wait for it in here
+          (*team)->DecideAsync(7, call, [&](Answer<int> answer) {
+            nested = std::move(answer);
+            door.Open();
+          });
+          return;
+        }
+        call.trusted = way == Way::kTrusted;
+        nested = (*team)->Decide(7, call);
+        door.Open();
+      });
+      REQUIRE(door.WaitFor(std::chrono::seconds(4)));  // by its own deadline, not by the outer one
+      if (way == Way::kStrict) {
+        CHECK(nested.verdict == Verdict::kExpired);
+        CHECK(nested.value == -7);
+      } else {
+        CHECK((nested.verdict == Verdict::kDecided || nested.verdict == Verdict::kExpired));
+        CHECK(nested.value == (nested.verdict == Verdict::kDecided ? 8 : -7));
+      }
+      CHECK(Ask(**team, Way::kStrict, 3).value == 4);  // nothing is broken
+      CHECK(LeftBehind(**team) == "");
+    }
+  }
 }
 
 TEST_CASE("callers of an inline scheduler on several threads take turns") {

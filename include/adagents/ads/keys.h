@@ -90,8 +90,8 @@ struct Scores {
   }
 };
 
-/// What each candidate is worth and the floor it has to meet, CPM in `cur`. A negative value: it
-/// may not bid.
+/// What each candidate is worth and the floor it has to meet, CPM in `cur`. A negative value, or
+/// the largest there is, to which infinite amounts saturate: it may not bid.
 struct Prices {
   Currency cur;
   std::vector<Micros> value;

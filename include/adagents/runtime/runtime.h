@@ -113,7 +113,8 @@ class Runtime {
     /// absent value, later the value of the round before; all else is new in each round. Ends when
     /// a round brings the same value as the one before (by ==), after `max_rounds`, when the writer
     /// did not run, or when the time left may not suffice for another round. Those outside see the
-    /// last round only. When T's == or = throws, `carried`'s writer has failed. An example is examples/07_negotiation.cc.
+    /// last round only. When T's == or = throws, `carried`'s writer has failed. An example is
+    /// examples/07_negotiation.cc.
     template <class T>
     Builder& Loop(Key<T> carried, int max_rounds) {
       static_assert(std::is_copy_assignable_v<T> && std::equality_comparable<T>,
@@ -138,7 +139,9 @@ class Runtime {
     }
     /// Runs the callbacks of DecideAsync; without it they run on the answer thread, one at a time.
     /// It is called on the thread that found the answer, a worker as a rule, which it should not
-    /// keep: an executor that calls in place makes the callback part of the worker's decision.
+    /// keep: an executor that calls in place makes the callback part of the worker's decision. When
+    /// a callback makes a strict decision there and no other worker is free, the answer comes at its
+    /// deadline, from the fallback.
     Builder& Callbacks(std::function<void(absl::AnyInvocable<void()>)> executor) {
       callbacks_ = std::move(executor);
       return *this;

@@ -193,6 +193,7 @@ void Auctioneer::Run(const Request& request, const Candidates& candidates, const
     looks_left_ = kLooks;
     for (uint32_t k = range.begin; k < range.end; ++k) {
       if (prices.value[k].value <= 0 || prices.value[k] < prices.floor[k]) continue;
+      if (prices.value[k].value == INT64_MAX) continue;  // what an infinite amount saturates to
       const Candidate& c = candidates.items[k];
       const float rate = scored && scores.rate[k] > 0.0f ? scores.rate[k] : 0.0f;
       const int priority = catalog.facts(c.campaign).priority;

@@ -35,8 +35,8 @@ class FlowRun {
   /// Runs what is left and waits for all.
   void Finish(Crew& crew);
 
-  /// Takes part until the decision ends or is overdue; by helper `number` of the entrance. True when
-  /// the owner has left and all is done now: the caller takes its place.
+  /// Takes part until the decision ends or is overdue; by helper `number` of the entrance. True
+  /// when the owner has left and all is done now: the caller takes its place.
   [[nodiscard]] bool Help(Crew& crew, int number);
   /// Lets those go that only wait in a decision that is overdue at `now`: an agent hangs there.
   void LetGo(int64_t now);

@@ -2,8 +2,8 @@
 //
 // Lifetime: a state is opened by the requester and given back when both its users have left: the
 // requester's side (caller, timer or answer thread) and the executing side (a worker, or the lane
-// queue in which it waits). Trusted decisions have one user, their caller; one that its caller leaves
-// while a helper is stuck in it has two, and the last of them deletes it.
+// queue in which it waits). Trusted decisions have one user, their caller; one that its caller
+// leaves while a helper is stuck in it has two, and the last of them deletes it.
 #pragma once
 
 #include <atomic>
@@ -168,7 +168,8 @@ struct RequestState {
   uint32_t resume_at = 0;     // step at which a queued decision goes on
   bool has_must_run = false;  // the team has must-run agents: no answer before they ran
   bool saturated = false;     // no agent was run, for want of a worker
-  std::atomic<bool> finished{false};  // result and ending kOtherwise are ready
+  // Result and ending kOtherwise are ready.
+  std::atomic<bool> finished{false};
 
   uint32_t cut_holds = 0;  // registered when it was cut; by whoever cut it
   std::atomic<int> next_hold{0};

@@ -2,8 +2,8 @@
 //
 // Strands are numbered by longest remaining path, so the lowest number that is unclaimed and ready
 // is the one to take. The owner opens a generation; owner and helpers claim strands, run them and
-// mark them done; the generation is over when all are done. An owner that can wait no longer leaves:
-// whoever finishes the last strand then takes its place.
+// mark them done; the generation is over when all are done. An owner that can wait no longer
+// leaves: whoever finishes the last strand then takes its place.
 //
 // Word: generation (30 bits) | the owner has left (1) | the owner sleeps (1) | claimed (16) |
 // done (16). Strands that do not exist count as claimed and done.
@@ -14,8 +14,8 @@
 // owner changes them only after it has seen that strand done, hence after those reads. A claim made
 // with what was read in an earlier generation fails by the generation; it comes around after 2^30
 // decisions, which a thread would have to sleep through between two instructions.
-// The owner leaves only while nothing is ready that is unclaimed, so somebody is in a strand; whoever
-// finishes one takes what has become ready, so all get done, and one exchange is the last.
+// The owner leaves only while nothing is ready that is unclaimed, so somebody is in a strand;
+// whoever finishes one takes what has become ready, so all get done, and one exchange is the last.
 // Progress: lock-free; an owner with nothing to do may sleep until somebody finishes a strand.
 // Memory orders: Open() releases what the owner prepared, Look() and the failing exchanges acquire
 // it, for masks are read before the claim, and with it the outputs of all that is done. Claim() and
@@ -49,7 +49,8 @@ class StrandClaims {
    public:
     [[nodiscard]] bool AllClaimed() const { return claimed() == kAll; }
     [[nodiscard]] bool Complete() const { return done() == kAll; }
-    /// Of a view whose Finish() returned kNone: the owner had left, and the caller is the owner now.
+    /// Of a view whose Finish() returned kNone: the owner had left, and the caller is the owner
+    /// now.
     [[nodiscard]] bool Inherited() const { return Complete() && (word_ & kLeft) != 0; }
 
    private:
@@ -117,8 +118,8 @@ class StrandClaims {
     }
   }
 
-  /// Owner only, after a look that left it nothing to do: sleeps until somebody finishes a strand or
-  /// the deadline. May return early. Look again afterwards.
+  /// Owner only, after a look that left it nothing to do: sleeps until somebody finishes a strand
+  /// or the deadline. May return early. Look again afterwards.
   void Sleep(View view, Deadline until) {
     const uint32_t bell = bell_.load(std::memory_order_relaxed);
     if (Exchange(&view, view.word_ | kSleeps)) Atomics::Wait(bell_, bell, until);
