@@ -98,9 +98,11 @@ bool Sharing::FollowsClosely(Crew& crew) {
 }
 
 // A worker that looks idle may not have a core: the host's own threads run on them, too. Where
-// shared decisions take no less time than the agents in a row, they rest, longer each time.
+// shared decisions take no less time than the agents in a row, they rest, longer each time: in
+// decisions, but for no more than a quarter of a second of long ones.
 void Sharing::Judge(Mode mode, int64_t took) {
   constexpr int kFirstRest = 64, kLongestRest = 4096;
+  constexpr int64_t kLongestRestNanos = 250'000'000;
   Record& record = records_[static_cast<size_t>(mode)];
   const int64_t total = total_.load(std::memory_order_relaxed);
   int64_t mean = record.mean_nanos.load(std::memory_order_relaxed);
@@ -112,9 +114,11 @@ void Sharing::Judge(Mode mode, int64_t took) {
     if (mean < total - total / 8) record.rest_next.store(kFirstRest, std::memory_order_relaxed);
     return;
   }
+  const auto longest = static_cast<int>(
+      std::clamp<int64_t>(kLongestRestNanos / (total + 1), kFirstRest, kLongestRest));
   const int rest = std::max(kFirstRest, record.rest_next.load(std::memory_order_relaxed));
   record.rest.store(rest, std::memory_order_relaxed);
-  record.rest_next.store(std::min(2 * rest, kLongestRest), std::memory_order_relaxed);
+  record.rest_next.store(std::min(2 * rest, longest), std::memory_order_relaxed);
   record.mean_nanos.store(total - total / 8, std::memory_order_relaxed);  // a few attempts
 }
 
@@ -202,6 +206,7 @@ bool Sharing::RunClaims(Crew& crew, Place& place) {
       }
       const bool overdue = now >= place.due;
       if (overdue && MayLeave(*place.state)) {
+        end_wait();
         left_.fetch_add(1, std::memory_order_relaxed);
         const bool trusted = place.state->mode == Mode::kTrusted;
         if (claims.Leave(&view)) {
@@ -297,8 +302,9 @@ bool Sharing::Offers(const Plan* plan) const {
 
 void Sharing::Arrived(const Place& place) {
   if (place.offered_at == 0) return;
-  const int64_t took = core_->clock().Now() - place.offered_at;
   const int64_t before = arrival_.load(std::memory_order_relaxed);
+  // Not at face value when the machine had no core for it, or nobody would be woken any more.
+  const int64_t took = std::min(core_->clock().Now() - place.offered_at, 4 * before);
   arrival_.store(before + (took - before) / 8, std::memory_order_relaxed);
 }
 
@@ -419,6 +425,7 @@ void Sharing::Forget() {
 }
 
 void Sharing::Refresh(const std::shared_ptr<const Plan>& plan) {
+  FadeArrival();
   if (current_.plan != nullptr && current_.plan != plan) Forget();
   // An agent that hangs in a shared decision keeps its place, and there are few. So none is shared
   // while one may do it again.
@@ -436,6 +443,17 @@ void Sharing::Refresh(const std::shared_ptr<const Plan>& plan) {
 std::shared_ptr<const Strands> Sharing::StrandsOf(const Plan& plan) {
   const std::lock_guard<std::mutex> lock(mutex_);
   return current_.plan.get() == &plan && current_.worth ? current_.strands : nullptr;
+}
+
+// Helpers that took long to wake are not woken any more, and so not measured: what was measured
+// halves in some four seconds, and is then tried again.
+void Sharing::FadeArrival() {
+  constexpr int64_t kEvery = 20'000'000, kShare = 256;
+  const int64_t now = core_->clock().Now();
+  if (now - faded_at_ < kEvery) return;
+  faded_at_ = now;
+  const int64_t arrival = arrival_.load(std::memory_order_relaxed);
+  arrival_.store(arrival - arrival / kShare, std::memory_order_relaxed);
 }
 
 // Whether it is worth sharing.

@@ -92,6 +92,7 @@ class Sharing {
   void RunInFlow(const Place& place, Crew& crew, uint32_t strand);
   void BeginHelp(Crew& crew, const Place& place);
   bool EndHelp(Crew& crew);
+  void FadeArrival();
   void Forget();
   bool UpdateStrands(const std::shared_ptr<const Plan>& plan);
   void Arrived(const Place& place);
@@ -121,6 +122,7 @@ class Sharing {
   std::vector<Current> retired_;
   std::atomic<bool> untidy_{false};
   std::vector<int64_t> costs_;               // Refresh's own
+  int64_t faded_at_ = 0;                     // likewise
   std::atomic<const Plan*> gains_{nullptr};  // the plan whose strands are worth sharing
   std::atomic<int64_t> gain_{0};
   std::atomic<int64_t> total_{0};  // of the plan's agents in a row
