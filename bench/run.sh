@@ -3,22 +3,50 @@
 #
 #   bench/run.sh [NAME [options...]]
 #
-# Without NAME every benchmark runs, one after the other. Installs what is missing first; a second
-# run neither downloads nor builds anything.
+# Without NAME every program of this folder runs, one after the other, in under ten minutes. What
+# they measure is kept in build/release/bench/results, a file per run, and build/release/bench/page.html
+# shows it beside earlier runs on the same processor. Installs what is missing first; a second run
+# neither downloads nor builds anything.
 . "$(dirname "${BASH_SOURCE[0]}")/../cmake/common.sh"
 
-if [[ ${1:-} == -h || ${1:-} == --help ]]; then sed -n '2,7s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit; fi
+if [[ ${1:-} == -h || ${1:-} == --help ]]; then sed -n '2,9s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit; fi
 
 bootstrap --bench
 configure release ADAGENTS_BUILD_BENCH=ON
-build release adagents_bench
+build release adagents_bench bench_page
 
 if (($#)); then
   name=$1
   shift
   exec "$(program bench "$name")" "$@"
 fi
+
+bench=$(build_dir release)/bench
+results=$bench/results
+written=$(mktemp -d)
+trap 'rm -rf "$written"' EXIT
+mkdir -p "$results"
+# A program writes its figures as JSON when the environment names a file, those on Google Benchmark
+# by themselves; of others the page shows the bars that they print.
+failed=()
+measured=()
 while read -r program; do
-  say "${program##*/}"
-  "$program"
-done < "$(build_dir release)/bench/programs.txt"
+  name=${program##*/}
+  say "$name"
+  ADAGENTS_BENCH_JSON=$written/$name.json BENCHMARK_OUT=$written/$name.json BENCHMARK_OUT_FORMAT=json \
+    "$program" < /dev/null | tee "$written/$name.txt" || failed+=("$name")
+  if [[ -s $written/$name.json ]]; then
+    measured+=("$name=$written/$name.json")
+  else
+    measured+=("$name=$written/$name.txt")
+  fi
+done < "$bench/programs.txt"
+
+commit=$(git -C "$ADAGENTS_ROOT" describe --always --dirty 2> /dev/null || echo unknown)
+"$bench/page/bench_page" collect "$commit" "$results/$(date -u +%Y%m%dT%H%M%SZ)-$commit.json" "${measured[@]}"
+"$bench/page/bench_page" draw "$results" "$bench/page.html"
+say "the plots are in $bench/page.html"
+if ((${#failed[@]})); then
+  say "failed, or missed a bar: ${failed[*]}"
+  exit 1
+fi

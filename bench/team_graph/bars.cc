@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <optional>
 
 #include "report.h"
@@ -53,7 +54,7 @@ std::optional<double> MostAllocations(const Results& results, const std::string&
     for (Mode mode : {Mode::kAlone, Mode::kPaced, Mode::kTwoClients, Mode::kInFlight}) {
       if (!results.Has(body, mode, contestant)) continue;
       const double here = results.Summarize(body, mode, contestant).median.allocations;
-      most = std::max(most.value_or(0), here);
+      most = std::max(most.value_or(0), std::round(here * 1000) / 1000);
     }
   }
   return most;

@@ -131,7 +131,8 @@ int Main(int argc, char** argv) {
       ->check([](const std::string& s) {
         return s.find_first_not_of("ABCDE") == std::string::npos ? "" : "bodies are A to E";
       });
-  app.add_option("--json", options.json, "write all figures to this file");
+  app.add_option("--json", options.json, "write all figures to this file")
+      ->envname("ADAGENTS_BENCH_JSON");
   app.add_flag("--quick", options.quick, "3 short rounds: a first look, too short for the bars");
   CLI11_PARSE(app, argc, argv);
   if (options.quick) {
