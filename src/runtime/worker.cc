@@ -27,8 +27,9 @@ Lane LaneOfTurn(uint32_t turn) {
   return turn % 5 == 2 ? Lane::kNormal : Lane::kPremium;
 }
 
-void NameThread(const char* kind, uint32_t number) {
-  pthread_setname_np(pthread_self(), fmt::format("adagents-{}{}", kind, number).c_str());
+// The system takes 15 characters, or no name at all.
+void NameThread(std::string_view kind) {
+  pthread_setname_np(pthread_self(), fmt::format("adagents-{:.6}", kind).c_str());
 }
 
 }  // namespace
@@ -40,24 +41,24 @@ absl::Status Core::Start(std::shared_ptr<Core> self) {
       thread_slots_.push_back(std::make_unique<ThreadSlot>());
       ThreadSlot& slot = *thread_slots_.back();
       slot.thread = std::thread([self, i, &slot] {
-        NameThread("w", i);
+        NameThread(fmt::format("w{}", i));
         self->WorkerMain(*self->crews_[i]);
         self->Exited(slot);
       });
     }
     timer_slot_.thread = std::thread([self] {
-      NameThread("timer", 0);
+      NameThread("timer");
       self->TimerMain();
       self->Exited(self->timer_slot_);
     });
     answer_slot_.thread = std::thread([self] {
-      NameThread("answer", 0);
+      NameThread("answer");
       self->AnswerMain();
       self->Exited(self->answer_slot_);
     });
     if (tracer_ != nullptr) {
       trace_slot_.thread = std::thread([self] {
-        NameThread("trace", 0);
+        NameThread("trace");
         self->TraceMain();
         self->Exited(self->trace_slot_);
       });

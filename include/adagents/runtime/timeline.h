@@ -63,7 +63,7 @@ struct Timeline {
   int spans_dropped = 0;        ///< beyond the bound kept for one decision
 };
 
-/// Called on a thread of the runtime's own, named adagents-trace0, or with an inline scheduler on
+/// Called on a thread of the runtime's own, named adagents-trace, or with an inline scheduler on
 /// the caller when its decision is over; one call at a time. What it throws is dropped.
 using TimelineSink = std::function<void(const Timeline&)>;
 
