@@ -49,6 +49,18 @@ int64_t CostHistogram::Mean() const {
   return total == 0 ? 0 : static_cast<int64_t>(sum / static_cast<double>(total));
 }
 
+int64_t CostHistogram::Typical() const {
+  const int64_t most = Quantile(0.98);
+  uint64_t total = 0;
+  double sum = 0;
+  for (int i = 0; i < kBuckets; ++i) {
+    const uint32_t count = buckets_[static_cast<size_t>(i)].load(std::memory_order_relaxed);
+    total += count;
+    sum += static_cast<double>(count) * 0.9 * static_cast<double>(std::min(UpperEnd(i), most));
+  }
+  return total == 0 ? 0 : static_cast<int64_t>(sum / static_cast<double>(total));
+}
+
 void CostHistogram::Decay(uint64_t limit) {
   if (count() <= limit) return;
   uint64_t total = 0;

@@ -460,17 +460,20 @@ void Sharing::FadeArrival() {
 bool Sharing::UpdateStrands(const std::shared_ptr<const Plan>& plan) {
   std::vector<int64_t>& costs = costs_;
   costs.assign(plan->agents().size(), 0);
+  typical_.assign(plan->agents().size(), 0);
   for (const uint32_t agent : plan->order()) {
     const AgentRecord& record = *plan->agents()[agent].spec->record;
     if (record.cost.count() < 8) return current_.worth;  // too early to tell
     costs[agent] = std::max<int64_t>(record.cost.Mean(), 20);
+    typical_[agent] = std::max<int64_t>(record.cost.Typical(), 20);
   }
   if (current_.plan == plan && current_.strands != nullptr) {
-    int64_t drift = 0;
+    int64_t drift = 0, total = 0;
     for (const uint32_t agent : plan->order()) {
-      drift += std::abs(costs[agent] - current_.strands->costs[agent]);
+      drift += std::abs(typical_[agent] - typical_then_[agent]);
+      total += typical_then_[agent];
     }
-    if (drift * 5 < current_.strands->total_nanos) return current_.worth;
+    if (drift * 5 < total) return current_.worth;
   }
   auto strands = std::make_shared<const Strands>(MakeStrands(*plan, costs, helpers_ + 1));
   const bool worth =
@@ -481,10 +484,12 @@ bool Sharing::UpdateStrands(const std::shared_ptr<const Plan>& plan) {
     current_ = {plan, strands, worth};
     version_.fetch_add(1, std::memory_order_release);
   }
+  typical_then_ = typical_;
   recuts_.fetch_add(1, std::memory_order_relaxed);
   gain_.store(strands->gain(), std::memory_order_relaxed);
   total_.store(strands->total_nanos, std::memory_order_relaxed);
-  // Of two processors; where there are more, only one helper looks on (see Core::Idle), the busiest.
+  // Of two processors; where there are more, only one helper looks on (see Core::Idle), the
+  // busiest.
   const int64_t without_strand = 2 * strands->makespan_nanos - strands->total_nanos;
   patience_.store(std::clamp<int64_t>(without_strand, 0, strands->gain()),
                   std::memory_order_relaxed);

@@ -111,7 +111,6 @@ Strands Cut(const Plan& plan, const std::vector<int64_t>& costs, int processors,
       if (--waiting[after] == 0) ready.push({units[after].rank, after});
     }
   }
-  result.costs = costs;
 
   // Cut. Scheduling order is a topological order and each strand is a run of one processor's
   // sequence whose outside needs are all at its head, so the strands' graph has no cycle.

@@ -19,6 +19,9 @@ class CostHistogram {
   /// The q-quantile in nanoseconds (upper end of its bucket), 0 when empty.
   [[nodiscard]] int64_t Quantile(double q) const;
   [[nodiscard]] int64_t Mean() const;
+  /// The mean, where what is longer than the 98th percentile counts as that: does not jump when a
+  /// thread was interrupted in a call.
+  [[nodiscard]] int64_t Typical() const;
   [[nodiscard]] uint64_t count() const { return count_.load(std::memory_order_relaxed); }
   /// Halves all counts once there are more than `limit`.
   void Decay(uint64_t limit);

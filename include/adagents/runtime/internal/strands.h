@@ -18,7 +18,6 @@ struct Strands {
   std::vector<Strand> strands;  // longest remaining path first, so topologically ordered
   int64_t total_nanos = 0;      // of all agents, one after the other
   int64_t makespan_nanos = 0;   // predicted when shared
-  std::vector<int64_t> costs;   // by agent, what this was computed from
 
   [[nodiscard]] int64_t gain() const { return total_nanos - makespan_nanos; }
 };
