@@ -209,6 +209,8 @@ bool Sharing::RunClaims(Crew& crew, Place& place) {
         end_wait();
         left_.fetch_add(1, std::memory_order_relaxed);
         const bool trusted = place.state->mode == Mode::kTrusted;
+        end_wait();  // while the recording is still this thread's, too
+        if (recording != nullptr) recording->EndRun();
         if (claims.Leave(&view)) {
           if (trusted) core_->LeaveBehind(crew);
           return false;
@@ -238,6 +240,7 @@ bool Sharing::RunFlow(Crew& crew, Place& place) {
   while (!MayLeave(*place.state)) std::this_thread::yield();
   left_.fetch_add(1, std::memory_order_relaxed);
   const bool trusted = place.state->mode == Mode::kTrusted;
+  if (Recording* const recording = place.state->recording) recording->EndRun();
   if (place.flow.Leave()) {
     if (trusted) core_->LeaveBehind(crew);
     return false;

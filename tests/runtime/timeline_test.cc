@@ -373,6 +373,93 @@ TEST_CASE("a shared decision's record has the strands of all its threads") {
   }
 }
 
+TEST_CASE("a decision that its owner leaves to a stuck helper is recorded when that has returned") {
+  if (std::thread::hardware_concurrency() < 2) {
+    WARN("skipped: there is one core, so nothing to share");
+    return;
+  }
+  for (const int width : {3, 20}) {  // by the claim word, and as a flow graph
+    for (const Way way : {Way::kTrusted, Way::kStrict}) {
+      INFO("width " << width << ", " << Name(way));
+      Kept kept;
+      RuntimeOptions options = Recorded(kept);
+      options.keep_one_hot = true;
+      options.deadline = absl::Milliseconds(50);
+      Door door;
+      const OpenAtEnd open(door);
+      std::atomic<bool> armed{false}, stuck{false};
+      std::atomic<std::thread::id> owner{std::thread::id()};
+      std::vector<NodeSpec> nodes{
+          {.name = "first", .in = {"ask"}, .out = "x", .body = [&](Context& ctx, Node& node) {
+             owner = std::this_thread::get_id();
+             node.out(ctx) = node.Sum(ctx) + 1;
+             return absl::OkStatus();
+           }}};
+      NodeSpec last{.name = "last", .out = "say"};
+      for (int i = 0; i < width; ++i) {
+        last.in.push_back(Numbered("y", i));
+        nodes.push_back(
+            {.name = Numbered("side", i),
+             .in = {"x"},
+             .out = Numbered("y", i),
+             .body = [&, width](Context& ctx, Node& node) {
+               const auto until = SteadyClock::now() + std::chrono::microseconds(600 / width);
+               while (SteadyClock::now() < until) {
+               }
+               if (armed && owner.load() != std::this_thread::get_id() && !stuck.exchange(true)) {
+                 door.Wait();
+               }
+               node.out(ctx) = node.Sum(ctx);
+               return absl::OkStatus();
+             }});
+      }
+      nodes.push_back(last);
+      auto team = MakeTeam(nodes, options);
+      if (!Eventually([&] {
+            (void)Ask(*team, way, 1);
+            return team->GetStats().shared_decisions >= 20;
+          })) {
+        WARN("too busy a machine: hardly any was shared");
+        continue;
+      }
+      armed = true;
+      uint64_t id = 1000;
+      if (!Eventually([&] {
+            (void)Ask(*team, way, 1, {.id = ++id});
+            return stuck.load();
+          })) {
+        WARN("too busy a machine: no helper came in time");
+        continue;
+      }
+      const auto recorded = [&] {
+        for (const Timeline& t : kept.all()) {
+          if (t.id == id) return true;
+        }
+        return false;
+      };
+      const uint64_t later = team->GetStats().traces;
+      REQUIRE(Eventually([&] {  // others are recorded meanwhile, this one is not
+        (void)Ask(*team, way, 1);
+        return team->GetStats().traces > later;
+      }));
+      CHECK(!recorded());
+      door.Open();
+      REQUIRE(Eventually(recorded));
+      CHECK(LeftBehind(*team) == "");
+      for (const Timeline& t : kept.all()) {
+        if (t.id != id) continue;
+        CheckShape(t);
+        CHECK(t.verdict == Verdict::kExpired);
+        CHECK(t.ended > t.deadline);
+        CHECK(Count(t, Kind::kRun) >= 1);
+        CHECK(std::any_of(t.spans.begin(), t.spans.end(), [&](const auto& span) {
+          return span.kind == Kind::kAgent && span.end > t.deadline;
+        }));
+      }
+    }
+  }
+}
+
 TEST_CASE("more spans than are kept for one decision are counted") {
   Kept kept;
   RuntimeOptions options = Recorded(kept);

@@ -57,6 +57,7 @@ class Recording {
 
   // By the thread in charge of the decision; whoever takes over has it from the one before.
   void BeginRun();
+  /// Says so before the thread gives the decision up; again when it could not.
   void EndRun() { Add(Kind::kRun, run_since_); }
   /// About to ask for a replica, after which the decision may be another thread's.
   void BeforeReplica(const AgentRecord* agent);
