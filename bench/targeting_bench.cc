@@ -1,33 +1,39 @@
-// Candidates for a request among N campaigns: the index beside two scans without branches, over an
-// array of 64-byte structs and over the same in columns, with identical results (checked for every
-// request before anything is measured). Then the best 200 by rank, and by a score that each request
-// multiplies by 0.5 to 2, beside the scan of structs that stops at the same point; what building,
-// changing one campaign and merging changes take; what reading a request costs; and scoring and
-// learning of the relevance model.
+// Candidates for a request among 1,000 to 1,000,000 campaigns: the index beside two scans without
+// branches, over an array of 64-byte structs and over the same in columns, with identical results
+// (checked for every request before anything is measured). Then the best 200 by rank, and by a
+// score that each request multiplies by 0.5 to 2, beside the scan of structs that stops at the same
+// point; and what reading a request, building, changing one campaign and merging changes take.
 //
-//   targeting_bench                              # up to 100,000 campaigns
-//   ADAGENTS_BENCH_CAMPAIGNS=1000000 targeting_bench --benchmark_filter=/1000000
-#include <benchmark/benchmark.h>
-
+//   targeting_bench [MOST_CAMPAIGNS]
+//
+// Medians of five rounds, in each of which every row is measured after the other.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
-#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "adagents/ads/catalog_generator.h"
-#include "adagents/ads/relevance_model.h"
 #include "adagents/ads/targeting.h"
 #include "adagents/base/clock.h"
+#include "limits.h"
 #include "targeting_flat.h"
 #include "targeting_scan.h"
 
 namespace adagents::ads::bench {
 namespace {
 
+using adagents::bench::Limit;
+using adagents::bench::Median;
+using adagents::bench::PrintLimits;
+using adagents::bench::TimeUs;
+using adagents::bench::Us;
+
 const absl::Time kNow = absl::FromCivil(absl::CivilHour(2026, 3, 3, 15), absl::UTCTimeZone());
+constexpr size_t kBest = 200, kRequests = 256;
+constexpr int kRounds = 5;
+constexpr double kMostFactor = 2.0;
 
 struct World {
   std::unique_ptr<Catalog> catalog;
@@ -37,263 +43,249 @@ struct World {
   std::vector<TargetingQuery> queries;
   std::vector<FlatRequest> flat_requests;
   std::vector<double> price, best_from;  // by rank; the highest from there on
-  double mean = 0;
+  double matches = 0;                    // mean
 };
-
-constexpr size_t kBest = 200;
 
 [[noreturn]] void Differ(const char* what, size_t a, size_t b) {
   std::fprintf(stderr, "index and scans differ in %s: %zu, %zu\n", what, a, b);
   std::exit(1);
 }
 
-/// `n` campaigns and 256 requests in all three forms, checked to find the same.
-const World& WorldOf(size_t n) {
-  static auto& worlds = *new std::map<size_t, World>;
-  const auto [at, fresh] = worlds.try_emplace(n);
-  World& w = at->second;
-  if (!fresh) return w;
-  w.catalog = GenerateCatalog({.campaigns = n, .seed = 1, .open = 0.5});
-  const Values values(*w.catalog);
-  for (uint32_t i = 0; i < n; ++i) w.flat.push_back(Flatten(w.catalog->campaign(i), values));
-  w.columns = std::make_unique<Columns>(w.flat);
-  w.price.resize(n);
-  w.best_from.resize(n + 1);
+/// What all rows measure, for one request.
+struct Rows {
+  const World& w;
+  mutable std::vector<uint32_t> out{};
+  mutable TargetingQuery query{};
+
+  const TargetingIndex& index() const { return w.catalog->targeting(); }
+  void Match(size_t i) const { index().Match(w.queries[i], &out); }
+  void MatchStructs(size_t i) const {
+    ScanStructs(w.flat, w.flat_requests[i], w.flat.size() + 1, &out);
+  }
+  void MatchColumns(size_t i) const { ScanColumns(*w.columns, w.flat_requests[i], &out); }
+  void Best(size_t i) const { index().MatchTopK(w.queries[i], kBest, &out); }
+  void BestStructs(size_t i) const { ScanStructs(w.flat, w.flat_requests[i], kBest, &out); }
+  void BestScore(size_t i) const {
+    const auto score = [&](uint32_t id) { return FactorOf(i, id) * w.price[id]; };
+    index().MatchTopKByScore(w.queries[i], kBest, kMostFactor, score, &out);
+  }
+  void BestScoreStructs(size_t i) const {
+    BestByScore(w.flat, w.flat_requests[i], kBest, w.price, w.best_from, i, &out);
+  }
+  void Read(size_t i) const {
+    index().Read(*w.requests[i], kNow, &query);
+    index().ReadImp(w.requests[i]->imps[0], &query);
+  }
+};
+
+/// Exits where the index and the scans do not find the same.
+void Check(World* w) {
+  const Rows rows{*w};
+  std::vector<uint32_t> first;
+  size_t total = 0;
+  for (size_t i = 0; i < kRequests; ++i) {
+    const auto same = [&](const char* what) {
+      if (first != rows.out) Differ(what, first.size(), rows.out.size());
+    };
+    rows.Match(i);
+    first = rows.out;
+    total += first.size();
+    rows.MatchStructs(i);
+    same("all matches");
+    rows.MatchColumns(i);
+    same("all matches");
+    rows.Best(i);
+    first = rows.out;
+    rows.BestStructs(i);
+    same("the best by rank");
+    rows.BestScore(i);
+    first = rows.out;
+    rows.BestScoreStructs(i);
+    same("the best by score");
+  }
+  w->matches = static_cast<double>(total) / static_cast<double>(kRequests);
+}
+
+/// `n` campaigns and some requests in all three forms, checked to find the same.
+std::unique_ptr<World> MakeWorld(size_t n) {
+  auto w = std::make_unique<World>();
+  w->catalog = GenerateCatalog({.campaigns = n, .seed = 1});
+  const Values values(*w->catalog);
+  for (uint32_t i = 0; i < n; ++i) w->flat.push_back(Flatten(w->catalog->campaign(i), values));
+  w->columns = std::make_unique<Columns>(w->flat);
+  w->price.resize(n);
+  w->best_from.resize(n + 1);
   for (size_t i = n; i-- > 0;) {
-    w.price[i] = static_cast<double>(w.catalog->facts(static_cast<uint32_t>(i)).max_cpm.value);
-    w.best_from[i] = std::max(w.best_from[i + 1], w.price[i]);
+    w->price[i] = static_cast<double>(w->catalog->facts(static_cast<uint32_t>(i)).max_cpm.value);
+    w->best_from[i] = std::max(w->best_from[i + 1], w->price[i]);
   }
   Random random(99);
-  std::vector<uint32_t> a, b, c;
-  size_t total = 0;
-  for (int i = 0; i < 256; ++i) {
-    w.requests.push_back(GenerateRequest(random));
-    const Request& request = *w.requests.back();
+  for (size_t i = 0; i < kRequests; ++i) {
+    w->requests.push_back(GenerateRequest(random));
+    const Request& request = *w->requests.back();
     TargetingQuery query;
-    w.catalog->targeting().Read(request, kNow, &query);
-    w.catalog->targeting().ReadImp(request.imps[0], &query);
-    w.queries.push_back(query);
-    w.flat_requests.push_back(Flatten(request, kNow, values));
-    w.catalog->targeting().Match(query, &a);
-    ScanStructs(w.flat, w.flat_requests.back(), n + 1, &b);
-    ScanColumns(*w.columns, w.flat_requests.back(), &c);
-    if (a != b || a != c) Differ("all matches", a.size(), b.size());
-    total += a.size();
-    const auto r = static_cast<size_t>(i);
-    w.catalog->targeting().MatchTopK(query, kBest, &a);
-    ScanStructs(w.flat, w.flat_requests.back(), kBest, &b);
-    if (a != b) Differ("the best by rank", a.size(), b.size());
-    const auto score = [&](uint32_t id) { return FactorOf(r, id) * w.price[id]; };
-    w.catalog->targeting().MatchTopKByScore(query, kBest, 2.0, score, &a);
-    BestByScore(w.flat, w.flat_requests.back(), kBest, w.price, w.best_from, r, &b);
-    if (a != b) Differ("the best by score", a.size(), b.size());
+    w->catalog->targeting().Read(request, kNow, &query);
+    w->catalog->targeting().ReadImp(request.imps[0], &query);
+    w->queries.push_back(query);
+    w->flat_requests.push_back(Flatten(request, kNow, values));
   }
-  w.mean = static_cast<double>(total) / 256.0;
+  Check(w.get());
   return w;
 }
 
-/// Runs `body(world, which request)` and reports the mean number of matches.
-template <class Body>
-void Run(benchmark::State& state, Body body) {
-  const World& w = WorldOf(static_cast<size_t>(state.range(0)));
-  size_t i = 0;
-  for (auto _ : state) body(w, i++ % w.queries.size());
-  state.counters["matches"] = w.mean;
-}
-
-void BM_Match(benchmark::State& state) {
-  std::vector<uint32_t> out;
-  Run(state, [&](const World& w, size_t i) {
-    benchmark::DoNotOptimize(w.catalog->targeting().Match(w.queries[i], &out));
-  });
-  const World& w = WorldOf(static_cast<size_t>(state.range(0)));
-  state.counters["bytes/campaign"] = static_cast<double>(w.catalog->targeting().memory_bytes()) /
-                                     static_cast<double>(state.range(0));
-}
-
-void BM_Match_ScanStructs(benchmark::State& state) {
-  std::vector<uint32_t> out;
-  Run(state, [&](const World& w, size_t i) {
-    benchmark::DoNotOptimize(ScanStructs(w.flat, w.flat_requests[i], w.flat.size() + 1, &out));
-  });
-}
-
-void BM_Match_ScanColumns(benchmark::State& state) {
-  std::vector<uint32_t> out;
-  Run(state, [&](const World& w, size_t i) {
-    benchmark::DoNotOptimize(ScanColumns(*w.columns, w.flat_requests[i], &out));
-  });
-}
-
-void BM_Best200(benchmark::State& state) {
-  std::vector<uint32_t> out;
-  Run(state, [&](const World& w, size_t i) {
-    benchmark::DoNotOptimize(w.catalog->targeting().MatchTopK(w.queries[i], kBest, &out));
-  });
-}
-
-void BM_Best200_ScanStructs(benchmark::State& state) {
-  std::vector<uint32_t> out;
-  Run(state, [&](const World& w, size_t i) {
-    benchmark::DoNotOptimize(ScanStructs(w.flat, w.flat_requests[i], kBest, &out));
-  });
-}
-
-void BM_Best200ByScore(benchmark::State& state) {
-  std::vector<uint32_t> out;
-  Run(state, [&](const World& w, size_t i) {
-    const auto score = [&](uint32_t id) { return FactorOf(i, id) * w.price[id]; };
-    benchmark::DoNotOptimize(
-        w.catalog->targeting().MatchTopKByScore(w.queries[i], kBest, 2.0, score, &out));
-  });
-}
-
-void BM_Best200ByScore_ScanStructs(benchmark::State& state) {
-  std::vector<uint32_t> out;
-  Run(state, [&](const World& w, size_t i) {
-    BestByScore(w.flat, w.flat_requests[i], kBest, w.price, w.best_from, i, &out);
-    benchmark::DoNotOptimize(out.data());
-  });
-}
-
-void BM_ReadRequest(benchmark::State& state) {
-  TargetingQuery query;
-  Run(state, [&](const World& w, size_t i) {
-    const Request& request = *w.requests[i];
-    w.catalog->targeting().Read(request, kNow, &query);
-    w.catalog->targeting().ReadImp(request.imps[0], &query);
-    benchmark::DoNotOptimize(query.hour_of_week());
-  });
-}
-
-void BM_Build(benchmark::State& state) {
-  const World& w = WorldOf(static_cast<size_t>(state.range(0)));
-  for (auto _ : state) {
-    benchmark::DoNotOptimize(TargetingIndex::Build(
-        w.catalog->size(), [&](uint32_t i) -> const Campaign& { return w.catalog->campaign(i); }));
-  }
-}
-
-/// One campaign changed after the other among range(0), up to the moment in which the new catalog
-/// can be published: the mean, and the slowest. The more changes, the slower, up to
-/// Catalog::kMostPut.
-void BM_ChangeOne(benchmark::State& state) {
-  const World& w = WorldOf(static_cast<size_t>(state.range(0)));
-  static const std::vector<Campaign>& others = *new std::vector<Campaign>(
-      GenerateCampaigns({.campaigns = Catalog::kMostPut, .seed = 2, .open = 0.5}));
-  std::unique_ptr<const Catalog> catalog = w.catalog->Rebuilt();
-  size_t i = 0;
-  int64_t slowest = 0;
-  for (auto _ : state) {
-    const int64_t begun = SystemClock::Get().Now();
-    auto next = catalog->With({{others[i++ % others.size()]}, {}});
-    if (!next.ok()) {
-      state.SkipWithError("a change failed");
-      break;
+/// Of the eight attributes that the index is judged by: the share left open, and of the others the
+/// share that excludes.
+void PrintOpen(const Catalog& catalog) {
+  size_t open = 0, excluded = 0;
+  for (uint32_t i = 0; i < catalog.index_end(); ++i) {
+    const Targeting& t = catalog.campaign(i).targeting;
+    open += t.hours.none() ? 1 : 0;
+    for (const Attribute a :
+         {Attribute::kCountry, Attribute::kRegion, Attribute::kDeviceType, Attribute::kOs,
+          Attribute::kCategory, Attribute::kGenre, Attribute::kLanguage}) {
+      const auto hit = std::find_if(t.conditions.begin(), t.conditions.end(),
+                                    [&](const Condition& c) { return c.attribute == a; });
+      open += hit == t.conditions.end() ? 1 : 0;
+      excluded += hit != t.conditions.end() && hit->exclude ? 1 : 0;
     }
-    slowest = std::max(slowest, SystemClock::Get().Now() - begun);
-    catalog = *std::move(next);
   }
-  state.counters["slowest_us"] = static_cast<double>(slowest) / 1000.0;
+  const double all = 8.0 * static_cast<double>(catalog.size());
+  fmt::print(
+      "{:.0f} % of country, region, device, OS, category, genre, language and hour are open, "
+      "{:.0f} % of the rest exclude\n",
+      100 * static_cast<double>(open) / all,
+      100 * static_cast<double>(excluded) / (all - static_cast<double>(open)));
 }
 
-/// What folds changes in: a new catalog of the same campaigns, texts and all.
-void BM_Merge(benchmark::State& state) {
-  const World& w = WorldOf(static_cast<size_t>(state.range(0)));
-  for (auto _ : state) benchmark::DoNotOptimize(w.catalog->Rebuilt());
+/// Mean microseconds a request, over as many as take some 20 ms.
+template <class Row>
+double Measure(Row row) {
+  size_t done = 0;
+  double us = 0;
+  do {
+    us += TimeUs([&] {
+      for (size_t i = 0; i < kRequests; ++i) row(i);
+    });
+    done += kRequests;
+  } while (us < 20'000);
+  return us / static_cast<double>(done);
 }
 
-/// Scoring range(0) creatives spread over a catalog of 10,000 campaigns, after some learning.
-void BM_Score(benchmark::State& state) {
-  const World& w = WorldOf(10'000);
-  static RelevanceModel& model = *new RelevanceModel;
-  const std::span<const CreativeFeatures> all = w.catalog->relevance_features();
-  Random random(5);
-  std::vector<RequestFeatures> contexts;
-  for (const RequestPtr& r : w.requests) {
-    contexts.push_back(RequestFeatures::Of(*r, r->imps[0], static_cast<int>(random.Below(168))));
+struct Measured {
+  std::vector<double> index, structs, columns;
+  double ratio() const {  // within each round: a slow moment slows both
+    std::vector<double> ratios;
+    for (size_t i = 0; i < index.size(); ++i) ratios.push_back(structs[i] / index[i]);
+    return Median(std::move(ratios));
   }
-  for (int i = 0; i < 100'000 && model.metrics().examples < 100'000; ++i) {
-    model.Learn(contexts[random.Below(contexts.size())], all[random.Below(all.size())],
-                random.Chance(0.02));
-  }
-  const auto count = static_cast<size_t>(state.range(0));
-  // Candidates come in rank order, different ones for each request.
-  std::vector<std::vector<uint32_t>> which(contexts.size(), std::vector<uint32_t>(count));
-  for (auto& list : which) {
-    for (uint32_t& i : list) i = static_cast<uint32_t>(random.Below(all.size()));
-    std::sort(list.begin(), list.end());
-  }
-  std::vector<float> out(count);
-  RelevanceScratch scratch;
-  size_t i = 0;
-  for (auto _ : state) {
-    model.Score(contexts[i], all, which[i], &scratch, out);
-    benchmark::DoNotOptimize(out.data());
-    i = (i + 1) % contexts.size();
-  }
-  state.counters["s/candidate"] =
-      benchmark::Counter(static_cast<double>(count), benchmark::Counter::kIsIterationInvariantRate |
-                                                         benchmark::Counter::kInvert);
-}
-
-void BM_RequestFeatures(benchmark::State& state) {
-  const World& w = WorldOf(10'000);
-  size_t i = 0;
-  for (auto _ : state) {
-    const Request& r = *w.requests[i++ % w.requests.size()];
-    benchmark::DoNotOptimize(RequestFeatures::Of(r, r.imps[0], 17));
-  }
-}
-
-void BM_Learn(benchmark::State& state) {
-  const World& w = WorldOf(10'000);
-  RelevanceModel model;
-  const std::span<const CreativeFeatures> all = w.catalog->relevance_features();
-  Random random(6);
-  std::vector<RequestFeatures> contexts;
-  for (const RequestPtr& r : w.requests) {
-    contexts.push_back(RequestFeatures::Of(*r, r->imps[0], static_cast<int>(random.Below(168))));
-  }
-  size_t i = 0;
-  for (auto _ : state) {
-    ++i;
-    model.Learn(contexts[i % contexts.size()], all[i * 7919 % all.size()], i % 50 == 0);
-  }
-}
-
-void Register() {
-  const char* wish = std::getenv("ADAGENTS_BENCH_CAMPAIGNS");
-  const int64_t most = wish == nullptr ? 100'000 : std::atoll(wish);
-  for (int64_t n = 1'000; n <= most; n *= 10) {
-    for (const auto& [name, function] :
-         {std::pair{"Match", &BM_Match},
-          {"Match, scan of structs", &BM_Match_ScanStructs},
-          {"Match, scan of columns", &BM_Match_ScanColumns},
-          {"Best 200", &BM_Best200},
-          {"Best 200, scan of structs", &BM_Best200_ScanStructs},
-          {"Best 200 by score", &BM_Best200ByScore},
-          {"Best 200 by score, scan of structs", &BM_Best200ByScore_ScanStructs},
-          {"ReadRequest", &BM_ReadRequest},
-          {"Build", &BM_Build},
-          {"Merge", &BM_Merge}}) {
-      benchmark::RegisterBenchmark(name, function)->Arg(n)->Unit(benchmark::kMicrosecond);
+  void Print(const char* what) const {
+    fmt::print("   {:<46} {:>10} {:>12} {:>7.1f}x", what, Us(Median(index)), Us(Median(structs)),
+               ratio());
+    if (columns.empty()) {
+      fmt::print("\n");
+    } else {
+      fmt::print(" {:>12} {:>7.1f}x\n", Us(Median(columns)), Median(columns) / Median(index));
     }
-    // As many as there is room for without a merge.
-    benchmark::RegisterBenchmark("Change one", &BM_ChangeOne)
-        ->Arg(n)
-        ->Unit(benchmark::kMicrosecond)
-        ->Iterations(std::min<int64_t>(n / 5, 4'000));
   }
-  benchmark::RegisterBenchmark("Score", &BM_Score)
-      ->Arg(50)
-      ->Arg(500)
-      ->Unit(benchmark::kMicrosecond);
-  benchmark::RegisterBenchmark("RequestFeatures", &BM_RequestFeatures);
-  benchmark::RegisterBenchmark("Learn", &BM_Learn);
+};
+
+/// One campaign changed after the other, as many as there is room for without a merge, each up to
+/// the moment in which the new catalog can be published.
+void Changes(const Catalog& first, std::vector<Limit>* limits) {
+  const size_t n = std::min<size_t>(first.size() / 5, 4'000);
+  const std::vector<Campaign> others =
+      GenerateCampaigns({.campaigns = Catalog::kMostPut, .seed = 2});
+  std::unique_ptr<const Catalog> catalog;
+  const double merge_us = TimeUs([&] { catalog = first.Rebuilt(); });
+  std::vector<int64_t> nanos;
+  double sum = 0;
+  for (size_t i = 0; i < n; ++i) {
+    CatalogChange change{{others[i]}, {}};
+    std::unique_ptr<const Catalog> next;
+    const double us = TimeUs([&] {
+      auto made = catalog->With(std::move(change));
+      if (made.ok()) next = *std::move(made);
+    });
+    if (next == nullptr) {
+      std::fprintf(stderr, "a change failed\n");
+      std::exit(1);
+    }
+    catalog = std::move(next);
+    nanos.push_back(static_cast<int64_t>(us * 1000));
+    sum += us;
+  }
+  const double mean = sum / static_cast<double>(n);
+  const double merge_after_us = TimeUs([&] { catalog = catalog->Rebuilt(); });
+  fmt::print(
+      "   changing one campaign, {:>5} one after the other: mean {} us, p99 {}, slowest {}; "
+      "merging {:.0f} ms, with these {:.0f} ms\n",
+      n, Us(mean), Us(adagents::bench::Percentile(&nanos, 0.99) / 1000),
+      Us(adagents::bench::Percentile(&nanos, 1.0) / 1000), merge_us / 1000, merge_after_us / 1000);
+  if (first.size() >= 1'000'000) {
+    limits->push_back({"1,000,000: changing one campaign, mean us", mean, false, 1'000});
+  }
 }
 
-const int kRegistered = (Register(), 0);
+void Run(size_t n, std::vector<Limit>* limits) {
+  const std::unique_ptr<World> world = MakeWorld(n);
+  const World& w = *world;
+  const double bytes =
+      static_cast<double>(w.catalog->targeting().memory_bytes()) / static_cast<double>(n);
+  fmt::print("\n{} campaigns, of which {:.2f} % match, {:.1f} bytes each\n", n,
+             100 * w.matches / static_cast<double>(n), bytes);
+  PrintOpen(*w.catalog);
+  fmt::print("   {:<46} {:>10} {:>12} {:>8} {:>12} {:>8}\n", "", "index us", "structs us", "",
+             "columns us", "");
+  const Rows rows{w};
+  Measured all, best, by_score;
+  std::vector<double> read;
+  for (int round = 0; round < kRounds; ++round) {
+    all.index.push_back(Measure([&](size_t i) { rows.Match(i); }));
+    all.structs.push_back(Measure([&](size_t i) { rows.MatchStructs(i); }));
+    all.columns.push_back(Measure([&](size_t i) { rows.MatchColumns(i); }));
+    best.index.push_back(Measure([&](size_t i) { rows.Best(i); }));
+    best.structs.push_back(Measure([&](size_t i) { rows.BestStructs(i); }));
+    by_score.index.push_back(Measure([&](size_t i) { rows.BestScore(i); }));
+    by_score.structs.push_back(Measure([&](size_t i) { rows.BestScoreStructs(i); }));
+    read.push_back(Measure([&](size_t i) { rows.Read(i); }));
+  }
+  all.Print("all that match");
+  best.Print("the best 200 by static score");
+  by_score.Print("the best 200 by a score that requests multiply");
+  fmt::print("   {:<46} {:>10}\n", "reading a request", Us(Median(read)));
+  const double build_us = TimeUs([&] {
+    TargetingIndex::Build(w.catalog->size(),
+                          [&](uint32_t i) -> const Campaign& { return w.catalog->campaign(i); });
+  });
+  fmt::print("   building the index: {:.1f} ms\n", build_us / 1000);
+  Changes(*w.catalog, limits);
+  if (n < 1'000'000) return;
+  limits->push_back({"1,000,000: all that match, times faster", all.ratio(), true, 25});
+  limits->push_back({"1,000,000: bytes a campaign", bytes, false, 64});
+  limits->push_back({"1,000,000: best 200 by static score, times faster", best.ratio(), true, 10});
+  limits->push_back(
+      {"1,000,000: best 200 by a request's score, times faster", by_score.ratio(), true, 5});
+}
 
 }  // namespace
 }  // namespace adagents::ads::bench
+
+int main(int argc, char** argv) {
+  const size_t most = argc > 1 ? std::strtoull(argv[1], nullptr, 10) : 1'000'000;
+  if (most < 1'000) {
+    fmt::print(stderr, "usage: {} [MOST_CAMPAIGNS]  (1,000 or more, 1,000,000 when left out)\n",
+               argv[0]);
+    return 2;
+  }
+  fmt::print("Candidates for a request; medians of {} rounds over {} requests\n",
+             adagents::ads::bench::kRounds, adagents::ads::bench::kRequests);
+  std::vector<adagents::bench::Limit> limits;
+  adagents::bench::Others others;
+  for (size_t n = 1'000; n <= most; n *= 10) {
+    adagents::ads::bench::Run(n, &limits);
+    std::fflush(stdout);
+  }
+  fmt::print("\nother processes used {:.0f} % of the machine meanwhile\n", 100 * others.Share());
+  if (!limits.empty()) adagents::bench::PrintLimits(limits);
+  return 0;
+}
