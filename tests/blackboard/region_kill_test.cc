@@ -1,19 +1,23 @@
 // Kills a process while four of its threads write every state type of a region, over and over, and
-// compares what the region holds with what the threads had reported as done.
+// compares what the region holds with what the threads had acknowledged as done. With ADAGENTS_LONG
+// set: a thousand kills.
+#include <sched.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
 #include <csignal>
 #include <cstdint>
+#include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <map>
-#include <set>
+#include <new>
 #include <string>
-#include <vector>
 
 #include "adagents/base/random.h"
+#include "adagents/blackboard/region_view.h"
 #include "blackboard/region_crash.h"
 #include "blackboard/region_files.h"
 #include "catch.h"
@@ -21,206 +25,277 @@
 namespace adagents::crash {
 namespace {
 
-/// Runs the writer until it has reported so many times, kills it, and returns all its reports.
-std::vector<Report> KillAfter(size_t reports, const std::string& path, uint64_t life,
-                              uint64_t seed) {
-  int ends[2];
-  REQUIRE(pipe(ends) == 0);
-  const std::string pipe_end = std::to_string(ends[1]);
-  const std::string life_text = std::to_string(life);
-  const std::string seed_text = std::to_string(seed);
-  const pid_t writer = fork();
-  REQUIRE(writer >= 0);
-  if (writer == 0) {
-    close(ends[0]);
-    execl(ADAGENTS_REGION_WRITER, ADAGENTS_REGION_WRITER, path.c_str(), pipe_end.c_str(),
-          life_text.c_str(), seed_text.c_str(), nullptr);
-    _exit(9);
-  }
-  close(ends[1]);
-  std::vector<Report> out;
-  bool killed = false;
-  for (;;) {
-    if (!killed && out.size() >= reports) {
-      kill(writer, SIGKILL);
-      killed = true;
-    }
-    Report report{};
-    const ssize_t got = read(ends[0], &report, sizeof(report));
-    if (got == 0) break;
-    REQUIRE(got == static_cast<ssize_t>(sizeof(report)));
-    out.push_back(report);
-  }
-  close(ends[0]);
-  int status = 0;
-  REQUIRE(waitpid(writer, &status, 0) == writer);
-  INFO("the writer ended by itself, with status " << status);
-  REQUIRE((WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL));
-  return out;
-}
-
-/// What is known to have been done. Each life of the writer may have done one thing more per thread
-/// than it could report; Check() finds these, and believes them from then on.
-class Oracle {
+/// The page of acknowledgements, in memory of the test's that the writer maps too.
+class Page {
  public:
-  void Believe(const std::vector<Report>& reports) {
-    for (const Report& report : reports) {
-      const uint64_t own_key = uint64_t{report.thread} << 8 | report.key;
-      switch (report.did) {
-        case Did::kStep:
-          break;
-        case Did::kWrote:
-          cells_[report.thread] = report.number;
-          break;
-        case Did::kShared:
-          ++shared_writes_;
-          break;
-        case Did::kPut:
-          own_[own_key] = report.number;
-          break;
-        case Did::kErased:
-          own_.erase(own_key);
-          break;
-        case Did::kCounted:
-          ++counts_[report.key];
-          break;
-        case Did::kAdded:
-          ++added_;
-          break;
-        case Did::kTook:
-          ++budget_;
-          break;
-        case Did::kGaveBack:
-          --budget_;
-          break;
-        case Did::kPublished:
-          events_[report.thread].push_back(report.number);
-      }
-    }
+  Page() : fd_(memfd_create("acks", 0)) {
+    REQUIRE(fd_ >= 0);
+    REQUIRE(ftruncate(fd_, sizeof(Acks)) == 0);
+    void* memory = mmap(nullptr, sizeof(Acks), PROT_READ | PROT_WRITE, MAP_SHARED, fd_, 0);
+    REQUIRE(memory != MAP_FAILED);
+    acks_ = new (memory) Acks;
   }
-
-  /// Against the region that a life left.
-  void Check(const Objects& all, uint64_t life) {
-    first_of_life_ = life << 32;
-    unreported_ = 0;
-    CheckCells(all);
-    CheckTable(all);
-    CheckCounters(all);
-    CheckStream(all);
-    REQUIRE(unreported_ <= kThreads);
+  ~Page() {
+    munmap(acks_, sizeof(Acks));
+    close(fd_);
+  }
+  Page(const Page&) = delete;
+  Page& operator=(const Page&) = delete;
+  Acks* operator->() const { return acks_; }
+  int fd() const { return fd_; }
+  uint64_t done() const {
+    uint64_t sum = 0;
+    for (const auto& thread : acks_->threads) sum += thread.done.load(std::memory_order_relaxed);
+    return sum;
   }
 
  private:
-  // What a thread has done and could not report any more is of its last life.
-  void Unreported(uint64_t number) {
-    REQUIRE(number > first_of_life_);
-    ++unreported_;
-  }
+  const int fd_;
+  Acks* acks_ = nullptr;
+};
 
-  void CheckCells(const Objects& all) {
-    for (uint64_t i = 0; i < kThreads; ++i) {
-      const Value value = all.cells[i]->Read();
-      REQUIRE(value.ok());
-      REQUIRE(value.words[0] >= cells_[i]);
-      if (value.words[0] != cells_[i]) Unreported(value.words[0]);
-      cells_[i] = value.words[0];
+/// A running writer; killed at the latest when it goes out of scope.
+class Writer {
+ public:
+  Writer(const std::string& path, Page& page, uint64_t seed) : page_(page) {
+    page->steps = 0;
+    for (auto& thread : page->threads) thread.done = 0;
+    const std::string fd = std::to_string(page.fd());
+    const std::string seed_text = std::to_string(seed);
+    pid_ = fork();
+    REQUIRE(pid_ >= 0);
+    if (pid_ == 0) {
+      execl(ADAGENTS_REGION_WRITER, ADAGENTS_REGION_WRITER, path.c_str(), fd.c_str(),
+            seed_text.c_str(), nullptr);
+      _exit(9);
     }
-    REQUIRE(all.shared->Read().ok());
-    REQUIRE(all.shared->version() >= shared_writes_);
-    unreported_ += all.shared->version() - shared_writes_;
-    shared_writes_ = all.shared->version();
+  }
+  ~Writer() {
+    if (pid_ > 0) (void)End();
+  }
+  Writer(const Writer&) = delete;
+  Writer& operator=(const Writer&) = delete;
+
+  void AwaitSteps(uint64_t steps) {
+    while (page_->steps.load(std::memory_order_acquire) < steps) Look();
+  }
+  void AwaitDone(uint64_t done) {
+    while (page_.done() < done) Look();
+  }
+  void Kill() {
+    const int status = End();
+    INFO("the writer ended by itself, with status " << status);
+    REQUIRE((WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL));
   }
 
-  void CheckTable(const Objects& all) {
+ private:
+  void Look() {
+    int status = 0;
+    if (waitpid(pid_, &status, WNOHANG) == pid_) {
+      pid_ = -1;
+      INFO("the writer ended by itself, with status " << status);
+      REQUIRE(false);
+    }
+    sched_yield();
+  }
+  int End() {
+    int status = 0;
+    kill(pid_, SIGKILL);
+    while (waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
+    }
+    pid_ = -1;
+    return status;
+  }
+
+  Page& page_;
+  pid_t pid_ = -1;
+};
+
+/// Compares a region that a killed writer left with the page. Each thread may have done one thing
+/// that it could not acknowledge any more; that is believed, and written to the page for the next.
+class Check {
+ public:
+  Check(const Objects& all, Page& page) : all_(all), page_(page) {
+    for (size_t i = 0; i < kOfEach; ++i) {
+      CheckCells(i);
+      CheckTable(i);
+      CheckCounters(i);
+      CheckStream(i);
+    }
+    uint64_t total = shared_;
+    for (const uint64_t own : own_) {
+      REQUIRE(own <= 1);
+      total += own;
+    }
+    REQUIRE(total <= kThreads);
+  }
+
+ private:
+  static uint64_t Get(const Acks::Word& word) { return word.load(std::memory_order_acquire); }
+  /// `found` is what a thread acknowledged, or one more.
+  void Own(size_t thread, Acks::Word& ack, uint64_t found) {
+    REQUIRE(found >= Get(ack));
+    own_[thread] += found - Get(ack);
+    ack = found;
+  }
+  /// `found` is what all threads together acknowledged, or a little more. Whoever it was, the first
+  /// is said to have done it: only the sum matters.
+  template <class F>
+  void Shared(F&& word_of, uint64_t found) {
+    uint64_t sum = 0;
+    for (auto& thread : page_->threads) sum += Get(word_of(thread));
+    REQUIRE(found >= sum);
+    shared_ += found - sum;
+    word_of(page_->threads[0]) += found - sum;
+  }
+
+  void CheckCells(size_t i) {
+    for (size_t t = 0; t < kThreads; ++t) {
+      const Value value = all_.cells[t * kOfEach + i]->Read();
+      REQUIRE(value.ok());
+      Own(t, page_->threads[t].wrote_cell[i], value.words[0]);
+      REQUIRE(all_.cells[t * kOfEach + i]->version() == value.words[0]);
+    }
+    const Value value = all_.shared_cells[i]->Read();
+    REQUIRE(value.ok());
+    REQUIRE(value.words[0] == all_.shared_cells[i]->version());
+    Shared(
+        [i](auto& thread) -> auto& { return thread.updated_shared_cell[i]; }, value.words[0]);
+  }
+
+  void CheckTable(size_t i) {
+    const auto& table = *all_.tables[i];
     std::map<uint64_t, uint64_t> found;
     bool whole = true, single = true;
-    all.sessions->ForEach([&](uint64_t key, const Session& session) {
+    table.ForEach([&](uint64_t key, const Session& session) {
       whole &= session.ok();
       single &= found.emplace(key, session.words[0]).second;
     });
     REQUIRE(whole);
     REQUIRE(single);
-    REQUIRE(all.sessions->SizeGuess() == found.size());
-    for (const auto& [key, number] : found) {
+    REQUIRE(table.SizeGuess() == found.size());
+    const auto take = [&](uint64_t key) {  // 0 when absent
       Session session;
-      REQUIRE(all.sessions->Find(key, &session));
-      REQUIRE(session.words[0] == number);
-      if (key >= kSharedKey) {
-        REQUIRE(number >= counts_[key - kSharedKey]);
-        unreported_ += number - counts_[key - kSharedKey];
-        counts_[key - kSharedKey] = number;
-      } else if (const auto known = own_.find(key); known == own_.end()) {
-        Unreported(number);
-      } else if (number != known->second) {
-        REQUIRE(number > known->second);
-        Unreported(number);
+      const auto it = found.find(key);
+      REQUIRE(table.Find(key, &session) == (it != found.end()));
+      if (it == found.end()) return uint64_t{0};
+      REQUIRE((session.ok() && session.words[0] == it->second));
+      return found.extract(it).mapped();
+    };
+    for (size_t t = 0; t < kThreads; ++t) {
+      for (size_t k = 0; k < kOwnKeys; ++k) {
+        Acks::Word& ack = page_->threads[t].own_key[i][k];
+        const uint64_t number = Get(ack) >> 1;
+        const bool there = number > 0 && (Get(ack) & 1) == 0;
+        const uint64_t is = take(OwnKey(t, k));
+        if (is == (there ? number : 0)) continue;
+        REQUIRE((is == 0 || is == number + 1));  // erased or put, and not acknowledged
+        ++own_[t];
+        ack = (number + 1) << 1 | (is == 0 ? 1 : 0);
       }
     }
-    for (uint64_t key = 0; key < kSharedKeys; ++key) {
-      REQUIRE((counts_[key] == 0 || found.count(kSharedKey + key) == 1));
-      found.erase(kSharedKey + key);
+    for (size_t k = 0; k < kSharedKeys; ++k) {
+      Shared(
+          [ i, k ](auto& thread) -> auto& { return thread.updated_shared_key[i][k]; },
+          take(SharedKey(k)));
     }
-    for (const auto& [key, number] : own_) {
-      if (found.count(key) == 0) ++unreported_;  // an erasure
-    }
-    own_ = found;
+    REQUIRE(found.empty());
   }
 
-  void CheckCounters(const Objects& all) {
-    REQUIRE(all.counter->Sum() >= added_);
-    unreported_ += static_cast<uint64_t>(all.counter->Sum() - added_);
-    added_ = all.counter->Sum();
-    const int64_t value = all.bounded->value();
-    REQUIRE((value >= 0 && value <= kBudget));
+  void CheckCounters(size_t i) {
+    Shared(
+        [i](auto& thread) -> auto& { return thread.added[i]; },
+        static_cast<uint64_t>(all_.counters[i]->Sum()));
+    int64_t expected = 0;
+    for (const auto& thread : page_->threads) {
+      expected += static_cast<int64_t>(Get(thread.took[i]) - Get(thread.gave_back[i]));
+    }
+    const int64_t value = all_.budgets[i]->value();
+    REQUIRE((value >= 0 && value <= kBudget && all_.budgets[i]->limit() == kBudget));
     // One thread may have taken and another given back; then neither is seen here.
-    unreported_ += static_cast<uint64_t>(std::abs(value - budget_));
-    budget_ = value;
+    shared_ += static_cast<uint64_t>(std::abs(value - expected));
+    auto& first = page_->threads[0];
+    (value > expected ? first.took[i] : first.gave_back[i]) +=
+        static_cast<uint64_t>(std::abs(value - expected));
   }
 
-  void CheckStream(const Objects& all) {
-    std::array<std::vector<uint64_t>, kThreads> kept;
-    auto reader = all.events->SubscribeFromOldest();
+  void CheckStream(size_t i) {
+    std::array<uint64_t, kThreads> last{}, count{};
+    auto reader = all_.streams[i]->SubscribeFromOldest();
     const uint64_t oldest = reader.position();
     Event event{};
     while (reader.Next(&event)) {
       REQUIRE((event.number.ok() && event.thread < kThreads));
-      kept[event.thread].push_back(event.number.words[0]);
+      const uint64_t number = event.number.words[0];
+      REQUIRE((count[event.thread] == 0 || number == last[event.thread] + 1));  // without a gap
+      last[event.thread] = number;
+      ++count[event.thread];
     }
     REQUIRE(reader.dropped() == 0);
-    REQUIRE(reader.position() == all.events->published());
-    uint64_t total = 0;
-    for (uint64_t i = 0; i < kThreads; ++i) {
-      auto& known = events_[i];
-      if (!kept[i].empty() && (known.empty() || kept[i].back() > known.back())) {
-        Unreported(kept[i].back());
-        known.push_back(kept[i].back());
-      }
-      // What is kept is the end of what was published, without a gap.
-      REQUIRE(kept[i].size() <= known.size());
-      REQUIRE(std::equal(kept[i].rbegin(), kept[i].rend(), known.rbegin()));
-      total += known.size();
+    REQUIRE(reader.position() == all_.streams[i]->published());
+    uint64_t total = 0, kept = 0;
+    for (size_t t = 0; t < kThreads; ++t) {
+      if (count[t] > 0) Own(t, page_->threads[t].published[i], last[t]);
+      total += Get(page_->threads[t].published[i]);
+      kept += count[t];
     }
-    REQUIRE(all.events->published() == total);
+    // One that could not be acknowledged may have been replaced already. Which of the threads of
+    // which nothing is kept it was by, nobody can tell.
+    const uint64_t published = all_.streams[i]->published();
+    for (size_t t = 0; t < kThreads && total < published; ++t) {
+      if (count[t] > 0) continue;
+      ++shared_;
+      ++page_->threads[t].published[i];
+      ++total;
+    }
+    REQUIRE(published == total);
     REQUIRE(oldest == (total > kEvents ? total - kEvents : 0));
+    REQUIRE(kept == total - oldest);
   }
 
-  std::array<uint64_t, kThreads> cells_{};
-  uint64_t shared_writes_ = 0;
-  std::map<uint64_t, uint64_t> own_;
-  std::array<uint64_t, kSharedKeys> counts_{};
-  int64_t added_ = 0, budget_ = 0;
-  std::array<std::vector<uint64_t>, kThreads> events_;
-  uint64_t first_of_life_ = 0;
-  uint64_t unreported_ = 0;
+  const Objects& all_;
+  Page& page_;
+  std::array<uint64_t, kThreads> own_{};  // done and not acknowledged
+  uint64_t shared_ = 0;
 };
 
-void CheckRegion(const std::string& path, Oracle& oracle, uint64_t life) {
+void CheckRegion(const std::string& path, Page& page) {
   auto region = Region::Open(path, Options());
   INFO(region.status().ToString());
   REQUIRE(region.ok());
   const Objects objects(*region, [] {});
   REQUIRE(region->status().ok());
-  oracle.Check(objects, life);
+  Check(objects, page);
+}
+
+template <class T>
+void RequireWhole(const std::vector<unsigned char>& bytes) {
+  T value;
+  REQUIRE(bytes.size() == sizeof(T));
+  std::memcpy(&value, bytes.data(), sizeof(T));
+  REQUIRE(value.ok());
+}
+
+/// Looks into the region while its writer is at work.
+void LookAtLiveRegion(const std::string& path) {
+  const auto view = RegionView::Open(path);
+  INFO(view.status().ToString());
+  REQUIRE(view.ok());
+  for (size_t i = 0; i < view->objects().size(); ++i) {
+    if (const auto cell = view->Cell(i)) RequireWhole<Value>(cell->value);
+    if (const auto table = view->Table(i, {.entries = 1000})) {
+      for (const auto& entry : table->some) RequireWhole<Session>(entry.value);
+    }
+    if (const auto stream = view->Stream(i); stream && !stream->newest.empty()) {
+      Event event{};
+      REQUIRE(stream->newest.size() == sizeof(event));
+      std::memcpy(&event, stream->newest.data(), sizeof(event));
+      REQUIRE((event.number.ok() && event.thread < kThreads));
+    }
+    if (const auto budget = view->BoundedCounter(i)) {
+      REQUIRE((budget->value >= 0 && budget->value <= kBudget));
+    }
+  }
 }
 
 uint64_t Kills(uint64_t few, uint64_t many) {
@@ -229,16 +304,28 @@ uint64_t Kills(uint64_t few, uint64_t many) {
 
 TEST_CASE("a writer that is killed again and again loses nothing that it had published") {
   const uint64_t seed = SeedOfTests();
+  std::printf("ADAGENTS_SEED=%llu\n", static_cast<unsigned long long>(seed));
   Random random(seed);
   const Folder folder;
-  Oracle oracle;
-  for (uint64_t life = 1; life <= Kills(25, 1000); ++life) {
+  const std::string path = folder / "state";
+  Page page;
+  const uint64_t lives = Kills(50, 1000);
+  uint64_t done = 0;
+  for (uint64_t life = 1; life <= lives; ++life) {
     INFO("ADAGENTS_SEED=" << seed << ", life " << life);
-    // From the first steps of opening to well into the work.
-    const uint64_t reports = random.Below(random.Below(4) == 0 ? 20 : 4000);
-    oracle.Believe(KillAfter(reports, folder / "state", life, seed + life));
-    CheckRegion(folder / "state", oracle, life);
+    Writer writer(path, page, seed + life);
+    if (random.Below(8) == 0) {
+      writer.AwaitSteps(random.Below(kSteps + 1));  // while it opens the region and repairs it
+    } else {
+      writer.AwaitDone(1 + random.Below(20'000));
+      if (life % 4 == 0) LookAtLiveRegion(path);
+    }
+    writer.Kill();
+    done += page.done();
+    CheckRegion(path, page);
   }
+  std::printf("%llu kills, %llu works acknowledged\n", static_cast<unsigned long long>(lives),
+              static_cast<unsigned long long>(done));
 }
 
 TEST_CASE("a writer that is killed while it makes a region leaves none, or one that goes on") {
@@ -248,11 +335,17 @@ TEST_CASE("a writer that is killed while it makes a region leaves none, or one t
   for (uint64_t life = 1; life <= Kills(25, 200); ++life) {
     INFO("ADAGENTS_SEED=" << seed << ", life " << life);
     const std::string path = folder / std::to_string(life);
-    Oracle oracle;
-    oracle.Believe(KillAfter(random.Below(kSteps + 1), path, life, seed + life));
-    CheckRegion(path, oracle, life);
-    oracle.Believe(KillAfter(kSteps + 100, path, life + 1, seed + life));
-    CheckRegion(path, oracle, life + 1);
+    Page page;
+    for (const bool making : {true, false}) {
+      Writer writer(path, page, seed + life);
+      if (making) {
+        writer.AwaitSteps(random.Below(kSteps + 1));
+      } else {
+        writer.AwaitDone(100);
+      }
+      writer.Kill();
+      CheckRegion(path, page);
+    }
   }
 }
 
