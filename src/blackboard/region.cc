@@ -299,7 +299,7 @@ absl::Status Region::Adopt(int fd, size_t bytes, const RegionOptions& options) {
 
   header_.allocating = 0;
   header_.closed = 0;
-  ++header_.owner_epoch;
+  if (++header_.owner_epoch == 0) header_.owner_epoch = 1;  // 0 is the free writer word
   header_.writer_pid = getpid();
   if (!same_time) {
     // Region time goes on where it was, by as much as the wall clock has.

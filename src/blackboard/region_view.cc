@@ -188,9 +188,9 @@ std::optional<TableView> RegionView::Table(size_t index, const TableLook& look) 
   out.sets = Layout::Sets(object.capacity);
   out.slots = out.sets * (Layout::kSlots - 1);
   out.looked = look.max_sets == 0 ? out.sets : std::min(look.max_sets, out.sets);
-  const uint64_t stride = out.sets / out.looked;
   for (uint64_t i = 0; i < out.looked; ++i) {
-    const uint64_t set_index = (look.start + i * stride) % out.sets;
+    // Evenly over all sets: those at the end are overflow sets, and emptier.
+    const uint64_t set_index = (look.start % out.sets + Scaled(i, out.sets, out.looked)) % out.sets;
     const char* set = at + set_index * Layout::kSetBytes;
     const uint64_t state = Load(set);
     const auto live = static_cast<uint64_t>(std::popcount(state & Layout::kLiveMask));
