@@ -9,7 +9,6 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
-#include <cstring>
 #include <memory>
 #include <mutex>
 
@@ -19,32 +18,15 @@
 #include "adagents/blackboard/snapshot.h"
 #include "adagents/blackboard/stream.h"
 #include "adagents/blackboard/table.h"
+#include "bare_seqlock.h"
 #include "tbb/concurrent_hash_map.h"
 
 namespace {
 
 using Block = std::array<uint64_t, 8>;  // 64 bytes
 
-class BareSeqlock {
- public:
-  Block Read() const {
-    Block out;
-    for (;;) {
-      const uint64_t before = version_.load(std::memory_order_acquire);
-      asm volatile("" ::: "memory");
-      std::memcpy(&out, const_cast<const Block*>(&value_), sizeof(out));
-      asm volatile("" ::: "memory");
-      if ((before & 1) == 0 && version_.load(std::memory_order_acquire) == before) return out;
-    }
-  }
-
- private:
-  alignas(64) std::atomic<uint64_t> version_{0};
-  Block value_{};
-};
-
 void CellRead_Bare64(benchmark::State& state) {
-  static BareSeqlock lock;
+  static adagents::bench::BareSeqlock<Block> lock;
   for (auto _ : state) benchmark::DoNotOptimize(lock.Read());
 }
 BENCHMARK(CellRead_Bare64)->ThreadRange(1, 2);
