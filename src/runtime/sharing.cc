@@ -463,18 +463,16 @@ void Sharing::FadeArrival() {
 bool Sharing::UpdateStrands(const std::shared_ptr<const Plan>& plan) {
   std::vector<int64_t>& costs = costs_;
   costs.assign(plan->agents().size(), 0);
-  typical_.assign(plan->agents().size(), 0);
   for (const uint32_t agent : plan->order()) {
     const AgentRecord& record = *plan->agents()[agent].spec->record;
     if (record.cost.count() < 8) return current_.worth;  // too early to tell
-    costs[agent] = std::max<int64_t>(record.cost.Mean(), 20);
-    typical_[agent] = std::max<int64_t>(record.cost.Typical(), 20);
+    costs[agent] = std::max<int64_t>(record.cost.Typical(), 20);
   }
   if (current_.plan == plan && current_.strands != nullptr) {
     int64_t drift = 0, total = 0;
     for (const uint32_t agent : plan->order()) {
-      drift += std::abs(typical_[agent] - typical_then_[agent]);
-      total += typical_then_[agent];
+      drift += std::abs(costs[agent] - costs_then_[agent]);
+      total += costs_then_[agent];
     }
     if (drift * 5 < total) return current_.worth;
   }
@@ -487,7 +485,7 @@ bool Sharing::UpdateStrands(const std::shared_ptr<const Plan>& plan) {
     current_ = {plan, strands, worth};
     version_.fetch_add(1, std::memory_order_release);
   }
-  typical_then_ = typical_;
+  costs_then_ = costs;
   recuts_.fetch_add(1, std::memory_order_relaxed);
   gain_.store(strands->gain(), std::memory_order_relaxed);
   total_.store(strands->total_nanos, std::memory_order_relaxed);

@@ -121,10 +121,9 @@ class Sharing {
   Current current_;  // changed by Refresh() alone
   std::vector<Current> retired_;
   std::atomic<bool> untidy_{false};
-  int64_t faded_at_ = 0;  // Refresh's own, as is what follows
-  std::vector<int64_t> costs_;
-  std::vector<int64_t> typical_;             // of each agent now,
-  std::vector<int64_t> typical_then_;        // and when the strands were cut
+  int64_t faded_at_ = 0;                     // Refresh's own, as is what follows
+  std::vector<int64_t> costs_;               // of each agent now,
+  std::vector<int64_t> costs_then_;          // and when the strands were cut
   std::atomic<const Plan*> gains_{nullptr};  // the plan whose strands are worth sharing
   std::atomic<int64_t> gain_{0};
   std::atomic<int64_t> total_{0};  // of the plan's agents in a row
