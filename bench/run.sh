@@ -27,7 +27,7 @@ written=$(mktemp -d)
 trap 'rm -rf "$written"' EXIT
 mkdir -p "$results"
 # A program writes its figures as JSON when the environment names a file, those on Google Benchmark
-# by themselves; of others the page shows the bars that they print.
+# by themselves; the bars that it prints are read, too.
 failed=()
 measured=()
 while read -r program; do
@@ -35,11 +35,8 @@ while read -r program; do
   say "$name"
   ADAGENTS_BENCH_JSON=$written/$name.json BENCHMARK_OUT=$written/$name.json BENCHMARK_OUT_FORMAT=json \
     "$program" < /dev/null | tee "$written/$name.txt" || failed+=("$name")
-  if [[ -s $written/$name.json ]]; then
-    measured+=("$name=$written/$name.json")
-  else
-    measured+=("$name=$written/$name.txt")
-  fi
+  if [[ -s $written/$name.json ]]; then measured+=("$name=$written/$name.json"); fi
+  measured+=("$name=$written/$name.txt")
 done < "$bench/programs.txt"
 
 commit=$(git -C "$ADAGENTS_ROOT" describe --always --dirty 2> /dev/null || echo unknown)

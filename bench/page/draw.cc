@@ -1,4 +1,4 @@
-#include "page/draw.h"
+#include "draw.h"
 
 #include <algorithm>
 #include <cmath>

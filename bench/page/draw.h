@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "page/results.h"
+#include "results.h"
 
 namespace adagents::bench {
 

@@ -10,9 +10,9 @@
 #include <vector>
 
 #include "adagents/base/status.h"
+#include "draw.h"
 #include "fmt/format.h"
-#include "page/draw.h"
-#include "page/results.h"
+#include "results.h"
 
 namespace adagents::bench {
 namespace {

@@ -1,4 +1,4 @@
-#include "page/results.h"
+#include "results.h"
 
 #include <unistd.h>
 
@@ -76,7 +76,7 @@ double Number(const ordered_json& from, const char* name) {
   return value.get<double>();
 }
 
-void TakeTeamGraph(const std::string& program, const ordered_json& from, Run* run) {
+void TakeRowsAndBars(const std::string& program, const ordered_json& from, Run* run) {
   for (const ordered_json& row : from.value("rows", ordered_json::array())) {
     const std::string mode = row.at("mode");
     const bool by_time = mode == "alone" || mode == "paced";
@@ -123,11 +123,8 @@ Run Parse(const ordered_json& document) {
   run.cpu = document.at("cpu");
   run.cores = document.at("cores");
   for (const auto& [program, written] : document.at("programs").items()) {
-    if (written.contains("benchmarks")) {
-      TakeGoogleBenchmark(program, written, &run);
-    } else {
-      TakeTeamGraph(program, written, &run);
-    }
+    if (written.contains("benchmarks")) TakeGoogleBenchmark(program, written, &run);
+    TakeRowsAndBars(program, written, &run);
   }
   return run;
 }
@@ -145,7 +142,12 @@ absl::StatusOr<std::string> Collect(
         text->at(text->find_first_not_of(" \n\r\t")) == '{' && parsed.is_discarded()) {
       return InvalidArgument(fmt::format("{}: what '{}' wrote is no JSON", path, name));
     }
-    all[name] = parsed.is_object() ? std::move(parsed) : DemandsIn(*text);
+    ordered_json& kept = all[name];
+    if (parsed.is_object()) {
+      kept.update(parsed);
+    } else if (ordered_json printed = DemandsIn(*text); !kept.contains("bars")) {
+      kept.update(printed);
+    }
   }
   ordered_json out;
   out["commit"] = commit;

@@ -36,8 +36,9 @@ struct Run {
   std::vector<Demand> demands;
 };
 
-/// A result file's text from what each program wrote: its name and the path of that. JSON of
-/// team_graph or Google Benchmark, or printed text with lines such as "pass  TEXT  1.2  at most 2".
+/// A result file's text from what each program wrote: its name and the path of that, more than once
+/// where it wrote more. JSON of team_graph or Google Benchmark, or printed text with lines such as
+/// "pass  TEXT  1.2  at most 2", which count where the JSON before it has no bars.
 absl::StatusOr<std::string> Collect(
     const std::string& commit, const std::vector<std::pair<std::string, std::string>>& programs);
 

@@ -11,9 +11,9 @@
 
 #include "adagents/base/status.h"
 #include "catch.h"
+#include "draw.h"
 #include "fmt/format.h"
-#include "page/draw.h"
-#include "page/results.h"
+#include "results.h"
 
 namespace adagents::bench {
 namespace {
@@ -102,7 +102,8 @@ TEST_CASE("what programs wrote is collected, of those without JSON the bars that
                                       "pass  open, s              0.25  at most 2   (of 5)\n"
                                       "FAIL  throughput, ratio    0.9  at least 0.99\n"
                                       "password 1 at most\n");
-  const auto collected = Collect("abc", {{"a_bench", json}, {"b_bench", text}});
+  const std::string both = folder.Put("c.txt", "a table\npass  it all  1e3  at least 5 (so)\n");
+  const auto collected = Collect("abc", {{"a_bench", json}, {"b_bench", text}, {"a_bench", both}});
   REQUIRE(collected.ok());
   const auto run = ReadRun(folder.Put("run.json", *collected));
   INFO(run.status().ToString());
@@ -113,12 +114,14 @@ TEST_CASE("what programs wrote is collected, of those without JSON the bars that
   CHECK(run->cores > 0);
   REQUIRE(run->figures.size() == 1);
   CHECK(run->figures[0].value == 2500);
-  REQUIRE(run->demands.size() == 2);
-  CHECK(run->demands[0].text == "open, s");
-  CHECK(run->demands[0].pass);
-  CHECK(run->demands[1].at_least);
-  CHECK(run->demands[1].value == 0.9);
-  CHECK(!run->demands[1].pass);
+  REQUIRE(run->demands.size() == 3);
+  CHECK(run->demands[0].program == "a_bench");
+  CHECK(run->demands[0].value == 1000);
+  CHECK(run->demands[1].text == "open, s");
+  CHECK(run->demands[1].pass);
+  CHECK(run->demands[2].at_least);
+  CHECK(run->demands[2].value == 0.9);
+  CHECK(!run->demands[2].pass);
 }
 
 TEST_CASE("a result that is broken is named, with what is wrong in it") {
