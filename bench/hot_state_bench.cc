@@ -27,7 +27,7 @@ using Block = std::array<uint64_t, 8>;    // 64 bytes
 using Session = std::array<uint64_t, 4>;  // 32
 constexpr uint64_t kEntries = 1'000'000;
 constexpr uint64_t kFinds = 4'000'000;
-constexpr int kReads = 100'000'000;
+constexpr int kReads = 50'000'000;
 
 template <class T>
 void Keep(const T& value) {
@@ -145,7 +145,7 @@ void MeasureTable(int rounds, Bars& bars) {
 }  // namespace adagents::bench
 
 int main(int argc, char** argv) {
-  const int rounds = argc > 1 ? std::max(1, std::atoi(argv[1])) : 7;
+  const int rounds = argc > 1 ? std::max(1, std::atoi(argv[1])) : 15;
   adagents::bench::Bars bars;
   adagents::bench::MeasureCell(rounds, bars);
   adagents::bench::MeasureTable(rounds, bars);

@@ -2,7 +2,7 @@
 // writer was killed, and to have an inspector look at it while it is written.
 //   REGION_BENCH_ENTRIES   another number of sessions
 //   REGION_BENCH_FOLDER    on a disk, for the cold start; the current folder by default
-// Run: region_bench [ROUNDS]
+// Run: region_bench [ROUNDS [inspector|sessions|cold]]
 #include <fcntl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -16,6 +16,7 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -182,27 +183,28 @@ void MeasureColdStart(uint64_t entries) {
              "seconds to open them from a disk, cold", ours, floor);
 }
 
-/// examples/inspect, in a process of its own, as often as it looks by default.
+/// examples/inspect, in a process of its own, as often as it looks by default. It is stopped while
+/// it is not wanted, so that its start is not measured.
 class Inspector {
  public:
-  Inspector(const std::string& path, bool on) {
-    if (!on) return;
-    child_ = fork();
+  explicit Inspector(const std::string& path) : child_(fork()) {
     if (child_ == 0) {
       execl("/proc/self/exe", "region_bench", "--inspect", path.c_str(), nullptr);
       _exit(9);
     }
   }
   ~Inspector() {
-    if (child_ <= 0) return;
     kill(child_, SIGKILL);
     waitpid(child_, nullptr, 0);
   }
   Inspector(const Inspector&) = delete;
   Inspector& operator=(const Inspector&) = delete;
 
+  void Run(bool on) { kill(child_, on ? SIGCONT : SIGSTOP); }
+  [[nodiscard]] bool Alive() const { return waitpid(child_, nullptr, WNOHANG) == 0; }
+
  private:
-  pid_t child_ = -1;
+  const pid_t child_;
 };
 
 int Inspect(const char* path) {
@@ -254,8 +256,9 @@ void MeasureInspector(int rounds, Bars& bars) {
   Sessions sessions(OptionsFor(*region, kEntries));
   if (!region->status().ok()) GiveUp(region->status());
   for (uint64_t i = 0; i < kEntries; ++i) sessions.Put(KeyOf(i), Session{i});
+  Inspector inspector(file.path());
   const auto measure = [&](bool inspected) {
-    const Inspector inspector(file.path(), inspected);
+    inspector.Run(inspected);
     return Throughput(sessions, kEntries, kSlice);
   };
   const Pair pair = Paired(
@@ -271,11 +274,12 @@ void MeasureInspector(int rounds, Bars& bars) {
 int main(int argc, char** argv) {
   using namespace adagents::bench;  // NOLINT: a program
   if (argc == 3 && std::strcmp(argv[1], "--inspect") == 0) return Inspect(argv[2]);
-  const int rounds = argc > 1 ? std::max(1, std::atoi(argv[1])) : 9;
+  const int rounds = argc > 1 ? std::max(1, std::atoi(argv[1])) : 15;
   const char* wanted = std::getenv("REGION_BENCH_ENTRIES");
   const uint64_t entries = wanted == nullptr ? 10'000'000 : std::strtoull(wanted, nullptr, 10);
+  const std::string_view part = argc > 2 ? argv[2] : "";
   Bars bars;
-  MeasureInspector(rounds, bars);
-  MeasureSessions(std::min(rounds, 5), entries, bars);
-  MeasureColdStart(entries);
+  if (part.empty() || part == "inspector") MeasureInspector(rounds, bars);
+  if (part.empty() || part == "sessions") MeasureSessions(std::min(rounds, 5), entries, bars);
+  if (part.empty() || part == "cold") MeasureColdStart(entries);
 }

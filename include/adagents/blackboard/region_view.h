@@ -10,7 +10,8 @@
 // It maps the file read-only and takes no lock, so it can neither change nor stop anything of the
 // writer's. It follows the state types' own protocols: what it returns is whole, or it returns
 // nothing. It checks every index and offset that it reads, so no bytes lead it astray. One thing
-// it cannot help: a file that is truncated while it is mapped raises SIGBUS in who looks at it.
+// it cannot help: a file that is truncated while it is mapped raises SIGBUS in who looks at it. A
+// program may replace the missing pages then, as examples/inspect/fault_guard.h does.
 #pragma once
 
 #include <cstddef>
