@@ -157,6 +157,7 @@ class Clients {
 
   Clients(FaultyTeam& team, Sentinel& sentinel) : team_(team), sentinel_(sentinel) {}
   ~Clients() {
+    Stop();
     Join();
     while (in_flight_.load() > 0) std::this_thread::yield();
   }
