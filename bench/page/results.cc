@@ -46,22 +46,32 @@ std::string Now() {
   return text;
 }
 
-/// "pass  p50 of it     1.25  at most 2   (measured so)"
+/// Lines such as "pass  TEXT  1.25  at most 2  (measured so)" and "TEXT  <= 2  1.25 pass".
 ordered_json DemandsIn(const std::string& text) {
-  static const std::regex kLine(
+  static const std::regex kPassFirst(
       R"(^(pass|FAIL)\s+(.*\S)\s+([-+0-9.eE]+)\s+(at most|at least)\s+([-+0-9.eE]+)(\s.*)?$)");
+  static const std::regex kPassLast(
+      R"(^\s*(.*\S)\s+(<=|>=) ([-+0-9.eE]+)\s+([-+0-9.eE]+) (pass|FAIL)$)");
   ordered_json bars = ordered_json::array();
+  const auto add = [&](const std::string& bar, const std::string& value, bool at_least,
+                       const std::string& limit, bool pass) {
+    ordered_json met = {{"contestant", "adagents"}, {"value", std::stod(value)}, {"pass", pass}};
+    bars.push_back({{"bar", bar},
+                    {"limit", std::stod(limit)},
+                    {"kind", at_least ? "at least" : "at most"},
+                    {"values", ordered_json::array({std::move(met)})}});
+  };
   std::istringstream lines(text);
   for (std::string line; std::getline(lines, line);) {
-    std::smatch match;
-    if (!std::regex_match(line, match, kLine)) continue;
-    bars.push_back({{"bar", match[2].str()},
-                    {"limit", std::stod(match[5].str())},
-                    {"kind", match[4].str()},
-                    {"values",
-                     {{{"contestant", "adagents"},
-                       {"value", std::stod(match[3].str())},
-                       {"pass", match[1].str() == "pass"}}}}});
+    std::smatch m;
+    try {
+      if (std::regex_match(line, m, kPassFirst)) {
+        add(m[2], m[3], m[4] == "at least", m[5], m[1] == "pass");
+      } else if (std::regex_match(line, m, kPassLast)) {
+        add(m[1], m[4], m[2] == ">=", m[3], m[5] == "pass");
+      }
+    } catch (const std::logic_error&) {  // of stod(): no number after all, so no bar
+    }
   }
   return {{"bars", std::move(bars)}};
 }

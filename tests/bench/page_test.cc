@@ -101,7 +101,11 @@ TEST_CASE("what programs wrote is collected, of those without JSON the bars that
                                       "a table\n"
                                       "pass  open, s              0.25  at most 2   (of 5)\n"
                                       "FAIL  throughput, ratio    0.9  at least 0.99\n"
-                                      "password 1 at most\n");
+                                      "password 1 at most\n"
+                                      "pass  odd  -.e  at most 1e999\n"
+                                      "Limits          limit     measured\n"
+                                      "p50 of it        <= 3         1.5 pass\n"
+                                      "two of them      <= 3         1.5 pass  7 FAIL\n");
   const std::string both = folder.Put("c.txt", "a table\npass  it all  1e3  at least 5 (so)\n");
   const auto collected = Collect("abc", {{"a_bench", json}, {"b_bench", text}, {"a_bench", both}});
   REQUIRE(collected.ok());
@@ -114,7 +118,7 @@ TEST_CASE("what programs wrote is collected, of those without JSON the bars that
   CHECK(run->cores > 0);
   REQUIRE(run->figures.size() == 1);
   CHECK(run->figures[0].value == 2500);
-  REQUIRE(run->demands.size() == 3);
+  REQUIRE(run->demands.size() == 4);
   CHECK(run->demands[0].program == "a_bench");
   CHECK(run->demands[0].value == 1000);
   CHECK(run->demands[1].text == "open, s");
@@ -122,6 +126,11 @@ TEST_CASE("what programs wrote is collected, of those without JSON the bars that
   CHECK(run->demands[2].at_least);
   CHECK(run->demands[2].value == 0.9);
   CHECK(!run->demands[2].pass);
+  CHECK(run->demands[3].text == "p50 of it");
+  CHECK(!run->demands[3].at_least);
+  CHECK(run->demands[3].limit == 3);
+  CHECK(run->demands[3].value == 1.5);
+  CHECK(run->demands[3].pass);
 }
 
 TEST_CASE("a result that is broken is named, with what is wrong in it") {
