@@ -149,4 +149,5 @@ int main(int argc, char** argv) {
   adagents::bench::Bars bars;
   adagents::bench::MeasureCell(rounds, bars);
   adagents::bench::MeasureTable(rounds, bars);
+  return bars.failed() > 0 ? 1 : 0;
 }
