@@ -149,5 +149,6 @@ int main(int argc, char** argv) {
   adagents::bench::Bars bars;
   adagents::bench::MeasureCell(rounds, bars);
   adagents::bench::MeasureTable(rounds, bars);
+  bars.Print();
   return bars.failed() > 0 ? 1 : 0;
 }

@@ -282,5 +282,6 @@ int main(int argc, char** argv) {
   if (part.empty() || part == "inspector") MeasureInspector(rounds, bars);
   if (part.empty() || part == "sessions") MeasureSessions(std::min(rounds, 5), entries, bars);
   if (part.empty() || part == "cold") MeasureColdStart(entries);
+  bars.Print();
   return bars.failed() > 0 ? 1 : 0;
 }

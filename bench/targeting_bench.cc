@@ -17,16 +17,15 @@
 #include "adagents/ads/catalog_generator.h"
 #include "adagents/ads/targeting.h"
 #include "adagents/base/clock.h"
-#include "limits.h"
+#include "bars.h"
 #include "targeting_flat.h"
 #include "targeting_scan.h"
 
 namespace adagents::ads::bench {
 namespace {
 
-using adagents::bench::Limit;
+using adagents::bench::Bars;
 using adagents::bench::Median;
-using adagents::bench::PrintLimits;
 using adagents::bench::TimeUs;
 using adagents::bench::Us;
 
@@ -191,7 +190,7 @@ struct Measured {
 
 /// One campaign changed after the other, as many as there is room for without a merge, each up to
 /// the moment in which the new catalog can be published.
-void Changes(const Catalog& first, std::vector<Limit>* limits) {
+void Changes(const Catalog& first, Bars* bars) {
   const size_t n = std::min<size_t>(first.size() / 5, 4'000);
   const std::vector<Campaign> others =
       GenerateCampaigns({.campaigns = Catalog::kMostPut, .seed = 2});
@@ -222,11 +221,11 @@ void Changes(const Catalog& first, std::vector<Limit>* limits) {
       n, Us(mean), Us(adagents::bench::Percentile(&nanos, 0.99) / 1000),
       Us(adagents::bench::Percentile(&nanos, 1.0) / 1000), merge_us / 1000, merge_after_us / 1000);
   if (first.size() >= 1'000'000) {
-    limits->push_back({"1,000,000: changing one campaign, mean us", mean, false, 1'000});
+    bars->AtMost("1,000,000: changing one campaign, mean us", mean, 1'000);
   }
 }
 
-void Run(size_t n, std::vector<Limit>* limits) {
+void Run(size_t n, Bars* bars) {
   const std::unique_ptr<World> world = MakeWorld(n);
   const World& w = *world;
   const double bytes =
@@ -258,13 +257,12 @@ void Run(size_t n, std::vector<Limit>* limits) {
                           [&](uint32_t i) -> const Campaign& { return w.catalog->campaign(i); });
   });
   fmt::print("   building the index: {:.1f} ms\n", build_us / 1000);
-  Changes(*w.catalog, limits);
+  Changes(*w.catalog, bars);
   if (n < 1'000'000) return;
-  limits->push_back({"1,000,000: all that match, times faster", all.ratio(), true, 25});
-  limits->push_back({"1,000,000: bytes a campaign", bytes, false, 64});
-  limits->push_back({"1,000,000: best 200 by static score, times faster", best.ratio(), true, 10});
-  limits->push_back(
-      {"1,000,000: best 200 by a request's score, times faster", by_score.ratio(), true, 5});
+  bars->AtLeast("1,000,000: all that match, times faster", all.ratio(), 25);
+  bars->AtMost("1,000,000: bytes a campaign", bytes, 64);
+  bars->AtLeast("1,000,000: best 200 by static score, times faster", best.ratio(), 10);
+  bars->AtLeast("1,000,000: best 200 by a request's score, times faster", by_score.ratio(), 5);
 }
 
 }  // namespace
@@ -279,13 +277,13 @@ int main(int argc, char** argv) {
   }
   fmt::print("Candidates for a request; medians of {} rounds over {} requests\n",
              adagents::ads::bench::kRounds, adagents::ads::bench::kRequests);
-  std::vector<adagents::bench::Limit> limits;
+  adagents::bench::Bars bars;
   adagents::bench::Others others;
   for (size_t n = 1'000; n <= most; n *= 10) {
-    adagents::ads::bench::Run(n, &limits);
+    adagents::ads::bench::Run(n, &bars);
     std::fflush(stdout);
   }
   fmt::print("\nother processes used {:.0f} % of the machine meanwhile\n", 100 * others.Share());
-  if (!limits.empty()) adagents::bench::PrintLimits(limits);
+  bars.Print();
   return 0;
 }

@@ -27,14 +27,14 @@
 #include "adagents/ads/catalog_generator.h"
 #include "adagents/ads/engine.h"
 #include "adagents/blackboard/counter.h"
-#include "limits.h"
+#include "bars.h"
 #include "recording.h"
 
 namespace {
 
 using namespace adagents;  // NOLINT: an application
 using ad_server::Recording;
-using adagents::bench::Limit;
+using adagents::bench::Bars;
 using adagents::bench::Median;
 using adagents::bench::Percentile;
 using adagents::bench::Us;
@@ -218,8 +218,7 @@ void StayOnCore(int core) {
 /// Decisions, on this core, while a thread on another one changes `rate` campaigns a second, one
 /// after the other, and merges the changes at last. A change counts until a decision that begins
 /// afterwards would see it.
-void DuringChanges(World& world, const Recording& recording, int64_t rate, bool merge,
-                   std::vector<Limit>* limits) {
+void DuringChanges(World& world, const Recording& recording, int64_t rate, bool merge, Bars* bars) {
   const Clock& clock = SystemClock::Get();
   std::atomic<bool> stop{false};
   std::vector<int64_t> changes, decisions;
@@ -267,7 +266,7 @@ void DuringChanges(World& world, const Recording& recording, int64_t rate, bool 
     for (const int64_t c : changes) mean += static_cast<double>(c);
     mean /= static_cast<double>(changes.size()) * 1000;
     fmt::print("; a change: mean {}, slowest {}", Us(mean), Us(Percentile(&changes, 1) / 1000));
-    limits->push_back({"many: changing one campaign while serving, mean us", mean, false, 1'000});
+    bars->AtMost("many: changing one campaign while serving, mean us", mean, 1'000);
   }
   fmt::print("; others {:.0f} %\n", 100 * busy);
   std::fflush(stdout);
@@ -295,7 +294,7 @@ int main(int argc, char** argv) {
   if (samples == nullptr) Fail("cannot read " ADAGENTS_SAMPLE_REQUESTS);
   const std::unique_ptr<Recording> web = WebAuctions();
   if (web == nullptr) fmt::print("SKIPPED: recorded web auctions, which are not there\n");
-  std::vector<Limit> limits;
+  Bars bars;
   adagents::bench::Others others;
   fmt::print("OpenRTB text to text on one core; medians of {} rounds; stages in us\n", kRounds);
   fmt::print("{:<44} {:>6} {:>9} {:>6} {:>6} {:>6} {:>6} {:>6} {:>6} {:>6} {:>7} {:>5}\n", "",
@@ -307,10 +306,10 @@ int main(int argc, char** argv) {
     {
       World world = MakeWorld(10'000, open, 1'000);
       const Result r = Throughput(world, recording, "10,000 campaigns, " + name);
-      limits.push_back({"10,000, " + name + ": candidates scored", r.scored, true, 50});
-      limits.push_back({"10,000, " + name + ": requests a second", r.per_second, true, kFewRate});
-      limits.push_back({"10,000, " + name + ": p99 at half that rate, us",
-                        PacedP99(world, recording, kFewRate / 2), false, 1'000});
+      bars.AtLeast("10,000, " + name + ": candidates scored", r.scored, 50);
+      bars.AtLeast("10,000, " + name + ": requests a second", r.per_second, kFewRate);
+      bars.AtMost("10,000, " + name + ": p99 at half that rate, us",
+                  PacedP99(world, recording, kFewRate / 2), 1'000);
     }
     World world = MakeWorld(10'000, open_wide, 1'000);
     Throughput(world, recording, "10,000 campaigns that ask less, " + name);
@@ -321,18 +320,17 @@ int main(int argc, char** argv) {
     World lots = MakeWorld(many, 0.55, 200);
     const auto run = [&](const Recording& recording, const std::string& name) {
       const Result r = Throughput(lots, recording, fmt::format("{} campaigns, {}", many, name));
-      limits.push_back(
-          {fmt::format("{}, {}: requests a second", many, name), r.per_second, true, kManyRate});
+      bars.AtLeast(fmt::format("{}, {}: requests a second", many, name), r.per_second, kManyRate);
       PacedP99(lots, recording, kManyRate / 2);
     };
     run(*samples, "samples");
     if (web != nullptr) run(*web, "web auctions");
     fmt::print("Decisions among {} campaigns on the samples\n", many);
-    DuringChanges(lots, *samples, 0, false, &limits);
-    DuringChanges(lots, *samples, 100, false, &limits);
-    DuringChanges(lots, *samples, 0, true, &limits);
+    DuringChanges(lots, *samples, 0, false, &bars);
+    DuringChanges(lots, *samples, 100, false, &bars);
+    DuringChanges(lots, *samples, 0, true, &bars);
   }
   fmt::print("other processes used {:.0f} % of the machine meanwhile\n", 100 * others.Share());
-  adagents::bench::PrintLimits(limits);
+  bars.Print();
   return 0;
 }

@@ -46,12 +46,10 @@ std::string Now() {
   return text;
 }
 
-/// Lines such as "pass  TEXT  1.25  at most 2  (measured so)" and "TEXT  <= 2  1.25 pass".
+/// Lines such as "TEXT  <= 2  1.25 pass  (measured so)".
 ordered_json DemandsIn(const std::string& text) {
-  static const std::regex kPassFirst(
-      R"(^(pass|FAIL)\s+(.*\S)\s+([-+0-9.eE]+)\s+(at most|at least)\s+([-+0-9.eE]+)(\s.*)?$)");
-  static const std::regex kPassLast(
-      R"(^\s*(.*\S)\s+(<=|>=) ([-+0-9.eE]+)\s+([-+0-9.eE]+) (pass|FAIL)$)");
+  static const std::regex kBar(
+      R"(^\s*(.*\S)\s+(<=|>=) ([-+0-9.eE]+)\s+([-+0-9.eE]+) (pass|FAIL)(  .*)?$)");
   ordered_json bars = ordered_json::array();
   const auto add = [&](const std::string& bar, const std::string& value, bool at_least,
                        const std::string& limit, bool pass) {
@@ -65,11 +63,7 @@ ordered_json DemandsIn(const std::string& text) {
   for (std::string line; std::getline(lines, line);) {
     std::smatch m;
     try {
-      if (std::regex_match(line, m, kPassFirst)) {
-        add(m[2], m[3], m[4] == "at least", m[5], m[1] == "pass");
-      } else if (std::regex_match(line, m, kPassLast)) {
-        add(m[1], m[4], m[2] == ">=", m[3], m[5] == "pass");
-      }
+      if (std::regex_match(line, m, kBar)) add(m[1], m[4], m[2] == ">=", m[3], m[5] == "pass");
     } catch (const std::logic_error&) {  // of stod(): no number after all, so no bar
     }
   }

@@ -99,14 +99,14 @@ TEST_CASE("what programs wrote is collected, of those without JSON the bars that
       "a.json", R"({"benchmarks":[{"name":"Read/1","real_time":2.5,"time_unit":"us"}]})");
   const std::string text = folder.Put("b.txt",
                                       "a table\n"
-                                      "pass  open, s              0.25  at most 2   (of 5)\n"
-                                      "FAIL  throughput, ratio    0.9  at least 0.99\n"
-                                      "password 1 at most\n"
-                                      "pass  odd  -.e  at most 1e999\n"
-                                      "Limits          limit     measured\n"
+                                      "Bars            limit     measured\n"
+                                      "open, s          <= 2         0.25 pass  of 5\n"
+                                      "throughput, ratio  >= 0.99    0.9 FAIL\n"
+                                      "password <= 1\n"
+                                      "odd  <= 1e999  -.e pass\n"
                                       "p50 of it        <= 3         1.5 pass\n"
-                                      "two of them      <= 3         1.5 pass  7 FAIL\n");
-  const std::string both = folder.Put("c.txt", "a table\npass  it all  1e3  at least 5 (so)\n");
+                                      "two of them      <= 3         1.5 pass 7 FAIL\n");
+  const std::string both = folder.Put("c.txt", "a table\nit all  >= 5  1e3 pass  so\n");
   const auto collected = Collect("abc", {{"a_bench", json}, {"b_bench", text}, {"a_bench", both}});
   REQUIRE(collected.ok());
   const auto run = ReadRun(folder.Put("run.json", *collected));

@@ -162,6 +162,7 @@ struct Untyped final : RequestState {
   void ClearResult(int) override {}
   bool Keeps(int, const Hold&) const override { return false; }
   void Deliver(int) override {}
+  bool KeepRequest() override { return true; }
   void Recycle() override {}
 };
 
