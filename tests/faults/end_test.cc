@@ -14,7 +14,7 @@ using std::chrono::milliseconds;
 
 // What a machine that gives out no cores adds to a bound.
 milliseconds Overslept(Sentinel& sentinel, int64_t from) {
-  return milliseconds(sentinel.WorstIn(from, Sentinel::Now()) / 1'000'000 + 1);
+  return milliseconds(sentinel.OversleptIn(from, Sentinel::Now()) / 1'000'000 + 1);
 }
 // So that threads which do not hang may not get to end in the time that they are given.
 bool Stalled(Sentinel& sentinel, int64_t from) {

@@ -15,8 +15,8 @@
 
 namespace adagents::testing {
 
-/// One thread per core that wakes every millisecond and notes by how much it overslept: in a window
-/// in which a sentinel overslept, the machine was not giving out its cores. Thread-safe.
+/// One thread per core that wakes every millisecond and notes by how much it overslept: for so long
+/// the machine was not giving out that core. Thread-safe.
 class Sentinel {
  public:
   Sentinel() {
@@ -36,16 +36,21 @@ class Sentinel {
     return std::chrono::steady_clock::now().time_since_epoch() / std::chrono::nanoseconds(1);
   }
 
-  /// The longest oversleep that touches [from, to], in nanoseconds.
-  int64_t WorstIn(int64_t from, int64_t to) {
+  /// By how much the naps that touch [from, to] were overslept, in nanoseconds; of the core where
+  /// that is most. Summed up, for an answer that takes two wake-ups can be held up twice.
+  int64_t OversleptIn(int64_t from, int64_t to) {
     // What began in the window may not have been noted yet.
     while (!Covered(to)) std::this_thread::yield();
     const std::lock_guard<std::mutex> lock(mutex_);
-    int64_t worst = 0;
-    for (const Nap& nap : naps_) {
-      if (nap.woke >= from && nap.due <= to) worst = std::max(worst, nap.woke - nap.due);
+    int64_t most = 0;
+    for (const auto& naps : naps_) {
+      int64_t sum = 0;
+      for (const Nap& nap : naps) {
+        if (nap.woke >= from && nap.due <= to) sum += nap.woke - nap.due;
+      }
+      most = std::max(most, sum);
     }
-    return worst;
+    return most;
   }
 
  private:
@@ -70,6 +75,7 @@ class Sentinel {
       const std::lock_guard<std::mutex> lock(mutex_);
       mine = latest_.size();
       latest_.push_back(0);
+      naps_.emplace_back();
     }
     while (!stop_.load(std::memory_order_relaxed)) {
       const int64_t due = Now() + kPeriod;
@@ -79,12 +85,12 @@ class Sentinel {
       const int64_t woke = Now();
       const std::lock_guard<std::mutex> lock(mutex_);
       latest_[mine] = woke;
-      if (woke - due > kWorthNoting) naps_.push_back({due, woke});
+      if (woke - due > kWorthNoting) naps_[mine].push_back({due, woke});
     }
   }
 
   std::mutex mutex_;
-  std::vector<Nap> naps_;
+  std::vector<std::vector<Nap>> naps_;  // by core
   std::vector<int64_t> latest_;
   std::atomic<bool> stop_{false};
   std::vector<std::thread> threads_;
@@ -101,7 +107,7 @@ class Lateness {
   [[nodiscard]] uint64_t Count(Sentinel& sentinel) const {
     uint64_t late = 0;
     for (const Suspicion& each : suspicions_) {
-      const int64_t overslept = sentinel.WorstIn(each.due - 2'000'000, each.at);
+      const int64_t overslept = sentinel.OversleptIn(each.due - 2'000'000, each.at);
       late += each.at - each.due - kAllowance > overslept;
     }
     return late;

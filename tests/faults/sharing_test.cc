@@ -149,7 +149,7 @@ TEST_CASE("an agent that hangs on a helper costs its decision the deadline, and 
         const int64_t due = Sentinel::Now() + 50'000'000;
         (void)Decide(*team, way);
         const int64_t at = Sentinel::Now();
-        CHECK(at - due - 5'000'000 <= sentinel.WorstIn(due - 2'000'000, at));
+        CHECK(at - due - 5'000'000 <= sentinel.OversleptIn(due - 2'000'000, at));
         return wide.hung == 1;
       }));
       CHECK(Eventually([&] { return StuckCalls(*team) == 1; }));
@@ -225,7 +225,7 @@ TEST_CASE("a shutdown does not wait for an agent that hangs on a helper") {
       const int64_t from = Sentinel::Now();
       const ShutdownReport report = team->Shutdown(absl::FromChrono(kGrace));
       const int64_t took = Sentinel::Now() - from;
-      const int64_t overslept = sentinel.WorstIn(from, from + took);
+      const int64_t overslept = sentinel.OversleptIn(from, from + took);
       CHECK(took <= 150'000'000 + overslept);
       CHECK((report.threads_left == 1 || (report.threads_left > 1 && overslept > 10'000'000)));
       CHECK(report.callers_left == 0);
