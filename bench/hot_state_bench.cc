@@ -104,7 +104,10 @@ double FindNanos(Map& map, bool updated, double* updates_per_s) {
   });
   const double seconds = Seconds() - start;
   *updates_per_s = static_cast<double>(updater.Stop()) / seconds;
-  if (found != kFinds) fmt::print("only {} of {} found\n", found, kFinds);
+  if (found != kFinds) {
+    fmt::print(stderr, "hot_state_bench: only {} of {} found\n", found, kFinds);
+    std::exit(1);
+  }
   return nanos;
 }
 

@@ -15,6 +15,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -52,10 +53,9 @@ class TemporaryFile {
   std::string path_;
 };
 
-[[noreturn]] void GiveUp(const absl::Status& status) {
-  fmt::print(stderr, "region_bench: {}\n", Message(status));
-  std::exit(1);
-}
+// Up to main(): files go away on the way.
+[[noreturn]] void GiveUp(std::string_view why) { throw std::runtime_error(std::string(why)); }
+[[noreturn]] void GiveUp(const absl::Status& status) { GiveUp(Message(status)); }
 
 /// Resident memory of this process, shared memory included.
 double ResidentGiB() {
@@ -76,7 +76,7 @@ struct Filled {
 /// Fills a region in a process of its own, which is then killed.
 Filled FillAndDie(const std::string& path, size_t bytes, uint64_t entries) {
   int ends[2];
-  if (pipe(ends) != 0) std::exit(1);
+  if (pipe(ends) != 0) GiveUp("there is no pipe");
   const pid_t child = fork();
   if (child == 0) {
     const double before = ResidentGiB();
@@ -99,7 +99,7 @@ Filled FillAndDie(const std::string& path, size_t bytes, uint64_t entries) {
   close(ends[0]);
   int status = 0;
   waitpid(child, &status, 0);
-  if (!got) std::exit(1);
+  if (!got) GiveUp("the process that fills the region has failed");
   return out;
 }
 
@@ -221,7 +221,7 @@ int Inspect(const char* path) {
 /// Operations a second of as many threads as there are cores, one in four an update.
 double Throughput(Sessions& sessions, uint64_t entries, double seconds) {
   const unsigned threads = std::max(1U, std::thread::hardware_concurrency());
-  std::atomic<bool> stop{false};
+  std::atomic<bool> stop{false}, missed{false};
   std::atomic<uint64_t> total{0};
   std::vector<std::thread> workers;
   const double start = Seconds();
@@ -235,6 +235,7 @@ double Throughput(Sessions& sessions, uint64_t entries, double seconds) {
         if (done % 4 == 0) {
           sessions.Upsert(key, [](Session& s, bool) { ++s[3]; });
         } else if (!sessions.Find(key, &session)) {
+          missed = true;
           break;
         }
       }
@@ -244,6 +245,7 @@ double Throughput(Sessions& sessions, uint64_t entries, double seconds) {
   std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
   stop = true;
   for (auto& worker : workers) worker.join();
+  if (missed) GiveUp("an entry is not in the table");
   return static_cast<double>(total.load()) / (Seconds() - start);
 }
 
@@ -263,6 +265,7 @@ void MeasureInspector(int rounds, Bars& bars) {
   };
   const Pair pair = Paired(
       rounds, [&] { return measure(false); }, [&] { return measure(true); });
+  if (!inspector.Alive()) GiveUp("the inspector has ended");
   bars.AtLeast(
       "throughput with an inspector / without", pair.ratio, 0.99,
       fmt::format("{:.2f} M, {:.2f} M operations a second", pair.ours / 1e6, pair.floor / 1e6));
@@ -271,7 +274,7 @@ void MeasureInspector(int rounds, Bars& bars) {
 }  // namespace
 }  // namespace adagents::bench
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
   using namespace adagents::bench;  // NOLINT: a program
   if (argc == 3 && std::strcmp(argv[1], "--inspect") == 0) return Inspect(argv[2]);
   const int rounds = argc > 1 ? std::max(1, std::atoi(argv[1])) : 15;
@@ -284,4 +287,7 @@ int main(int argc, char** argv) {
   if (part.empty() || part == "cold") MeasureColdStart(entries);
   bars.Print();
   return bars.failed() > 0 ? 1 : 0;
+} catch (const std::exception& error) {
+  fmt::print(stderr, "region_bench: {}\n", error.what());
+  return 1;
 }

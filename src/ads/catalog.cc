@@ -135,7 +135,7 @@ struct Catalog::Store {
   }
   void Reserve(const Sizes& first);
   void Append(CampaignPtr campaign);
-  void AppendFrom(const Store& other, uint32_t index);
+  void AppendFrom(const Catalog& from, uint32_t index);
 };
 
 /// For that many to begin with, and some changes.
@@ -178,25 +178,26 @@ void Catalog::Store::Append(CampaignPtr campaign) {
   cat_begin.push_back(static_cast<uint32_t>(cat_keys.size()));
 }
 
-/// The same for a campaign whose facts are in `other`: none of its texts is looked at.
-void Catalog::Store::AppendFrom(const Store& other, uint32_t index) {
+/// The same for a campaign that `from` sees, whose store may grow meanwhile: its vectors are not
+/// looked at, and none of the campaign's texts.
+void Catalog::Store::AppendFrom(const Catalog& from, uint32_t index) {
   const auto here = static_cast<uint32_t>(campaigns.size());
-  campaigns.push_back(other.campaigns[index]);
-  facts.push_back(other.facts[index]);
+  campaigns.push_back(from.campaigns_[index]);
+  facts.push_back(from.facts_[index]);
   const uint32_t first = facts.back().first_creative;
   facts.back().first_creative = static_cast<uint32_t>(creative_facts.size());
   for (uint32_t k = first; k < first + facts.back().creative_count; ++k) {
-    creative_facts.push_back(other.creative_facts[k]);
+    creative_facts.push_back(from.creative_facts_[k]);
     creative_facts.back().campaign = here;
-    relevance_features.push_back(other.relevance_features[k]);
+    relevance_features.push_back(from.relevance_features_[k]);
   }
-  const auto copy = [&](const std::vector<uint32_t>& begin, const std::vector<uint64_t>& keys,
+  const auto copy = [&](const uint32_t* begin, const uint64_t* keys,
                         std::vector<uint32_t>* to_begin, std::vector<uint64_t>* to_keys) {
-    to_keys->insert(to_keys->end(), keys.begin() + begin[index], keys.begin() + begin[index + 1]);
+    to_keys->insert(to_keys->end(), keys + begin[index], keys + begin[index + 1]);
     to_begin->push_back(static_cast<uint32_t>(to_keys->size()));
   };
-  copy(other.adomain_begin, other.adomain_keys, &adomain_begin, &adomain_keys);
-  copy(other.cat_begin, other.cat_keys, &cat_begin, &cat_keys);
+  copy(from.adomain_begin_, from.adomain_keys_, &adomain_begin, &adomain_keys);
+  copy(from.cat_begin_, from.cat_keys_, &cat_begin, &cat_keys);
 }
 
 Catalog::Catalog(std::shared_ptr<Store> store) : store_(std::move(store)) {}
@@ -364,7 +365,7 @@ std::unique_ptr<const Catalog> Catalog::Rebuilt() const {
     const std::lock_guard<std::mutex> lock(store_->writer);  // sizes that do not move
     store->Reserve({size_, creative_total_, store_->adomain_keys.size(), store_->cat_keys.size()});
   }
-  ForEachByRank([&](uint32_t i) { store->AppendFrom(*store_, i); });
+  ForEachByRank([&](uint32_t i) { store->AppendFrom(*this, i); });
   std::unique_ptr<Catalog> catalog = Index(std::move(store));
   catalog->contents_ = contents_;
   return catalog;

@@ -208,7 +208,7 @@ ChromeTraceFile::ChromeTraceFile(std::string path, int file, ChromeTraceOptions 
 
 ChromeTraceFile::~ChromeTraceFile() { close(file_); }
 
-// In one call, so that whoever reads the file or kills the process finds it before or after.
+// In one call, so that whoever reads the file or kills the process seldom finds it in between.
 void ChromeTraceFile::Append(std::string text) {
   if (!empty_) text.insert(0, ",\n");
   const auto size = static_cast<int64_t>(text.size());

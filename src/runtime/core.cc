@@ -171,13 +171,13 @@ void Core::Tidy() {
       continue;
     }
     Adopt(*crew);
-    DropStaleBoard(*crew->own);
+    (void)TakeStaleBoard(*crew->own);
     crew->tidied = version;
     crew->busy.store(0, std::memory_order_release);
   }
   // Free tickets hold boards of the old plan. They pass through here one at a time, to the other
-  // stack and back, so that decisions that come meanwhile always find one. Those in use look
-  // themselves as they are recycled, but may just have looked.
+  // stack and back, so that decisions that come meanwhile find all but that one. Those in use
+  // look themselves as they are recycled, but may just have looked.
   const auto begin = tickets_.begin();
   const auto stale = [version](const auto& ticket) { return ticket->tidied != version; };
   auto left = std::count_if(
@@ -187,9 +187,11 @@ void Core::Tidy() {
   uint32_t index = left > 0 ? free_tickets_.Pop() : IndexStack<>::kNone;
   while (index != IndexStack<>::kNone) {
     left -= index < high_water_.load(std::memory_order_relaxed) && stale(tickets_[index]);
-    DropStaleBoard(*tickets_[index]);
+    // Its end may be the old team's, and take long.
+    std::unique_ptr<BoardMemory> stale_board = TakeStaleBoard(*tickets_[index]);
     tickets_[index]->tidied = version;
     tidied_tickets_.Push(index);
+    stale_board.reset();
     index = left > 0 ? free_tickets_.Pop() : IndexStack<>::kNone;
   }
   while ((index = tidied_tickets_.Pop()) != IndexStack<>::kNone) free_tickets_.Push(index);
@@ -207,12 +209,11 @@ void Core::TidyWhenIdle() {
   if (has_retired_.load(std::memory_order_relaxed)) FreeRetired();
 }
 
-// Of a state that is in no use.
-void Core::DropStaleBoard(RequestState& state) {
-  if (state.board != nullptr &&
-      state.board->plan().version != version_.load(std::memory_order_relaxed)) {
-    state.board.reset();
-  }
+// Of a state that is in no use; null when it has none of an older plan.
+std::unique_ptr<BoardMemory> Core::TakeStaleBoard(RequestState& state) {
+  const bool stale = state.board != nullptr &&
+                     state.board->plan().version != version_.load(std::memory_order_relaxed);
+  return stale ? std::move(state.board) : nullptr;
 }
 
 void Core::FreeRetired() {
@@ -487,13 +488,18 @@ void Core::Submit(RequestState& state) {
   if (state.stop.stop_possible()) {
     state.on_stop.emplace(state.stop, StopCutter{this, &state, state.generation});
   }
-  const bool wake_timer = state.mode == Mode::kAsync &&
-                          state.deadline.nanos() < next_wake_.load(std::memory_order_seq_cst);
+  const bool wake_timer = state.mode == Mode::kAsync && SleepsBeyond(state.deadline.nanos());
   Push(state);
-  if (wake_timer) {
-    timer_bell_.fetch_add(1, std::memory_order_release);
-    FutexAtomics::Wake(timer_bell_, 1);
-  }
+  if (wake_timer) RingTimer();
+}
+
+bool Core::SleepsBeyond(int64_t due) const {
+  return due < next_wake_.load(std::memory_order_seq_cst);
+}
+
+void Core::RingTimer() {
+  timer_bell_.fetch_add(1, std::memory_order_release);
+  FutexAtomics::Wake(timer_bell_, 1);
 }
 
 namespace {
@@ -665,7 +671,7 @@ void Core::Recycle(RequestState& state) {
     state.board->Clear();
   }
   state.running.store(nullptr, std::memory_order_relaxed);
-  DropStaleBoard(state);
+  (void)TakeStaleBoard(state);
   state.unclean.store(false, std::memory_order_relaxed);
   state.missing.store(false, std::memory_order_relaxed);
   state.next_hold.store(0, std::memory_order_relaxed);
@@ -686,11 +692,12 @@ void Core::RunOn(Crew& crew, RequestState& state) {
     state.recording->BeginRun();
   RunEnd end = RunEnd::kCut;
   if (state.running.load(std::memory_order_relaxed) == nullptr) {
+    bool shares = sharing_ != nullptr && sharing_->Wants(crew, state);
+    const int64_t began = shares ? clock().Now() : 0;
     // A helper that hangs keeps the request for longer than a trusted caller may have to stay.
-    const bool shares = sharing_ != nullptr && sharing_->Wants(crew, state) &&
-                        (state.mode != Mode::kTrusted || state.KeepRequest());
+    shares = shares && (state.mode != Mode::kTrusted || state.KeepRequest());
     executor_.Begin(crew, state);
-    const Shared shared = shares ? sharing_->Run(crew, state) : Shared::kNot;
+    const Shared shared = shares ? sharing_->Run(crew, state, began) : Shared::kNot;
     if (shared == Shared::kLeft) {  // the helper that is still in it leaves in this thread's place
       EndWatch(crew);
       return;

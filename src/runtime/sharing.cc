@@ -145,7 +145,7 @@ bool Sharing::Prepare(Crew& crew, Place& place) {
   return true;
 }
 
-Shared Sharing::Run(Crew& crew, RequestState& state) {
+Shared Sharing::Run(Crew& crew, RequestState& state, int64_t began) {
   const auto free = std::find_if(places_.begin(), places_.end(),
                                  [](const auto& each) { return each->entrance.EnterAsOwner(); });
   if (free == places_.end()) return Shared::kNot;
@@ -157,20 +157,18 @@ Shared Sharing::Run(Crew& crew, RequestState& state) {
     place.state = &state;
     place.due = state.deadline.nanos();
     place.offered_at = Hot() ? 0 : core_->clock().Now();
-    if (place.claimed) {
-      if (!RunClaims(crew, place)) return Shared::kLeft;
-    } else {
-      if (!RunFlow(crew, place)) return Shared::kLeft;
+    if (!(place.claimed ? RunClaims(crew, place, began) : RunFlow(crew, place))) {
+      return Shared::kLeft;
     }
+    Judge(state.mode, core_->clock().Now() - began);
   }
   place.entrance.LeaveAsOwner();
   return runs ? Shared::kRan : Shared::kNot;
 }
 
 // False when helpers are still in it: the place is theirs, and the state's executing side.
-bool Sharing::RunClaims(Crew& crew, Place& place) {
+bool Sharing::RunClaims(Crew& crew, Place& place, int64_t began) {
   StrandClaims<>& claims = place.claims;
-  const int64_t began = core_->clock().Now();
   StrandTime time{began, began};
   auto view = claims.Open();
   if (!view.AllClaimed()) open_.fetch_add(1, std::memory_order_release);
@@ -206,7 +204,6 @@ bool Sharing::RunClaims(Crew& crew, Place& place) {
       }
       const bool overdue = now >= place.due;
       if (overdue && MayLeave(*place.state)) {
-        end_wait();
         left_.fetch_add(1, std::memory_order_relaxed);
         const bool trusted = place.state->mode == Mode::kTrusted;
         end_wait();  // while the recording is still this thread's, too
@@ -225,7 +222,6 @@ bool Sharing::RunClaims(Crew& crew, Place& place) {
     view = claims.Look();
   }
   end_wait();
-  Judge(place.state->mode, core_->clock().Now() - began);
   return true;
 }
 
@@ -234,6 +230,8 @@ bool Sharing::RunFlow(Crew& crew, Place& place) {
   const bool ran = place.flow.Run(crew, place.due, [&] {
     open_.fetch_add(1, std::memory_order_release);
     if (place.offered_at != 0) core_->NotifyWorkers();
+    // It is the timer that lets this thread go at the deadline, should a helper hang.
+    if (core_->SleepsBeyond(place.due)) core_->RingTimer();
   });
   open_.fetch_sub(1, std::memory_order_relaxed);
   if (ran) return true;
@@ -452,11 +450,12 @@ std::shared_ptr<const Strands> Sharing::StrandsOf(const Plan& plan) {
 // halves in some four seconds, and is then tried again.
 void Sharing::FadeArrival() {
   constexpr int64_t kEvery = 20'000'000, kShare = 256;
+  constexpr int64_t kLeast = 20'000;  // no thread wakes sooner
   const int64_t now = core_->clock().Now();
   if (now - faded_at_ < kEvery) return;
   faded_at_ = now;
   const int64_t arrival = arrival_.load(std::memory_order_relaxed);
-  arrival_.store(arrival - arrival / kShare, std::memory_order_relaxed);
+  arrival_.store(std::max(kLeast, arrival - arrival / kShare), std::memory_order_relaxed);
 }
 
 // Whether it is worth sharing.

@@ -443,7 +443,7 @@ ShutdownReport Core::Shutdown(absl::Duration grace) {
     return report;
   }
   if (Forked()) {  // the threads are the parent's
-    report.threads_left = static_cast<int>(thread_slots_.size()) + 2;
+    report.threads_left = static_cast<int>(thread_slots_.size()) + 2 + (tracer_ != nullptr);
     return report;
   }
   const auto wait_until = [&](Deadline until, auto done) {
@@ -470,8 +470,7 @@ ShutdownReport Core::Shutdown(absl::Duration grace) {
   if (sharing_ != nullptr) sharing_->LetGo(std::numeric_limits<int64_t>::max());
   worker_bell_.parker().Notify(static_cast<int>(threads_));
   spare_parker_.Notify(static_cast<int>(threads_));
-  timer_bell_.fetch_add(1, std::memory_order_release);
-  FutexAtomics::Wake(timer_bell_, 1);
+  RingTimer();
   // Threads that are not stuck need a moment to end even when the grace is over.
   const auto moment = [&](int millis) {
     return std::max(by, Deadline::In(clock(), absl::Milliseconds(millis)));

@@ -132,7 +132,7 @@ TEST_CASE("agents are timed where decisions are few, too") {
   for (int i = 0; i < 200; ++i) (void)team->Decide(1, {.trusted = true});
   const uint64_t before = timed();
   CHECK(before >= 32);
-  CHECK(before < 100);
+  CHECK(before < 199);  // an interrupted call may have it look closely for a while
   for (int i = 0; i < 5; ++i) {
     const auto until = SteadyClock::now() + std::chrono::milliseconds(11);
     while (SteadyClock::now() < until) std::this_thread::yield();

@@ -108,8 +108,10 @@ TEST_CASE("every so many decisions are recorded, whichever way they are asked fo
     const Stats stats = team->GetStats();
     CHECK(stats.traces == 3);
     CHECK(stats.traces_dropped == 0);
-    const auto all = kept.all();
+    auto all = kept.all();
     REQUIRE(all.size() == 3);
+    // They are finished by whoever leaves them last, so not always in order.
+    std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
     for (size_t i = 0; i < 3; ++i) {
       const Timeline& t = all[i];
       CheckShape(t);
@@ -294,22 +296,35 @@ TEST_CASE("a straggler's decision is recorded when it has returned, with all it 
     RuntimeOptions options = Recorded(kept);
     options.deadline = absl::Milliseconds(20);
     Door door;
+    std::atomic<uint64_t> entered{0};  // the decision in which the agent was called
     auto team = MakeTeam({{.name = "hangs",
                            .in = {"ask"},
                            .out = "say",
                            .body =
                                [&](Context& ctx, Node& node) {
+                                 entered = ctx.decision_id();
                                  door.Wait();
                                  node.out(ctx) = 7;
                                  return absl::OkStatus();
                                }}},
                          options);
     const OpenAtEnd open(door);
-    CHECK(Ask(*team, way, 1).verdict == Verdict::kExpired);
-    CHECK(kept.size() == 0);  // the agent may still write to it
+    // On a busy machine the deadline may come before the agent's turn.
+    uint64_t id = 0;
+    REQUIRE(Eventually([&] {
+      return Ask(*team, way, 1, {.id = ++id}).verdict == Verdict::kExpired && entered != 0;
+    }));
+    const auto recorded = [&] {
+      const auto all = kept.all();
+      return std::count_if(all.begin(), all.end(),
+                           [&](const Timeline& t) { return t.id == entered; });
+    };
+    CHECK(recorded() == 0);  // the agent may still write to it
     door.Open();
-    REQUIRE(Eventually([&] { return kept.size() == 1; }));
-    const Timeline t = kept.all()[0];
+    REQUIRE(Eventually([&] { return recorded() == 1; }));
+    const auto all = kept.all();
+    const Timeline& t = *std::find_if(all.begin(), all.end(),
+                                      [&](const Timeline& each) { return each.id == entered; });
     CheckShape(t);
     CHECK(t.verdict == Verdict::kExpired);
     CHECK(t.late == 1);

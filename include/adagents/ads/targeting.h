@@ -140,9 +140,8 @@ class TargetingIndex {
   };
   /// An index like this one in which exactly `added` is beside what was built, and of that `gone`
   /// does not match any more, nor what was gone before. An id always means the same campaign.
-  /// Reads a campaign at most twice on average: when it comes, kMostYoung times at most, and when
-  /// those become old; takes time for that, a word for each of `added`, and a bit for each campaign
-  /// that was built.
+  /// Reads the latest campaigns, kMostYoung at most, and when those become old all of `added`; takes
+  /// time for that, a word for each of `added`, and a bit for each campaign that was built.
   [[nodiscard]] std::unique_ptr<const TargetingIndex> Change(Added added,
                                                              std::span<const uint32_t> gone,
                                                              Campaigns campaign) const;

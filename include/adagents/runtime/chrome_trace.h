@@ -19,8 +19,9 @@ struct ChromeTraceOptions {
   int64_t max_bytes = int64_t{256} * 1024 * 1024;  ///< of the file; timelines beyond are left out
 };
 
-/// Thread-safe. The file is complete after every Add(), whatever becomes of the process: each
-/// writes its events and the document's end over the end before it.
+/// Thread-safe. The file is complete between two calls of Add(): each writes its events and the
+/// document's end over the end before it. A process that is killed within one can leave the last
+/// timeline cut short.
 class ChromeTraceFile {
  public:
   /// Creates or empties the file; an error names it.

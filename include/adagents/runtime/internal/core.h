@@ -128,6 +128,9 @@ class Core final : public Host {
   bool HasHotHelper() const { return worker_bell_.Looking(); }
   /// A worker and a core have nothing to do, as far as can be seen; `others` cores are taken.
   bool HasIdleWorker(int64_t now, int others) const;
+  /// Whether the timer may next look later than `due`.
+  [[nodiscard]] bool SleepsBeyond(int64_t due) const;
+  void RingTimer();
   /// By who has just found work, before it does it: lets another have what else there is.
   void WakeNext() {
     worker_bell_.WakeNext([this] { return HasWork(); });
@@ -154,7 +157,7 @@ class Core final : public Host {
   void Tidy();
   void TidyWhenIdle();
   void FreeRetired();
-  void DropStaleBoard(RequestState& state);
+  std::unique_ptr<BoardMemory> TakeStaleBoard(RequestState& state);
 
   Verdict Admit(const CallOptions& options, RequestState& state);
   void OpenState(RequestState& state, const CallOptions& options, Mode mode);

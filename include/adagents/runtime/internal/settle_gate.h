@@ -11,10 +11,11 @@
 // a new generation starts only after the last user of the old one has left (the owner's contract),
 // so the 24 bits guard against late timers and cancellers, which remember the generation.
 // Progress: wait-free reads, lock-free transitions.
-// Memory orders: Settle() is acq_rel: it publishes the answer that was prepared before it to whoever
-// sees the end, and acquires the holds that others registered (their Register() releases the hold
-// entry). Open() is seq_cst because it is one half of a store-load handshake with the timer: open,
-// then read the timer's next wake-up; the timer stores its next wake-up, then reads the words.
+// Memory orders: Settle() is acq_rel: it publishes the answer that was prepared before it to
+// whoever sees the end, and acquires the holds that others registered (their Register() releases
+// the hold entry). Open() is seq_cst because it is one half of a store-load handshake with the
+// timer: open, then read the timer's next wake-up; the timer stores its next wake-up, then reads
+// the words.
 #pragma once
 
 #include <cstdint>
@@ -60,8 +61,7 @@ class SettleGate {
     uint64_t word = word_.load(std::memory_order_relaxed);
     while (IsOpen(word, generation)) {
       const uint64_t with = word | (uint64_t{1} << (kHoldShift + index));
-      if (word_.compare_exchange_weak(word, with,
-                                      Atomics::At(kRegister, std::memory_order_release),
+      if (word_.compare_exchange_weak(word, with, Atomics::At(kRegister, std::memory_order_release),
                                       std::memory_order_relaxed)) {
         return true;
       }

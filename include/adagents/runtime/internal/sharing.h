@@ -40,7 +40,8 @@ class Sharing {
   [[nodiscard]] bool Wants(Crew& crew, const RequestState& state);
   /// Runs all agents of the decision. When helpers are still at it at its deadline, it is cut short
   /// and left to them, with the place in which it ran.
-  Shared Run(Crew& crew, RequestState& state);
+  /// `began`, in ns: when it was decided to share it.
+  Shared Run(Crew& crew, RequestState& state, int64_t began);
 
   /// Whether a helper with a team of this plan has something to do at this moment.
   [[nodiscard]] bool Offers(const Plan* plan) const;
@@ -80,7 +81,7 @@ class Sharing {
   bool Hot() const;
   bool FollowsClosely(Crew& crew);
   bool Prepare(Crew& crew, Place& place);
-  bool RunClaims(Crew& crew, Place& place);
+  bool RunClaims(Crew& crew, Place& place, int64_t began);
   bool RunFlow(Crew& crew, Place& place);
   bool MayLeave(RequestState& state);
   void TakeOver(Place& place);

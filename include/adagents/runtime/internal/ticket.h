@@ -55,14 +55,18 @@ struct Ticket final : RequestState {
     this->request = Traits::Get(from);
   }
   bool KeepRequest() override {
-    try {
-      owned = *referred;
-    } catch (...) {  // the host's code
+    if constexpr (std::is_copy_assignable_v<Req>) {
+      try {
+        owned = *referred;
+      } catch (...) {  // the host's code
+        return false;
+      }
+      referred = nullptr;
+      this->request = Traits::Get(owned);
+      return true;
+    } else {
       return false;
     }
-    referred = nullptr;
-    this->request = Traits::Get(owned);
-    return true;
   }
 
   Answer<Res> TakeAnswer(int which, const Ending& ending) {
