@@ -1,0 +1,296 @@
+#include "adagents/ads/pacer.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include "adagents/base/ids.h"
+#include "adagents/base/random.h"
+#include "adagents/base/status.h"
+#include "ads/pacing_controller.h"
+#include "ads/target_controller.h"
+
+namespace adagents::ads {
+
+namespace internal {
+struct PacedCampaign {
+  size_t slot = 0;
+  PacingGoal goal;
+  absl::Time begin = absl::InfinitePast(), end = absl::InfinitePast();  // of the period
+  bool in_period = false;
+  int64_t budget = 0;        // of the period, what was spent in it before Set() included
+  int64_t spent_here = 0;    // in the period before Set()
+  int64_t spent_before = 0;  // in the campaign's life before this period
+  int64_t at_begin = 0;      // Slot::spent when the period began
+  int64_t wins = 0, actions = 0, spent = 0;  // of the slot at the last step
+  PacingController controller;
+  TargetController target;
+};
+}  // namespace internal
+
+namespace {
+
+constexpr uint64_t kEmpty = 0, kTombstone = 1;
+constexpr int64_t kNoLimit = std::numeric_limits<int64_t>::max();
+// Bids vary by +-5 %: enough to smooth a cliff in prices, and costs next to no value.
+constexpr double kDither = 0.05;
+constexpr double kFrontLoad = 2.0;  // 1 - (1/2)^2: three quarters in the first half
+
+uint64_t Usable(uint64_t key) { return key <= kTombstone ? ~key : key; }
+
+uint64_t Pack(PaceOf pace) { return std::bit_cast<uint64_t>(pace); }
+PaceOf Unpack(uint64_t word) { return std::bit_cast<PaceOf>(word); }
+
+/// The period that `now` is in, within the flight.
+void PeriodAt(const PacingGoal& goal, absl::Time now, absl::Time* begin, absl::Time* end) {
+  *begin = goal.start;
+  *end = goal.end;
+  if (goal.daily.value <= 0) return;
+  const absl::CivilDay day(absl::ToCivilDay(now, goal.zone));
+  *begin = std::max(*begin, absl::FromCivil(day, goal.zone));
+  *end = std::min(*end, absl::FromCivil(day + 1, goal.zone));
+}
+
+}  // namespace
+
+std::string_view Name(Pace pace) {
+  switch (pace) {
+    case Pace::kEven:
+      return "even";
+    case Pace::kAsap:
+      return "asap";
+    case Pace::kFrontLoaded:
+      return "front_loaded";
+  }
+  return "unknown";
+}
+
+Pacer::Pacer(const PacerOptions& options)
+    : tick_(std::max(options.tick, absl::Milliseconds(1))),
+      forecast_(options.forecast, options.traffic) {
+  const size_t slots = std::bit_ceil(std::max<size_t>(options.capacity, 8) * 2);
+  mask_ = slots - 1;
+  keys_ = std::make_unique<std::atomic<uint64_t>[]>(slots);
+  slots_ = std::make_unique<Slot[]>(slots);
+  campaigns_.resize(slots);
+}
+Pacer::~Pacer() = default;
+
+size_t Pacer::Find(uint64_t key) const {
+  key = Usable(key);
+  for (size_t i = Home(key), steps = 0; steps <= mask_; i = (i + 1) & mask_, ++steps) {
+    const uint64_t held = keys_[i].load(std::memory_order_relaxed);
+    if (held == key) return i;
+    if (held == kEmpty) return kNowhere;
+  }
+  return kNowhere;
+}
+
+absl::Status Pacer::Set(uint64_t campaign, const PacingGoal& goal, Micros spent,
+                        Micros spent_before) {
+  if (goal.daily.value < 0 || goal.lifetime.value < 0) {
+    return InvalidArgument("a pacing goal's budget is negative");
+  }
+  if (goal.daily.value == 0 && goal.lifetime.value == 0) {
+    return InvalidArgument("a pacing goal has neither a daily nor a lifetime budget");
+  }
+  if (goal.target.value < 0) return InvalidArgument("a pacing goal's target is negative");
+  if (!(goal.start < goal.end))
+    return InvalidArgument("a pacing goal's flight ends before it starts");
+  const std::lock_guard<std::mutex> lock(mutex_);
+  size_t place = Find(campaign);
+  if (place != kNowhere) {
+    internal::PacedCampaign& held = *campaigns_[place];
+    const int64_t now_spent = slots_[place].spent.load(std::memory_order_relaxed);
+    held.spent_here += now_spent - held.at_begin;
+    held.at_begin = now_spent;
+    held.goal = goal;
+    held.in_period = false;  // planned anew for what is left, knowing what it knows
+    return absl::OkStatus();
+  }
+  if (count_ * 2 > mask_) return ResourceExhausted("too many campaigns to pace at once");
+  const uint64_t key = Usable(campaign);
+  place = Home(key);
+  while (keys_[place].load(std::memory_order_relaxed) > kTombstone) place = (place + 1) & mask_;
+  auto added = std::make_unique<internal::PacedCampaign>();
+  added->slot = place;
+  added->goal = goal;
+  added->spent_here = spent.value;
+  added->spent_before = spent_before.value;
+  Slot& slot = slots_[place];
+  slot.pace.store(Pack({}), std::memory_order_relaxed);
+  slot.spent.store(0, std::memory_order_relaxed);
+  slot.wins.store(0, std::memory_order_relaxed);
+  slot.actions.store(0, std::memory_order_relaxed);
+  slot.allowance.store(0, std::memory_order_relaxed);
+  campaigns_[place] = std::move(added);
+  keys_[place].store(key, std::memory_order_relaxed);
+  ++count_;
+  return absl::OkStatus();
+}
+
+bool Pacer::Remove(uint64_t campaign) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  const size_t place = Find(campaign);
+  if (place == kNowhere) return false;
+  // A tombstone keeps the keys behind it reachable, unless there are none.
+  const bool last = keys_[(place + 1) & mask_].load(std::memory_order_relaxed) == kEmpty;
+  keys_[place].store(last ? kEmpty : kTombstone, std::memory_order_relaxed);
+  campaigns_[place].reset();
+  --count_;
+  return true;
+}
+
+PaceOf Pacer::Read(uint64_t campaign) const {
+  const size_t place = Find(campaign);
+  if (place == kNowhere) return {};
+  const Slot& slot = slots_[place];
+  PaceOf pace = Unpack(slot.pace.load(std::memory_order_relaxed));
+  if (slot.spent.load(std::memory_order_relaxed) >=
+      slot.allowance.load(std::memory_order_relaxed)) {
+    pace.participation = 0;
+  }
+  return pace;
+}
+
+double Pacer::Factor(uint64_t campaign, uint64_t decision) const {
+  const PaceOf pace = Read(campaign);
+  if (pace.participation <= 0) return 0;
+  Random random(decision, campaign);
+  const double u = random.Uniform();
+  if (pace.participation < 1 && !random.Chance(static_cast<double>(pace.participation))) return 0;
+  const auto m = static_cast<double>(pace.multiplier);
+  return m >= 1 ? 1.0 : std::min(1.0, m * (1 + kDither * (2 * u - 1)));
+}
+
+void Pacer::OnSpend(uint64_t campaign, Micros amount) {
+  const size_t place = Find(campaign);
+  if (place == kNowhere) return;
+  Slot& slot = slots_[place];
+  slot.spent.fetch_add(amount.value, std::memory_order_relaxed);
+  slot.wins.fetch_add(amount.value < 0 ? -1 : 1, std::memory_order_relaxed);
+}
+
+void Pacer::OnAction(uint64_t campaign, int64_t n) {
+  const size_t place = Find(campaign);
+  if (place != kNowhere) slots_[place].actions.fetch_add(n, std::memory_order_relaxed);
+}
+
+void Pacer::Tick(absl::Time now) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (now <= last_) return;
+  const bool first = last_ == absl::InfinitePast();
+  const absl::Time from = first ? now - tick_ : last_;
+  const int64_t total = requests_.Sum();
+  const int64_t requests = std::max<int64_t>(0, total - last_requests_);
+  last_requests_ = total;
+  if (!first) forecast_.Observe(from, now, requests);
+  last_ = now;
+  for (const auto& campaign : campaigns_) {
+    if (campaign != nullptr) Step(*campaign, from, now, static_cast<double>(requests));
+  }
+}
+
+void Pacer::Step(internal::PacedCampaign& c, absl::Time from, absl::Time now, double requests) {
+  Slot& slot = slots_[c.slot];
+  const PacingGoal& goal = c.goal;
+  const int64_t spent = slot.spent.load(std::memory_order_relaxed);
+  const int64_t wins = slot.wins.load(std::memory_order_relaxed);
+  const int64_t actions = slot.actions.load(std::memory_order_relaxed);
+  const auto new_spend = static_cast<double>(spent - c.spent);
+  const auto new_wins = static_cast<double>(wins - c.wins);
+  const auto new_actions = static_cast<double>(actions - c.actions);
+  c.spent = spent;
+  c.wins = wins;
+  c.actions = actions;
+
+  if (now >= c.end || !c.in_period) {
+    const bool over = c.in_period;  // the period that was, not one cut short by Set()
+    if (over) {
+      c.spent_before += c.spent_here + spent - c.at_begin;
+      c.spent_here = 0;
+      c.at_begin = spent;
+    }
+    PeriodAt(goal, now, &c.begin, &c.end);
+    c.in_period = now >= goal.start && now < goal.end;
+    c.budget = goal.daily.value > 0 ? goal.daily.value : kNoLimit;
+    if (goal.lifetime.value > 0) {
+      c.budget = std::min(c.budget, std::max<int64_t>(0, goal.lifetime.value - c.spent_before));
+    }
+    const double left = static_cast<double>(std::max<int64_t>(0, c.budget - c.spent_here));
+    c.controller.BeginPeriod(left, goal.pace == Pace::kFrontLoaded ? kFrontLoad : 1.0);
+  }
+  if (!c.in_period) {
+    slot.allowance.store(std::numeric_limits<int64_t>::min(), std::memory_order_relaxed);
+    return;
+  }
+  double log_multiplier = 0;
+  // Saturates, as amounts do.
+  const auto since_begin = [&](int64_t amount) {
+    return (Micros{c.at_begin} + Micros{amount}).value;
+  };
+  int64_t allowance = since_begin(std::max<int64_t>(0, c.budget - c.spent_here));
+  if (goal.pace != Pace::kAsap && c.end != absl::InfiniteFuture()) {
+    const absl::Time since = std::max(from, c.begin);
+    const absl::Time next = std::min(now + tick_, c.end);
+    internal::ControlInput in;
+    in.seconds = absl::ToDoubleSeconds(now - from);
+    in.requests = requests;
+    in.spent = static_cast<double>(spent - c.at_begin);
+    in.new_spend = new_spend;
+    in.wins = new_wins;
+    in.next = forecast_.Profile(now, next);
+    in.next_requests = in.next * forecast_.scale();
+    in.passed = forecast_.Profile(since, now);
+    in.to_come = forecast_.Profile(since, c.end);
+    in.next_seconds = absl::ToDoubleSeconds(next - now);
+    in.seconds_left = absl::ToDoubleSeconds(c.end - now);
+    const internal::ControlOutput out = c.controller.Step(in);
+    log_multiplier = out.log_multiplier;
+    constexpr double kMost = 9e18;
+    allowance =
+        std::min(allowance, since_begin(static_cast<int64_t>(std::min(out.allowance, kMost))));
+  }
+  if (goal.target.value > 0) {
+    constexpr double kThousand = 1000;
+    const auto target = static_cast<double>(goal.target.value);
+    const bool per_impression = goal.action == Action::kNone;
+    log_multiplier =
+        std::min(log_multiplier, c.target.Step(new_spend, per_impression ? new_wins : new_actions,
+                                               per_impression ? target / kThousand : target));
+  }
+  slot.pace.store(Pack({static_cast<float>(std::exp(log_multiplier)), 1.0f}),
+                  std::memory_order_relaxed);
+  slot.allowance.store(allowance, std::memory_order_relaxed);
+}
+
+std::optional<PaceReport> Pacer::Report(uint64_t campaign) const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  const size_t place = Find(campaign);
+  if (place == kNowhere) return std::nullopt;
+  const internal::PacedCampaign& c = *campaigns_[place];
+  const Slot& slot = slots_[place];
+  PaceReport report;
+  report.pace = Read(campaign);
+  report.budget = Micros{c.budget};
+  report.planned = Micros{c.spent_here + static_cast<int64_t>(c.controller.planned())};
+  report.spent = Micros{c.spent_here + slot.spent.load(std::memory_order_relaxed) - c.at_begin};
+  report.allowance = Micros{c.spent_here} + Micros{slot.allowance.load(std::memory_order_relaxed)} -
+                     Micros{c.at_begin};
+  report.period_end = c.end;
+  return report;
+}
+
+double Pacer::traffic_scale() const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return forecast_.scale();
+}
+
+size_t Pacer::size() const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return count_;
+}
+
+}  // namespace adagents::ads

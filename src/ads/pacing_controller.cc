@@ -1,0 +1,97 @@
+#include "ads/pacing_controller.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace adagents::ads::internal {
+namespace {
+
+constexpr double kLeastLog = -6.0;      // a bid is never reduced below a four-hundredth
+constexpr double kFirstLog = -1.0;      // where a campaign begins of which nothing is known
+constexpr double kMostStep = 0.5;       // of ln m
+constexpr double kHorizon = 15 * 60.0;  // seconds in which to be back on the plan
+constexpr double kMostFaster = 0.5;     // than planned, as a share
+constexpr double kMostSlower = 1.0;
+// The estimate of the response remembers so many wins, within these times in seconds, and trusts
+// what it knew like so many wins.
+constexpr double kEvidenceWins = 20;
+constexpr double kLeastMemory = 400, kMostMemory = 3600;
+constexpr double kPriorWins = 3;
+// Of spend in the multiplier. True ones are 1 to 5 where prices are lognormal; an error of it is
+// one of the feedback's gain, which bears it.
+constexpr double kElasticity = 2.0;
+constexpr double kCatchUp = 2.0;  // of the share of the memory that has passed
+// What the allowance leaves for bursts: a step of the plan, and this. Tighter, the allowance
+// instead of the multiplier would hold the spend back: who comes first is served, and value is
+// lost.
+constexpr double kSlackWins = 3, kSlackShare = 0.005;
+constexpr double kHeldBack = 0.05;     // then ln m is too high by at least so much
+constexpr double kUnknownCost = 1e-3;  // of the budget: what an impression costs before one was won
+constexpr double kTiny = 1e-9;
+
+}  // namespace
+
+void PacingController::BeginPeriod(double budget, double gamma) {
+  budget_ = budget;
+  gamma_ = gamma;
+  left_ = 1;
+  planned_ = 0;
+  allowance_ = std::numeric_limits<double>::infinity();
+}
+
+double PacingController::PlannedAt(double left) const {
+  return budget_ * (1 - std::pow(left, gamma_));
+}
+
+void PacingController::Learn(const ControlInput& in) {
+  const double spend = std::max(0.0, in.new_spend);
+  if (in.wins > 0) {
+    const double keep = std::exp(-in.wins / kEvidenceWins);
+    win_cost_ = win_cost_ > 0 ? keep * win_cost_ + (1 - keep) * spend / in.wins : spend / in.wins;
+  }
+  if (!started_) return;
+  const double cost = win_cost_ > 0 ? win_cost_ : budget_ * kUnknownCost;
+  const double rate = std::max(kTiny, (budget_ - planned_) / in.seconds_left);
+  const double memory = std::clamp(kEvidenceWins * cost / rate, kLeastMemory, kMostMemory);
+  const double keep = std::exp(-in.seconds / memory);
+  const double predicted = in.requests * std::exp(a_ + kElasticity * x_);
+  seen_ = seen_ * keep + spend;
+  predicted_ = predicted_ * keep + predicted;
+  const double prior = std::max(kTiny, kPriorWins * cost);
+  const double error = std::log((seen_ + prior) / (predicted_ + prior));
+  double step = error * std::min(1.0, kCatchUp * in.seconds / memory);
+  // Held back by the allowance: what was seen is less than what the multiplier would have spent.
+  if (in.spent >= allowance_) step = std::max(step, kHeldBack);
+  a_ += step;
+  predicted_ *= std::exp(step);
+}
+
+ControlOutput PacingController::Step(const ControlInput& in) {
+  Learn(in);
+  // The plan, up to now and up to the next step.
+  if (in.to_come > 0) left_ *= std::clamp(1 - in.passed / in.to_come, 0.0, 1.0);
+  planned_ = PlannedAt(left_);
+  const double rest = in.to_come - in.passed;
+  const double next_left = rest > 0 ? left_ * std::clamp(1 - in.next / rest, 0.0, 1.0) : 0.0;
+  const double next_planned = PlannedAt(next_left);
+  const double step = std::max(kTiny, next_planned - planned_);
+  // What to spend until then.
+  const double horizon =
+      std::clamp(in.seconds_left / 3, in.next_seconds, std::max(kHorizon, in.next_seconds));
+  const double behind = (planned_ - in.spent) * in.next_seconds / horizon;
+  const double wanted =
+      std::max(step + std::clamp(behind, -kMostSlower * step, kMostFaster * step), kTiny);
+  // The multiplier that does it.
+  const double per_request = std::log(wanted / std::max(kTiny, in.next_requests));
+  if (!started_) {
+    a_ = per_request - kElasticity * kFirstLog;
+    started_ = true;
+  }
+  const double x = (per_request - a_) / kElasticity;
+  x_ = std::clamp(x, std::max(kLeastLog, x_ - kMostStep), std::min(0.0, x_ + kMostStep));
+  allowance_ = next_planned + step + kSlackWins * win_cost_ + kSlackShare * budget_;
+  return {x_, std::min(budget_, allowance_)};
+}
+
+}  // namespace adagents::ads::internal
