@@ -8,6 +8,7 @@
 #include "adagents/adapters/openrtb/writer.h"
 #include "adagents/ads/agents/auction.h"
 #include "adagents/ads/agents/availability.h"
+#include "adagents/ads/agents/pacing.h"
 #include "adagents/ads/agents/pricing.h"
 #include "adagents/ads/agents/relevance.h"
 #include "adagents/ads/campaign.h"

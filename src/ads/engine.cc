@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "adagents/ads/agents/pacing.h"
 #include "adagents/ads/agents/pricing.h"
 #include "adagents/ads/agents/relevance.h"
 #include "adagents/ads/reasons.h"
@@ -98,6 +99,10 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Create(EngineOptions options) {
 }
 
 absl::Status Engine::Build(EngineOptions options) {
+  if (options.pacer != nullptr && options.availability.stop_when_certain) {
+    return InvalidArgument(
+        "availability.stop_when_certain does not go with a pacer, which lowers values");
+  }
   auto rates = CurrencyRates::Create(options.currency, std::move(options.rates));
   if (!rates.ok()) return rates.status();
   rates_ = std::make_shared<const CurrencyRates>(*std::move(rates));
@@ -130,6 +135,11 @@ absl::Status Engine::Build(EngineOptions options) {
       .Fallback([rates = rates_, auction = auction_](const Request& request, const Board& board) {
         return FromBoard(request, board, *rates, auction);
       });
+  if (options.pacer != nullptr) {
+    builder.ShareObject(kPacer, options.pacer)
+        .Add<Pacing>(std::move(options.landscape))
+        .Add<PacingLearner>();
+  }
   if (options.customize) options.customize(builder);
   auto runtime = builder.Build();
   if (!runtime.ok()) return runtime.status();
@@ -151,8 +161,10 @@ Decision Engine::FromBoard(const Request& request, const Board& board, const Cur
   Prices made;
   const Prices* prices = board.Find(kPrices);
   if (prices == nullptr) {
-    internal::PriceAll(request, *candidates, *scores, rates, &made,
-                       [](const ReasonCode&, uint64_t, Micros, Micros) {});
+    const Paces unpaced;
+    const Paces* paces = board.Find(kPaces);
+    internal::PriceAll(request, *candidates, *scores, paces != nullptr ? *paces : unpaced, rates,
+                       &made, [](const ReasonCode&, uint64_t, Micros, Micros) {});
     prices = &made;
   }
   std::vector<uint32_t> winners;

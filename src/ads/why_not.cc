@@ -38,7 +38,7 @@ struct Replay {
     Matcher().Run(s.request, s.switches, s.now, s.availability, &s.rates, &candidates, nullptr);
     Scorer().Run(s.request, candidates, s.models, &scores);
     if (candidates.items.empty()) return;
-    PriceAll(s.request, candidates, scores, s.rates, &prices,
+    PriceAll(s.request, candidates, scores, Paces{}, s.rates, &prices,
              [](const ReasonCode&, uint64_t, Micros, Micros) {});
     fates.resize(candidates.items.size());
     const auto note = [&](uint32_t item, const ReasonCode& code, double score, double threshold) {
@@ -156,6 +156,7 @@ class Answerer {
         return "no exchange rate for the currency of the floor";
       case PriceTrouble::kNotANumber:
         return "its predicted rate is not a number in [0, 1]";
+      case PriceTrouble::kPacedOut:  // it is asked for unpaced values
       case PriceTrouble::kNone:
         break;
     }

@@ -31,6 +31,8 @@
 #include "adagents/ads/agents/availability.h"
 #include "adagents/ads/currency_rates.h"
 #include "adagents/ads/keys.h"
+#include "adagents/ads/pacer.h"
+#include "adagents/ads/win_landscape.h"
 #include "adagents/runtime/runtime.h"
 
 namespace adagents::ads {
@@ -52,6 +54,11 @@ struct EngineOptions {
   AuctionOptions auction;
   RelevanceOptions relevance{.rows = 1 << 14};
   OutcomeBookOptions outcomes;
+  /// Paces campaigns, when not null; its owner sets goals, reports spend and ticks it (pacer.h).
+  std::shared_ptr<Pacer> pacer;
+  /// With a pacer: shades bids in first-price auctions; its owner reports what won
+  /// (win_landscape.h).
+  std::shared_ptr<const WinLandscape> landscape;
   /// Campaigns that can be switched off at one time.
   size_t kill_switches = KillSwitches::kDefaultCapacity;
 

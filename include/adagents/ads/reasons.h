@@ -34,6 +34,12 @@ inline constexpr ReasonCode kDealSeat{
 inline constexpr ReasonCode kPredicted{
     "predicted", "campaign {subject}: predicted rate {score} of the action it is after"};
 
+// Pacing.
+inline constexpr ReasonCode kPaced{
+    "paced", "campaign {subject} bids {score} % of its value to spend its budget as planned"};
+inline constexpr ReasonCode kPacedOut{
+    "paced_out", "campaign {subject} sits this one out: it has spent what is planned for now"};
+
 // Pricing.
 inline constexpr ReasonCode kPaysPerImpression{
     "cpm", "campaign {subject} pays {score} a thousand impressions; the floor is {threshold}"};

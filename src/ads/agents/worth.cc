@@ -93,7 +93,8 @@ PriceTrouble Pricer::FloorOf(const Candidate& c, Micros* floor) const {
   return PriceTrouble::kNone;
 }
 
-PriceTrouble Pricer::Price(const Candidate& c, float rate, Micros* value, Micros* floor) {
+PriceTrouble Pricer::Price(const Candidate& c, float rate, Micros* value, Micros* floor, float pace,
+                           const WinLandscape* landscape, uint64_t decision) {
   constexpr Micros kMayNotBid{-1};
   *value = kMayNotBid;
   *floor = {};
@@ -117,13 +118,15 @@ PriceTrouble Pricer::Price(const Candidate& c, float rate, Micros* value, Micros
     worth = std::min(worth, static_cast<double>(campaign.value_per_action.value) *
                                 static_cast<double>(rate) * kThousand);
   }
-  *value = Down(worth * factor_);
+  if (pace <= 0) return PriceTrouble::kPacedOut;
+  *value = Down(worth * factor_ * static_cast<double>(pace));
   if (*value < *floor || value->value <= 0) return PriceTrouble::kBelowFloor;
+  if (landscape != nullptr) *value = std::max(landscape->Shade(*value, decision), *floor);
   return PriceTrouble::kNone;
 }
 
 void PriceAll(const Request& request, const Candidates& candidates, const Scores& scores,
-              const CurrencyRates& rates, Prices* out,
+              const Paces& paces, const CurrencyRates& rates, Prices* out,
               absl::FunctionRef<void(const ReasonCode&, uint64_t, Micros, Micros)> because) {
   const std::optional<Currency> cur = rates.Pick(request);
   if (!cur) {
@@ -136,8 +139,11 @@ void PriceAll(const Request& request, const Candidates& candidates, const Scores
   out->floor.resize(n);
   const Catalog& catalog = *candidates.catalog;
   const bool scored = scores.rate.size() == n;
+  const bool paced = paces.factor.size() == n;
+  const WinLandscape* landscape =
+      paces.landscape != nullptr && paces.landscape->currency() == *cur ? paces.landscape : nullptr;
   Pricer pricer(request, catalog, rates, *cur);
-  bool any = false, below = false;
+  bool any = false, below = false, paced_out = false;
   for (uint32_t i = 0; i < candidates.imps.size(); ++i) {
     const ImpRange& range = candidates.imps[i];
     if (range.begin == range.end) continue;
@@ -148,7 +154,8 @@ void PriceAll(const Request& request, const Candidates& candidates, const Scores
       const float rate =
           scored ? scores.rate[k] : static_cast<float>(PriorRate(TargetOf(campaign, c.mtype)));
       Micros value, floor;
-      const PriceTrouble trouble = pricer.Price(c, rate, &value, &floor);
+      const PriceTrouble trouble = pricer.Price(
+          c, rate, &value, &floor, paced ? paces.factor[k] : 1.0f, landscape, paces.decision);
       out->floor[k] = floor;
       out->value[k] = trouble == PriceTrouble::kNone ? value : Micros{-1};
       switch (trouble) {
@@ -170,10 +177,17 @@ void PriceAll(const Request& request, const Candidates& candidates, const Scores
           break;
         case PriceTrouble::kFloorCurrency:
           break;  // said once for the imp
+        case PriceTrouble::kPacedOut:
+          paced_out = true;
+          break;  // said by pacing
       }
     }
   }
-  if (!any) out->nbr = below ? Nbr::kBelowFloor : Nbr::kUnsupportedCurrency;
+  if (!any) {
+    out->nbr = paced_out ? Nbr::kBudgetExhausted
+               : below   ? Nbr::kBelowFloor
+                         : Nbr::kUnsupportedCurrency;
+  }
 }
 
 }  // namespace adagents::ads::internal

@@ -2,13 +2,21 @@
 #pragma once
 
 #include "absl/functional/function_ref.h"
+#include "adagents/ads/agents/pacing.h"
 #include "adagents/ads/currency_rates.h"
 #include "adagents/ads/keys.h"
 #include "adagents/runtime/trace.h"
 
 namespace adagents::ads::internal {
 
-enum class PriceTrouble : uint8_t { kNone, kBelowFloor, kNoRate, kFloorCurrency, kNotANumber };
+enum class PriceTrouble : uint8_t {
+  kNone,
+  kBelowFloor,
+  kNoRate,
+  kFloorCurrency,
+  kNotANumber,
+  kPacedOut
+};
 
 /// Prices candidates of one request one after the other. Thread-compatible.
 class Pricer {
@@ -19,8 +27,11 @@ class Pricer {
 
   /// Begins with the candidates of imp `index`; false when its floor's currency has no rate.
   bool BeginImp(size_t index);
-  /// `rate`: the predicted rate; NaN is refused.
-  PriceTrouble Price(const Candidate& candidate, float rate, Micros* value, Micros* floor);
+  /// `rate`: the predicted rate; NaN is refused. `pace`: of the value; 0: sits this one out. With a
+  /// landscape, the paced value is shaded; the shaded one meets the floor where the paced one does.
+  PriceTrouble Price(const Candidate& candidate, float rate, Micros* value, Micros* floor,
+                     float pace = 1.0f, const WinLandscape* landscape = nullptr,
+                     uint64_t decision = 0);
 
  private:
   bool ImpFloor(Micros amount, Currency cur, Micros* floor) const;
@@ -39,9 +50,10 @@ class Pricer {
   bool factor_known_ = false;
 };
 
-/// Prices all candidates into `out`. `scores` may be empty: prior rates are assumed then.
+/// Prices all candidates into `out`. `scores` may be empty: prior rates are assumed then. So may
+/// `paces`: values are bid.
 void PriceAll(const Request& request, const Candidates& candidates, const Scores& scores,
-              const CurrencyRates& rates, Prices* out,
+              const Paces& paces, const CurrencyRates& rates, Prices* out,
               absl::FunctionRef<void(const ReasonCode&, uint64_t subject, Micros, Micros)> because);
 
 }  // namespace adagents::ads::internal

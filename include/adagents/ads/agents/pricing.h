@@ -7,12 +7,16 @@
 //   | clicks, completions,  | value_per_action * predicted rate * 1000, |
 //   |   conversions         |   at most max_cpm                         |
 //
+// With pacing, that times the campaign's pace; in first-price auctions, where a win landscape is
+// known, shaded below it by what wins.
+//
 // The floor is the deal's where there is one, else the imp's; durfloors replace it for the
 // durations they name, and mincpmpersec raises it in proportion to the duration.
 #pragma once
 
 #include <memory>
 
+#include "adagents/ads/agents/pacing.h"
 #include "adagents/ads/currency_rates.h"
 #include "adagents/ads/keys.h"
 #include "adagents/runtime/agent.h"
@@ -31,6 +35,7 @@ class Pricing final : public Agent {
   In<Request> request_{this, kRequest};
   In<Candidates> candidates_{this, kCandidates};
   In<Scores> scores_{this, kScores, Scores{}};
+  In<Paces> paces_{this, kPaces, Paces{}};
   Out<Prices> prices_{this, kPrices};
   const std::shared_ptr<const CurrencyRates> rates_;
 };
