@@ -1,41 +1,15 @@
 #include "recording.h"
 
-#include <lzma.h>
 #include <simdjson.h>
 
 #include <cstdlib>
-#include <fstream>
-#include <sstream>
+#include <utility>
 
 #include "adagents/adapters/openrtb/reader.h"
-#include "adagents/base/status.h"
-#include "fmt/format.h"
+#include "shared/read_text.h"
 
 namespace ad_server {
 namespace {
-
-using adagents::DataLoss;
-using adagents::NotFound;
-
-absl::Status Unpack(const std::string& path, const std::string& packed, std::string* out) {
-  lzma_stream stream = LZMA_STREAM_INIT;
-  if (lzma_stream_decoder(&stream, UINT64_MAX, LZMA_CONCATENATED) != LZMA_OK) {
-    return DataLoss(path + ": the xz decoder cannot start");
-  }
-  stream.next_in = reinterpret_cast<const uint8_t*>(packed.data());
-  stream.avail_in = packed.size();
-  std::string block(size_t{1} << 20, '\0');
-  lzma_ret result = LZMA_OK;
-  while (result == LZMA_OK) {
-    stream.next_out = reinterpret_cast<uint8_t*>(block.data());
-    stream.avail_out = block.size();
-    result = lzma_code(&stream, LZMA_FINISH);
-    out->append(block, 0, block.size() - stream.avail_out);
-  }
-  lzma_end(&stream);
-  if (result != LZMA_STREAM_END) return DataLoss(path + ": is damaged or no xz file");
-  return absl::OkStatus();
-}
 
 /// The number behind the last `key` in the line, else 0.
 double NumberAfter(std::string_view json, std::string_view key) {
@@ -52,21 +26,10 @@ double ArrivalOf(std::string_view json) {
 }  // namespace
 
 absl::StatusOr<Recording> Recording::ReadFile(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return NotFound(fmt::format("cannot read '{}'", path));
-  std::stringstream buffer;
-  buffer << file.rdbuf();
-  if (file.bad()) return NotFound(fmt::format("cannot read '{}'", path));
+  auto text = examples::ReadText(path);
+  if (!text.ok()) return text.status();
   Recording recording;
-  const std::string read = std::move(buffer).str();
-  if (read.compare(0, 6,
-                   std::string("\xfd"
-                               "7zXZ\0",
-                               6)) == 0) {
-    if (absl::Status status = Unpack(path, read, &recording.text_); !status.ok()) return status;
-  } else {
-    recording.text_ = read;
-  }
+  recording.text_ = *std::move(text);
   recording.Split();
   return recording;
 }

@@ -11,7 +11,8 @@ constexpr double kLeastLog = -6.0;      // a bid is never reduced below a four-h
 constexpr double kFirstLog = -1.0;      // where a campaign begins of which nothing is known
 constexpr double kMostStep = 0.5;       // of ln m
 constexpr double kHorizon = 15 * 60.0;  // seconds in which to be back on the plan
-constexpr double kMostFaster = 0.5;     // than planned, as a share
+constexpr double kHorizonWins = 3;
+constexpr double kMostFaster = 0.5;  // than planned, as a share
 constexpr double kMostSlower = 1.0;
 // The estimate of the response remembers so many wins, within these times in seconds, and trusts
 // what it knew like so many wins.
@@ -25,7 +26,7 @@ constexpr double kCatchUp = 2.0;  // of the share of the memory that has passed
 // What the allowance leaves for bursts: a step of the plan, and this. Tighter, the allowance
 // instead of the multiplier would hold the spend back: who comes first is served, and value is
 // lost.
-constexpr double kSlackWins = 3, kSlackShare = 0.005;
+constexpr double kSlackWins = 10, kSlackShare = 0.005;
 constexpr double kHeldBack = 0.05;     // then ln m is too high by at least so much
 constexpr double kUnknownCost = 1e-3;  // of the budget: what an impression costs before one was won
 constexpr double kTiny = 1e-9;
@@ -77,8 +78,10 @@ ControlOutput PacingController::Step(const ControlInput& in) {
   const double next_planned = PlannedAt(next_left);
   const double step = std::max(kTiny, next_planned - planned_);
   // What to spend until then.
-  const double horizon =
-      std::clamp(in.seconds_left / 3, in.next_seconds, std::max(kHorizon, in.next_seconds));
+  // A horizon holds some wins, or the multiplier would follow their chance.
+  const double win_seconds = win_cost_ * in.next_seconds / step;
+  const double horizon = std::clamp(std::max(kHorizon, kHorizonWins * win_seconds), in.next_seconds,
+                                    std::max(in.seconds_left / 3, in.next_seconds));
   const double behind = (planned_ - in.spent) * in.next_seconds / horizon;
   const double wanted =
       std::max(step + std::clamp(behind, -kMostSlower * step, kMostFaster * step), kTiny);
