@@ -80,10 +80,18 @@ Pacer::~Pacer() = default;
 
 size_t Pacer::Find(uint64_t key) const {
   key = Usable(key);
-  for (size_t i = Home(key), steps = 0; steps <= mask_; i = (i + 1) & mask_, ++steps) {
+  for (size_t i = Home(key), probes = 0; probes < kMostProbes; i = (i + 1) & mask_, ++probes) {
     const uint64_t held = keys_[i].load(std::memory_order_relaxed);
     if (held == key) return i;
     if (held == kEmpty) return kNowhere;
+  }
+  return kNowhere;
+}
+
+size_t Pacer::FindFree(uint64_t key) const {
+  for (size_t i = Home(Usable(key)), probes = 0; probes < kMostProbes;
+       i = (i + 1) & mask_, ++probes) {
+    if (keys_[i].load(std::memory_order_relaxed) <= kTombstone) return i;
   }
   return kNowhere;
 }
@@ -110,10 +118,10 @@ absl::Status Pacer::Set(uint64_t campaign, const PacingGoal& goal, Micros spent,
     held.in_period = false;  // planned anew for what is left, knowing what it knows
     return absl::OkStatus();
   }
-  if (count_ * 2 > mask_) return ResourceExhausted("too many campaigns to pace at once");
-  const uint64_t key = Usable(campaign);
-  place = Home(key);
-  while (keys_[place].load(std::memory_order_relaxed) > kTombstone) place = (place + 1) & mask_;
+  place = FindFree(campaign);
+  if (count_ * 2 > mask_ || place == kNowhere) {
+    return ResourceExhausted("too many campaigns to pace at once");
+  }
   auto added = std::make_unique<internal::PacedCampaign>();
   added->slot = place;
   added->goal = goal;
@@ -126,7 +134,7 @@ absl::Status Pacer::Set(uint64_t campaign, const PacingGoal& goal, Micros spent,
   slot.actions.store(0, std::memory_order_relaxed);
   slot.allowance.store(0, std::memory_order_relaxed);
   campaigns_[place] = std::move(added);
-  keys_[place].store(key, std::memory_order_relaxed);
+  keys_[place].store(Usable(campaign), std::memory_order_relaxed);
   ++count_;
   return absl::OkStatus();
 }
@@ -180,10 +188,15 @@ void Pacer::OnAction(uint64_t campaign, int64_t n) {
 
 void Pacer::Tick(absl::Time now) {
   const std::lock_guard<std::mutex> lock(mutex_);
-  if (now <= last_) return;
+  if (now == last_) return;
+  const int64_t total = requests_.Sum();
+  if (now < last_) {  // the clock was set back: on from there
+    last_ = now;
+    last_requests_ = total;
+    return;
+  }
   const bool first = last_ == absl::InfinitePast();
   const absl::Time from = first ? now - tick_ : last_;
-  const int64_t total = requests_.Sum();
   const int64_t requests = std::max<int64_t>(0, total - last_requests_);
   last_requests_ = total;
   if (!first) forecast_.Observe(from, now, requests);
@@ -193,74 +206,84 @@ void Pacer::Tick(absl::Time now) {
   }
 }
 
+/// After a period, or while there is none: the one that `now` is in.
+void Pacer::BeginPeriod(internal::PacedCampaign& c, absl::Time now) {
+  const PacingGoal& goal = c.goal;
+  if (c.in_period) {  // it is over, and not only cut short by Set()
+    c.spent_before += c.spent_here + c.spent - c.at_begin;
+    c.spent_here = 0;
+    c.at_begin = c.spent;
+  }
+  PeriodAt(goal, now, &c.begin, &c.end);
+  c.in_period = now >= goal.start && now < goal.end;
+  c.budget = goal.daily.value > 0 ? goal.daily.value : kNoLimit;
+  if (goal.lifetime.value > 0) {
+    c.budget = std::min(c.budget, std::max<int64_t>(0, goal.lifetime.value - c.spent_before));
+  }
+  c.controller.BeginPeriod(static_cast<double>(std::max<int64_t>(0, c.budget - c.spent_here)),
+                           goal.pace == Pace::kFrontLoaded ? kFrontLoad : 1.0);
+}
+
+/// What the plan says: ln of the multiplier, and the allowance.
+internal::ControlOutput Pacer::FollowPlan(internal::PacedCampaign& c, const StepFacts& facts) {
+  const absl::Time since = std::max(facts.from, c.begin);
+  const absl::Time next = std::min(facts.now + tick_, c.end);
+  internal::ControlInput in;
+  in.seconds = absl::ToDoubleSeconds(facts.now - facts.from);
+  in.requests = facts.requests;
+  in.spent = static_cast<double>(c.spent - c.at_begin);
+  in.new_spend = facts.spend;
+  in.wins = facts.wins;
+  in.next = forecast_.Profile(facts.now, next);
+  in.next_requests = in.next * forecast_.scale();
+  in.passed = forecast_.Profile(since, facts.now);
+  in.to_come = forecast_.Profile(since, c.end);
+  in.next_seconds = absl::ToDoubleSeconds(next - facts.now);
+  in.seconds_left = absl::ToDoubleSeconds(c.end - facts.now);
+  return c.controller.Step(in);
+}
+
+/// ln of the multiplier that keeps the average cost at the target.
+double Pacer::KeepTarget(internal::PacedCampaign& c, const StepFacts& facts) {
+  constexpr double kThousand = 1000;
+  const auto target = static_cast<double>(c.goal.target.value);
+  return c.goal.action == Action::kNone ? c.target.Step(facts.spend, facts.wins, target / kThousand)
+                                        : c.target.Step(facts.spend, facts.actions, target);
+}
+
 void Pacer::Step(internal::PacedCampaign& c, absl::Time from, absl::Time now, double requests) {
   Slot& slot = slots_[c.slot];
-  const PacingGoal& goal = c.goal;
   const int64_t spent = slot.spent.load(std::memory_order_relaxed);
   const int64_t wins = slot.wins.load(std::memory_order_relaxed);
   const int64_t actions = slot.actions.load(std::memory_order_relaxed);
-  const auto new_spend = static_cast<double>(spent - c.spent);
-  const auto new_wins = static_cast<double>(wins - c.wins);
-  const auto new_actions = static_cast<double>(actions - c.actions);
+  const StepFacts facts{from,
+                        now,
+                        requests,
+                        static_cast<double>(spent - c.spent),
+                        static_cast<double>(wins - c.wins),
+                        static_cast<double>(actions - c.actions)};
   c.spent = spent;
   c.wins = wins;
   c.actions = actions;
-
-  if (now >= c.end || !c.in_period) {
-    const bool over = c.in_period;  // the period that was, not one cut short by Set()
-    if (over) {
-      c.spent_before += c.spent_here + spent - c.at_begin;
-      c.spent_here = 0;
-      c.at_begin = spent;
-    }
-    PeriodAt(goal, now, &c.begin, &c.end);
-    c.in_period = now >= goal.start && now < goal.end;
-    c.budget = goal.daily.value > 0 ? goal.daily.value : kNoLimit;
-    if (goal.lifetime.value > 0) {
-      c.budget = std::min(c.budget, std::max<int64_t>(0, goal.lifetime.value - c.spent_before));
-    }
-    const double left = static_cast<double>(std::max<int64_t>(0, c.budget - c.spent_here));
-    c.controller.BeginPeriod(left, goal.pace == Pace::kFrontLoaded ? kFrontLoad : 1.0);
-  }
+  if (now >= c.end || !c.in_period) BeginPeriod(c, now);
   if (!c.in_period) {
     slot.allowance.store(std::numeric_limits<int64_t>::min(), std::memory_order_relaxed);
     return;
   }
-  double log_multiplier = 0;
   // Saturates, as amounts do.
   const auto since_begin = [&](int64_t amount) {
     return (Micros{c.at_begin} + Micros{amount}).value;
   };
   int64_t allowance = since_begin(std::max<int64_t>(0, c.budget - c.spent_here));
-  if (goal.pace != Pace::kAsap && c.end != absl::InfiniteFuture()) {
-    const absl::Time since = std::max(from, c.begin);
-    const absl::Time next = std::min(now + tick_, c.end);
-    internal::ControlInput in;
-    in.seconds = absl::ToDoubleSeconds(now - from);
-    in.requests = requests;
-    in.spent = static_cast<double>(spent - c.at_begin);
-    in.new_spend = new_spend;
-    in.wins = new_wins;
-    in.next = forecast_.Profile(now, next);
-    in.next_requests = in.next * forecast_.scale();
-    in.passed = forecast_.Profile(since, now);
-    in.to_come = forecast_.Profile(since, c.end);
-    in.next_seconds = absl::ToDoubleSeconds(next - now);
-    in.seconds_left = absl::ToDoubleSeconds(c.end - now);
-    const internal::ControlOutput out = c.controller.Step(in);
+  double log_multiplier = 0;
+  if (c.goal.pace != Pace::kAsap && c.end != absl::InfiniteFuture()) {
+    const internal::ControlOutput out = FollowPlan(c, facts);
     log_multiplier = out.log_multiplier;
     constexpr double kMost = 9e18;
     allowance =
         std::min(allowance, since_begin(static_cast<int64_t>(std::min(out.allowance, kMost))));
   }
-  if (goal.target.value > 0) {
-    constexpr double kThousand = 1000;
-    const auto target = static_cast<double>(goal.target.value);
-    const bool per_impression = goal.action == Action::kNone;
-    log_multiplier =
-        std::min(log_multiplier, c.target.Step(new_spend, per_impression ? new_wins : new_actions,
-                                               per_impression ? target / kThousand : target));
-  }
+  if (c.goal.target.value > 0) log_multiplier = std::min(log_multiplier, KeepTarget(c, facts));
   slot.pace.store(Pack({static_cast<float>(std::exp(log_multiplier)), 1.0f}),
                   std::memory_order_relaxed);
   slot.allowance.store(allowance, std::memory_order_relaxed);

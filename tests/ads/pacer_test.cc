@@ -21,7 +21,7 @@ constexpr int64_t kValue = 4000;  // micros an impression
 struct Market {
   Pacer& pacer;
   Random random{1};
-  absl::Time now = kMonday;
+  absl::Time now;
   double per_second = 2;  // requests
   int64_t most = 2 * kValue;
   int64_t spent = 0;
@@ -29,7 +29,7 @@ struct Market {
   int64_t clicks = 0;
   uint64_t decision = 0;
 
-  explicit Market(Pacer& p) : pacer(p) { pacer.Tick(now); }
+  explicit Market(Pacer& p, absl::Time start = kMonday) : pacer(p), now(start) { pacer.Tick(now); }
 
   /// Runs until `until`; returns what was spent.
   int64_t RunUntil(absl::Time until) {
@@ -231,10 +231,8 @@ TEST_CASE("a day lasts as long as it does in the goal's time zone") {
 TEST_CASE("a restarted server and a changed budget plan for what is left") {
   Pacer pacer(Expecting(2));
   // Half the day is gone and 30 of 40 units are spent.
-  pacer.Tick(kMonday + absl::Hours(12));
   REQUIRE(pacer.Set(kCampaign, {.daily = Micros{40'000'000}}, Micros{30'000'000}).ok());
-  Market market(pacer);
-  market.now = kMonday + absl::Hours(12);
+  Market market(pacer, kMonday + absl::Hours(12));
   market.RunUntil(kMonday + absl::Hours(18));
   CHECK(static_cast<double>(market.spent) == Approx(5e6).epsilon(0.05));
   CHECK(pacer.Report(kCampaign)->spent.value == 30'000'000 + market.spent);
@@ -331,18 +329,53 @@ TEST_CASE("the same events and ticks give the same multipliers") {
   CHECK(multipliers[0] == multipliers[1]);
 }
 
-TEST_CASE("ticks that do not move forwards, and clocks that jump, do no harm") {
+TEST_CASE("a clock that stands still or is set back or far forwards does no harm") {
   Pacer pacer(Expecting(2));
-  REQUIRE(pacer.Set(kCampaign, {.daily = Micros{30'000'000}}).ok());
+  const int64_t budget = 30'000'000;
+  REQUIRE(pacer.Set(kCampaign, {.daily = Micros{budget}}).ok());
   Market market(pacer);
   market.RunUntil(kMonday + absl::Hours(5));
   const float before = pacer.Read(kCampaign).multiplier;
-  pacer.Tick(kMonday);
   pacer.Tick(market.now);
   CHECK(pacer.Read(kCampaign).multiplier == before);
+  // The hour is played twice, so what is left is spread over 20 hours.
+  market.now -= absl::Hours(1);
+  const double left = static_cast<double>(budget - market.spent);
+  const auto spent = static_cast<double>(market.RunUntil(kMonday + absl::Hours(6)));
+  CHECK(spent == Approx(left / 20 * 2).epsilon(0.1));
+  market.RunUntil(kMonday + absl::Hours(24));
+  CHECK(static_cast<double>(market.spent) == Approx(budget).epsilon(0.01));
   pacer.Tick(kMonday + absl::Hours(24 * 400));
   CHECK(pacer.Read(kCampaign).multiplier > 0);
   CHECK(pacer.Read(kCampaign).participation == 1.0f);
+}
+
+TEST_CASE("when ticks stop, campaigns stop soon") {
+  Pacer pacer(Expecting(2));
+  const int64_t budget = 30'000'000;
+  REQUIRE(pacer.Set(kCampaign, {.daily = Micros{budget}}).ok());
+  Market market(pacer);
+  market.RunUntil(kMonday + absl::Hours(5));
+  int64_t more = 0;
+  for (uint64_t i = 0; i < 100'000 && pacer.Factor(kCampaign, i) > 0; ++i) {
+    pacer.OnSpend(kCampaign, Micros{2000});
+    more += 2000;
+  }
+  CHECK(more < budget / 50);
+}
+
+TEST_CASE("campaigns that come and go for years leave the table as quick and as roomy") {
+  PacerOptions options;
+  options.capacity = 256;
+  Pacer pacer(options);
+  for (uint64_t c = 0; c < 200; ++c) REQUIRE(pacer.Set(Mix64(c + 1), {.daily = Micros{1}}).ok());
+  for (uint64_t c = 0; c < 50'000; ++c) {
+    REQUIRE(pacer.Remove(Mix64(c + 1)));
+    REQUIRE(pacer.Set(Mix64(c + 201), {.daily = Micros{1}}).ok());
+  }
+  CHECK(pacer.size() == 200);
+  for (uint64_t c = 50'000; c < 50'200; ++c) REQUIRE(pacer.Report(Mix64(c + 1)).has_value());
+  CHECK(pacer.Factor(Mix64(3), 1) == 1.0);
 }
 
 TEST_CASE("many threads spend, decide and change goals while the pacer ticks") {

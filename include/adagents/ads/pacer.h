@@ -36,10 +36,11 @@
 //   - Multipliers are never above 1: no bid is above its value. A campaign that was never set bids
 //     its value.
 //   - With a target, the multiplier is at most the one that keeps the average cost at the target.
+//   - If ticks stop, campaigns stop soon, for their allowances stand still.
 //   - The same events and ticks give the same multipliers.
 //
-// Progress: what the decision path and events call is wait-free (bounded by the probes of one hash
-// table, at most half full) and never waits for Tick(). Memory orders: all relaxed. A multiplier
+// Progress: what the decision path and events call is wait-free (at most 128 probes of one hash
+// table, mostly one or two) and never waits for Tick(). Memory orders: all relaxed. A multiplier
 // and its participation are one word, a whole fact by itself; counts publish nothing else.
 #pragma once
 
@@ -64,7 +65,8 @@ namespace adagents::ads {
 
 namespace internal {
 struct PacedCampaign;
-}
+struct ControlOutput;
+}  // namespace internal
 
 /// How a budget is spread over its period.
 enum class Pace : uint8_t { kEven, kAsap, kFrontLoaded };
@@ -113,15 +115,17 @@ class Pacer {
   Pacer(const Pacer&) = delete;
   Pacer& operator=(const Pacer&) = delete;
 
-  /// Paces the campaign, from the next Tick() on, or changes its goal. `spent`: what it has spent
-  /// in its present period before, and `spent_before` in its life before that, when it is new here.
-  /// InvalidArgument names what is wrong with the goal; ResourceExhausted: too many campaigns.
+  /// Paces the campaign, from the next Tick() on and sitting out until then, or changes its goal.
+  /// `spent`: what it has spent in its present period before, and `spent_before` in its life before
+  /// that, when it is new here. InvalidArgument names what is wrong with the goal;
+  /// ResourceExhausted: too many campaigns.
   absl::Status Set(uint64_t campaign, const PacingGoal& goal, Micros spent = {},
                    Micros spent_before = {});
   /// False when it was not there. From then on it bids its value.
   bool Remove(uint64_t campaign);
 
-  /// Moves all multipliers. `now`: civil time; ticks that do not move forwards do nothing.
+  /// Moves all multipliers. `now`: civil time. One that was set back goes on from there, without a
+  /// step.
   void Tick(absl::Time now);
 
   // The decision path.
@@ -151,9 +155,21 @@ class Pacer {
     std::atomic<int64_t> actions;
   };
   static constexpr size_t kNowhere = static_cast<size_t>(-1);
+  /// From a key's home. Half full, 2^21 places have no longer run than some 75 (linear probing);
+  /// removed keys may stand in between.
+  static constexpr size_t kMostProbes = 128;
+  /// What one tick tells of one campaign; amounts since the last.
+  struct StepFacts {
+    absl::Time from, now;
+    double requests, spend, wins, actions;
+  };
 
   size_t Find(uint64_t key) const;
+  size_t FindFree(uint64_t key) const;
   size_t Home(uint64_t key) const { return Mix64(key) & mask_; }
+  void BeginPeriod(internal::PacedCampaign& campaign, absl::Time now);
+  internal::ControlOutput FollowPlan(internal::PacedCampaign& campaign, const StepFacts& facts);
+  static double KeepTarget(internal::PacedCampaign& campaign, const StepFacts& facts);
   void Step(internal::PacedCampaign& campaign, absl::Time from, absl::Time now, double requests);
 
   const absl::Duration tick_;
