@@ -40,9 +40,6 @@ constexpr double kFrontLoad = 2.0;  // 1 - (1/2)^2: three quarters in the first 
 
 uint64_t Usable(uint64_t key) { return key <= kTombstone ? ~key : key; }
 
-uint64_t Pack(PaceOf pace) { return std::bit_cast<uint64_t>(pace); }
-PaceOf Unpack(uint64_t word) { return std::bit_cast<PaceOf>(word); }
-
 /// The period that `now` is in, within the flight.
 void PeriodAt(const PacingGoal& goal, absl::Time now, absl::Time* begin, absl::Time* end) {
   *begin = goal.start;
@@ -65,6 +62,16 @@ std::string_view Name(Pace pace) {
       return "front_loaded";
   }
   return "unknown";
+}
+
+PacingGoal GoalOf(const Campaign& campaign, Pace pace) {
+  PacingGoal goal;
+  goal.pace = pace;
+  goal.daily = campaign.budget.daily;
+  goal.lifetime = campaign.budget.lifetime;
+  goal.start = campaign.start;
+  goal.end = campaign.end;
+  return goal;
 }
 
 Pacer::Pacer(const PacerOptions& options)
@@ -128,7 +135,7 @@ absl::Status Pacer::Set(uint64_t campaign, const PacingGoal& goal, Micros spent,
   added->spent_here = spent.value;
   added->spent_before = spent_before.value;
   Slot& slot = slots_[place];
-  slot.pace.store(Pack({}), std::memory_order_relaxed);
+  slot.multiplier.store(1.0f, std::memory_order_relaxed);
   slot.spent.store(0, std::memory_order_relaxed);
   slot.wins.store(0, std::memory_order_relaxed);
   slot.actions.store(0, std::memory_order_relaxed);
@@ -155,22 +162,17 @@ PaceOf Pacer::Read(uint64_t campaign) const {
   const size_t place = Find(campaign);
   if (place == kNowhere) return {};
   const Slot& slot = slots_[place];
-  PaceOf pace = Unpack(slot.pace.load(std::memory_order_relaxed));
-  if (slot.spent.load(std::memory_order_relaxed) >=
-      slot.allowance.load(std::memory_order_relaxed)) {
-    pace.participation = 0;
-  }
-  return pace;
+  return {
+      slot.multiplier.load(std::memory_order_relaxed),
+      slot.spent.load(std::memory_order_relaxed) >= slot.allowance.load(std::memory_order_relaxed)};
 }
 
 double Pacer::Factor(uint64_t campaign, uint64_t decision) const {
   const PaceOf pace = Read(campaign);
-  if (pace.participation <= 0) return 0;
-  Random random(decision, campaign);
-  const double u = random.Uniform();
-  if (pace.participation < 1 && !random.Chance(static_cast<double>(pace.participation))) return 0;
-  const auto m = static_cast<double>(pace.multiplier);
-  return m >= 1 ? 1.0 : std::min(1.0, m * (1 + kDither * (2 * u - 1)));
+  if (pace.sits_out) return 0;
+  if (pace.multiplier >= 1.0f) return 1;
+  const double u = Random(decision, campaign).Uniform();
+  return std::min(1.0, static_cast<double>(pace.multiplier) * (1 + kDither * (2 * u - 1)));
 }
 
 void Pacer::OnSpend(uint64_t campaign, Micros amount) {
@@ -284,8 +286,7 @@ void Pacer::Step(internal::PacedCampaign& c, absl::Time from, absl::Time now, do
         std::min(allowance, since_begin(static_cast<int64_t>(std::min(out.allowance, kMost))));
   }
   if (c.goal.target.value > 0) log_multiplier = std::min(log_multiplier, KeepTarget(c, facts));
-  slot.pace.store(Pack({static_cast<float>(std::exp(log_multiplier)), 1.0f}),
-                  std::memory_order_relaxed);
+  slot.multiplier.store(static_cast<float>(std::exp(log_multiplier)), std::memory_order_relaxed);
   slot.allowance.store(allowance, std::memory_order_relaxed);
 }
 

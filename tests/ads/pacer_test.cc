@@ -65,7 +65,7 @@ PacerOptions Expecting(double per_second) {
 TEST_CASE("a campaign that nobody set bids its value") {
   Pacer pacer(Expecting(1));
   CHECK(pacer.Factor(7, 1) == 1.0);
-  CHECK(pacer.Read(7).participation == 1.0f);
+  CHECK_FALSE(pacer.Read(7).sits_out);
   CHECK_FALSE(pacer.Report(7).has_value());
   pacer.OnSpend(7, Micros{100});
   pacer.OnAction(7);
@@ -316,6 +316,21 @@ TEST_CASE("a thousand impressions cost what the target says, and a target above 
   }
 }
 
+TEST_CASE("a campaign's own terms make its goal") {
+  Campaign campaign;
+  campaign.budget = {Micros{10}, Micros{100}};
+  campaign.end = kMonday;
+  campaign.bid.action = Action::kClick;
+  campaign.bid.value_per_action = Micros{7};
+  const PacingGoal goal = GoalOf(campaign, Pace::kFrontLoaded);
+  CHECK(goal.pace == Pace::kFrontLoaded);
+  CHECK(goal.daily.value == 10);
+  CHECK(goal.lifetime.value == 100);
+  CHECK(goal.end == kMonday);
+  CHECK(goal.target.value == 0);
+  CHECK(Name(Pace::kEven) == "even");
+}
+
 TEST_CASE("the same events and ticks give the same multipliers") {
   std::array<float, 2> multipliers{};
   for (float& m : multipliers) {
@@ -347,7 +362,7 @@ TEST_CASE("a clock that stands still or is set back or far forwards does no harm
   CHECK(static_cast<double>(market.spent) == Approx(budget).epsilon(0.01));
   pacer.Tick(kMonday + absl::Hours(24 * 400));
   CHECK(pacer.Read(kCampaign).multiplier > 0);
-  CHECK(pacer.Read(kCampaign).participation == 1.0f);
+  CHECK_FALSE(pacer.Read(kCampaign).sits_out);
 }
 
 TEST_CASE("when ticks stop, campaigns stop soon") {

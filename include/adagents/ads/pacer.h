@@ -13,7 +13,7 @@
 //   anywhere
 //
 // Units: amounts are micros of the campaign's currency, of one impression and not CPM; multipliers
-// are shares of the impression's value in (0, 1]; shares of participation are in [0, 1].
+// are shares of the impression's value in (0, 1].
 //
 // What it plans: `even` spends in proportion to forecast traffic, `front_loaded` three quarters in
 // the first half of it, `asap` does not hold back. A period is a civil day of the goal's zone
@@ -28,11 +28,9 @@
 // even where all auctions have one price.
 //
 // Invariants:
-//   - A campaign whose spend has reached its allowance sits out until the next Tick(). The
-//   allowance
-//     is never above the period's budget and near the plan, so no burst of traffic between two
-//     ticks spends the day. Spend that is not reported yet does not count: exact bounds are the
-//     ledger's.
+//   - A campaign whose spend has reached its allowance sits out until the next Tick(). Allowances
+//     are near the plan and never above the budget, so no burst of traffic between two ticks spends
+//     the day. Spend that is not reported yet does not count: exact bounds are the ledger's.
 //   - Multipliers are never above 1: no bid is above its value. A campaign that was never set bids
 //     its value.
 //   - With a target, the multiplier is at most the one that keeps the average cost at the target.
@@ -41,7 +39,7 @@
 //
 // Progress: what the decision path and events call is wait-free (at most 128 probes of one hash
 // table, mostly one or two) and never waits for Tick(). Memory orders: all relaxed. A multiplier
-// and its participation are one word, a whole fact by itself; counts publish nothing else.
+// and an allowance are whole facts, each by itself; counts publish nothing else.
 #pragma once
 
 #include <atomic>
@@ -86,10 +84,14 @@ struct PacingGoal {
   Action action = Action::kNone;
 };
 
+/// What a campaign's own terms ask for: its budget and flight. No target: that takes somebody who
+/// reports the actions, for a campaign of which none is heard bids less and less.
+PacingGoal GoalOf(const Campaign& campaign, Pace pace = Pace::kEven);
+
 /// A moment's pace of one campaign. Plain value.
 struct PaceOf {
-  float multiplier = 1.0f;     ///< of the value; (0, 1]
-  float participation = 1.0f;  ///< chance to take part; [0, 1]
+  float multiplier = 1.0f;  ///< of the value; (0, 1]
+  bool sits_out = false;    ///< until the next Tick()
 };
 
 /// For people and tests: how one campaign fares. Amounts of the present period.
@@ -148,7 +150,7 @@ class Pacer {
 
  private:
   struct Slot {
-    std::atomic<uint64_t> pace;      // PaceOf
+    std::atomic<float> multiplier;
     std::atomic<int64_t> spent;      // micros since the slot was taken
     std::atomic<int64_t> allowance;  // a bound of `spent`
     std::atomic<int64_t> wins;
