@@ -2,7 +2,7 @@
 
 #include "adagents/adapters/openrtb/notice.h"
 #include "adagents/base/status.h"
-#include "adapters/openrtb/siphash.h"
+#include "base/siphash.h"
 #include "catch.h"
 
 namespace adagents::openrtb {

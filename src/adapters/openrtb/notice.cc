@@ -12,7 +12,7 @@
 
 #include "adagents/base/status.h"
 #include "adapters/openrtb/sink.h"
-#include "adapters/openrtb/siphash.h"
+#include "base/siphash.h"
 
 namespace adagents::openrtb {
 namespace {

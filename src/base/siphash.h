@@ -1,5 +1,6 @@
-// SipHash-2-4 (Aumasson, Bernstein: "SipHash: a fast short-input PRF", 2012), for the one byte that
-// tells the notices of a bid apart.
+// SipHash-2-4 (Aumasson, Bernstein: "SipHash: a fast short-input PRF", 2012), for what must not
+// be guessed or undone without the key: the byte that tells the notices of a bid apart,
+// identifiers.
 #pragma once
 
 #include <cstddef>
@@ -7,7 +8,7 @@
 #include <cstring>
 #include <string_view>
 
-namespace adagents::openrtb {
+namespace adagents {
 
 /// The 64-bit tag of `text` under the key (k0, k1). Thread-safe.
 [[nodiscard]] inline uint64_t SipHash24(uint64_t k0, uint64_t k1, std::string_view text) {
@@ -35,4 +36,4 @@ namespace adagents::openrtb {
   return v0 ^ v1 ^ v2 ^ v3;
 }
 
-}  // namespace adagents::openrtb
+}  // namespace adagents
