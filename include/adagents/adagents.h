@@ -19,6 +19,7 @@
 #include "adagents/ads/currency_rates.h"
 #include "adagents/ads/decision.h"
 #include "adagents/ads/engine.h"
+#include "adagents/ads/frequency_caps.h"
 #include "adagents/ads/keys.h"
 #include "adagents/ads/kill_switches.h"
 #include "adagents/ads/outcome_book.h"

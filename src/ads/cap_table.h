@@ -1,0 +1,347 @@
+// The counts behind FrequencyCaps: millions of capped windows in fixed memory, each one CapWord.
+//
+// Why not blackboard/table.h: an update there takes the set's writer word and moves the entry to
+// another slot, three lines and two writes; with key, value and expiry an entry is 60 bytes, and
+// its entries expire by one time to live. Here a window is 12 bytes with what it counts, and taking
+// a place in it is one compare-and-swap on one line.
+//
+// Layout: lines of 64 bytes: five words, five tags (24 bits of a hash of subject, target and
+// window, and 8 bits of CapShape's code), the line's lock. A window lives in one of two lines, in
+// the one that was emptier when it came (Azar, Broder, Karlin, Upfal: "Balanced allocations",
+// 1994), and in the rare case that both are full next to one of them. The second line follows from
+// the first and the tag (Fan et al.: "Cuckoo filter", 2014), so two windows with one tag that could
+// meet in a line have the same two lines, and share one count: that only ever blocks more, and at
+// ten slots and 24 bits concerns one window in more than a million. All windows of one listener lie
+// in one group of 512 lines, so asking for hundreds of candidates of one request stays in 32 KiB.
+//
+// Invariants: a window has at most one slot: slots are given to a window only under one lock that
+// all windows with the same tag in these lines have in common, after a look that did not find it. A
+// slot changes hands only when its word is over (CapWord::IsOver): word to kClaimed by
+// compare-and-swap, then the tag, then the first word. A word that is not over is never taken, so
+// full lines refuse.
+// Progress: looking, reserving and settling in windows that have a slot are lock-free. The first
+// reservation of a window waits for those who open windows under the same lock.
+// A process that is killed midway leaves a lock or a claimed slot, in which nothing was counted
+// yet; Recover() frees both.
+// Memory orders, by site:
+//   kLock acquire, kUnlock release: whoever looks again under the lock sees what earlier holders
+//     opened.
+//   kTagStore release, kTagLoad acquire: whoever reads a slot's new tag does not read a word from
+//     before the slot was claimed.
+//   kPublish release, kRead acquire: whoever reads a slot's new word sees its new tag, so a second,
+//     relaxed look at the tag tells whose word that was. Later compare-and-swaps are relaxed: they
+//     continue the release sequence, the word is all there is to see, and they fail if the slot has
+//     changed hands, for its bits differ then.
+#pragma once
+
+#include <algorithm>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+#include <typeinfo>
+
+#include "adagents/base/atomics.h"
+#include "adagents/base/ids.h"
+#include "adagents/blackboard/region.h"
+#include "adagents/blackboard/region_object.h"
+#include "ads/cap_word.h"
+
+namespace adagents::ads::internal {
+
+/// Where a window is counted. Plain value; the same in every process that has the table.
+struct CapPlace {
+  uint32_t line[2] = {0, 0};
+  uint32_t tag = 0;  // its low 8 bits: the code of the slices' width
+
+  bool operator==(const CapPlace&) const = default;
+};
+
+enum class CapTaken : uint8_t { kYes, kCapped, kFull };
+
+/// Thread-safe. Times are units of kCapUnitSeconds and may come from clocks that differ a little.
+template <class Atomics = StdAtomics, uint32_t kGroup = 512>
+class CapTable {
+ public:
+  enum Site : int { kLock, kUnlock, kPublish, kRead, kTagStore, kTagLoad };
+  static constexpr uint32_t kSlots = 5;
+  static constexpr size_t kLineBytes = 64;
+  // Of the slots, so many are used at capacity: then one window in about a million finds no room.
+  static constexpr double kLoad = 0.62;
+  static constexpr size_t kMostLines = size_t{1} << 28;  // 16 GiB
+
+  /// Lines for so many windows.
+  static constexpr size_t LinesFor(size_t windows) {
+    const double lines = static_cast<double>(windows) / (kSlots * kLoad);
+    const size_t groups = static_cast<size_t>(lines / kGroup) + 1;
+    return groups * kGroup < kMostLines ? groups * kGroup : kMostLines;
+  }
+  static constexpr size_t BytesFor(size_t windows) { return LinesFor(windows) * kLineBytes; }
+
+  /// `ttl`: of a reservation, units, at least 1. Throws std::bad_alloc without memory.
+  CapTable(size_t lines, uint32_t ttl, Region* region = nullptr, std::string_view name = {})
+      : ttl_(ttl < 1 ? 1 : ttl),
+        groups_(static_cast<uint32_t>(lines / kGroup < 1 ? 1 : lines / kGroup)),
+        block_(region, Describe(name, size_t{groups_} * kGroup), Atomics::kModelled),
+        lines_(block_, kLineBytes, size_t{groups_} * kGroup) {
+    if (block_.reopened()) Recover();
+    block_.Commit();
+  }
+  CapTable(const CapTable&) = delete;
+  CapTable& operator=(const CapTable&) = delete;
+
+  /// `subject`: whose impressions, a hash; `target`: of what, a hash.
+  [[nodiscard]] CapPlace PlaceOf(uint64_t subject, uint64_t target, const CapShape& shape) const {
+    const uint64_t what = CombineHash(subject, CombineHash(target, shape.span));
+    const uint64_t group = (Mix64(subject) & 0xffffffff) * groups_ >> 32;
+    CapPlace place;
+    place.tag = static_cast<uint32_t>(what >> 40) << 8 | shape.code;
+    place.line[0] = static_cast<uint32_t>(group * kGroup + (what & (kGroup - 1)));
+    const auto apart = static_cast<uint32_t>(Mix64(place.tag)) & (kGroup - 1);
+    place.line[1] = place.line[0] ^ (apart == 0 ? 1 : apart);
+    return place;
+  }
+  /// Starts loading it into the cache.
+  void Prefetch(const CapPlace& place) const {
+    __builtin_prefetch(&lines_[place.line[0]], 1);
+    __builtin_prefetch(&lines_[place.line[1]], 1);
+  }
+
+  /// Takes one of `limit` places in the window, which has `shape`, if there is one.
+  CapTaken Reserve(const CapPlace& place, uint32_t limit, const CapShape& shape, uint32_t now) {
+    return Change(place, now, [&](CapWord& w) {
+      if (!w.HasRoom(limit, shape)) return false;
+      w.Reserve();
+      return true;
+    });
+  }
+  /// Ends a reservation of the moment `reserved_at`: `played` counts an impression instead, also
+  /// when the reservation has expired. False when there is no room to count it.
+  bool Settle(const CapPlace& place, uint32_t reserved_at, bool played, uint32_t now) {
+    uint64_t word = 0;
+    if (!played && Find(place, &word) == nullptr) return true;
+    return Change(place, now, [&](CapWord& w) {
+             w.Unreserve(reserved_at, ttl_);
+             if (played) w.Count();
+             return true;
+           }) == CapTaken::kYes;
+  }
+  /// The counts at `now`. Lock-free.
+  [[nodiscard]] CapWord Look(const CapPlace& place, uint32_t now) const {
+    uint64_t word = 0;
+    if (Find(place, &word) == nullptr) return CapWord{now, 0, 0, 0};
+    return CapWord::At(word, now, WidthOf(place.tag), ttl_);
+  }
+
+  [[nodiscard]] uint32_t ttl() const { return ttl_; }
+  [[nodiscard]] size_t lines() const { return size_t{groups_} * kGroup; }
+  [[nodiscard]] size_t bytes() const { return lines() * kLineBytes; }
+
+  /// Slots that count something at `now`. Reads the whole table.
+  [[nodiscard]] size_t SlotsInUse(uint32_t now) const {
+    size_t used = 0;
+    for (size_t i = 0; i < lines(); ++i) {
+      for (uint32_t k = 0; k < kSlots; ++k) used += IsOver(lines_[i], k, now) ? 0 : 1;
+    }
+    return used;
+  }
+  /// Lets go of what a writer that died had begun. Only while nobody writes.
+  void Recover() {
+    for (size_t i = 0; i < lines(); ++i) {
+      Line& line = lines_[i];
+      const uint32_t marks = line.lock.load(std::memory_order_relaxed);
+      if ((marks & kLocked) != 0) line.lock.store(marks & ~kLocked, std::memory_order_relaxed);
+      for (Word& word : line.words) {
+        if (word.load(std::memory_order_relaxed) == CapWord::kClaimed) {
+          word.store(CapWord::kFree, std::memory_order_relaxed);
+        }
+      }
+    }
+  }
+
+ private:
+  using Word = typename Atomics::template Atomic<uint64_t>;
+  using Half = typename Atomics::template Atomic<uint32_t>;
+  struct alignas(kLineBytes) Line {
+    Word words[kSlots];
+    Half tags[kSlots];
+    Half lock;  // kLocked while a window is opened whose LockOf() this is; kOverflowed
+  };
+  static constexpr uint32_t kLocked = 1;
+  // Some window with this lock was opened next to one of its two lines, both being full. It stays:
+  // a look at two more lines is all that it costs.
+  static constexpr uint32_t kOverflowed = 2;
+  struct Slot {
+    Line* line = nullptr;
+    uint32_t at = 0;
+  };
+
+  class OpenLock {
+   public:
+    explicit OpenLock(Half& lock) : lock_(lock) {
+      while ((lock_.fetch_or(kLocked, Atomics::At(kLock, std::memory_order_acquire)) & kLocked) !=
+             0) {
+        Atomics::Pause();
+      }
+    }
+    ~OpenLock() { lock_.fetch_and(~kLocked, Atomics::At(kUnlock, std::memory_order_release)); }
+    OpenLock(const OpenLock&) = delete;
+    OpenLock& operator=(const OpenLock&) = delete;
+
+   private:
+    Half& lock_;
+  };
+
+  /// The region's directory knows it as a cell whose four copies of the value are the lines: it is
+  /// found again by its name, type and size. The first line is the cell's state, and stays zero.
+  static RegionObject Describe(std::string_view name, size_t lines) {
+    static_assert(Atomics::kModelled || sizeof(Line) == kLineBytes);
+    ::adagents::internal::TypeFacts facts;
+    facts.type = &typeid(CapWord);
+    facts.bytes = static_cast<uint32_t>(lines * kLineBytes / 4 + 16);
+    facts.align = kLineBytes;
+    return ::adagents::internal::DescribeObject(ObjectKind::kCell, name, 1, facts);
+  }
+  static uint32_t WidthOf(uint32_t tag) { return CapShape::WidthOf(tag & 0xff); }
+
+  bool IsOver(const Line& line, uint32_t slot, uint32_t now) const {
+    const uint64_t word = line.words[slot].load(Atomics::At(kRead, std::memory_order_acquire));
+    const uint32_t tag = line.tags[slot].load(std::memory_order_relaxed);
+    return CapWord::IsOver(word, now, WidthOf(tag), ttl_);
+  }
+
+  /// The word of the window and what was in it; null when it has no slot.
+  Word* Find(const CapPlace& place, uint64_t* word) const {
+    Word* found = FindIn(place.line[0], place.line[1], place.tag, word);
+    if (found != nullptr) return found;
+    // Relaxed: whoever opens windows looks again under the lock, where it sees the mark.
+    if ((LockOf(place).load(std::memory_order_relaxed) & kOverflowed) == 0) return nullptr;
+    return FindBeside(place, word);
+  }
+  Word* FindBeside(const CapPlace& place, uint64_t* word) const {
+    return FindIn(place.line[0] ^ 1, place.line[1] ^ 1, place.tag, word);
+  }
+  /// Both lines at once, so that the second is on its way while the first is waited for and no
+  /// branch has to guess in which of them it is.
+  Word* FindIn(uint32_t a, uint32_t b, uint32_t tag, uint64_t* word) const {
+    auto* lines = const_cast<Line*>(&lines_[0]);
+    __builtin_prefetch(&lines[a], 1);
+    __builtin_prefetch(&lines[b], 1);
+    uint32_t hits = SlotsWith(lines[a], tag) | SlotsWith(lines[b], tag) << kSlots;
+    for (; hits != 0; hits &= hits - 1) {
+      const auto hit = static_cast<uint32_t>(std::countr_zero(hits));
+      Line& line = lines[hit < kSlots ? a : b];
+      const uint32_t k = hit < kSlots ? hit : hit - kSlots;
+      *word = line.words[k].load(Atomics::At(kRead, std::memory_order_acquire));
+      if (*word == CapWord::kFree || *word == CapWord::kClaimed) continue;
+      if (line.tags[k].load(std::memory_order_relaxed) == tag) return &line.words[k];
+    }
+    return nullptr;
+  }
+  /// As bits.
+  static uint32_t SlotsWith(const Line& line, uint32_t tag) {
+    uint32_t hits = 0;
+    for (uint32_t k = 0; k < kSlots; ++k) {
+      const uint32_t there = line.tags[k].load(Atomics::At(kTagLoad, std::memory_order_acquire));
+      hits |= uint32_t{there == tag} << k;
+    }
+    return hits;
+  }
+  /// The same for all windows that can have a slot in any of the place's lines or beside them under
+  /// one tag.
+  Half& LockOf(const CapPlace& place) const {
+    const uint32_t pair = std::min(place.line[0], place.line[1]) & ~1u;
+    return const_cast<Half&>(lines_[pair].lock);
+  }
+  Word* FindIn(uint32_t index, uint32_t tag, uint64_t* word) const {
+    Line& line = const_cast<Line&>(lines_[index]);
+    for (uint32_t k = 0; k < kSlots; ++k) {
+      if (line.tags[k].load(Atomics::At(kTagLoad, std::memory_order_acquire)) != tag) continue;
+      *word = line.words[k].load(Atomics::At(kRead, std::memory_order_acquire));
+      if (*word == CapWord::kFree || *word == CapWord::kClaimed) continue;
+      if (line.tags[k].load(std::memory_order_relaxed) == tag) return &line.words[k];
+    }
+    return nullptr;
+  }
+
+  /// Lets `change` alter the window's counts at `now`; kCapped, and nothing altered, when it
+  /// returns false.
+  template <class F>
+  CapTaken Change(const CapPlace& place, uint32_t now, F change) {
+    for (;;) {
+      uint64_t seen = 0;
+      Word* word = Find(place, &seen);
+      if (word == nullptr) {
+        CapWord first{now, 0, 0, 0};
+        if (!change(first)) return CapTaken::kCapped;
+        const Opened opened = Open(place, first.Packed(), now);
+        if (opened == Opened::kFull) return CapTaken::kFull;
+        if (opened == Opened::kYes) return CapTaken::kYes;
+        continue;  // somebody else did
+      }
+      CapWord w = CapWord::At(seen, now, WidthOf(place.tag), ttl_);
+      if (!change(w)) return CapTaken::kCapped;
+      if (word->compare_exchange_strong(seen, w.Packed(), std::memory_order_relaxed,
+                                        std::memory_order_relaxed)) {
+        return CapTaken::kYes;
+      }
+    }
+  }
+
+  enum class Opened : uint8_t { kYes, kThere, kFull };
+  /// Gives the window a slot with `word` in it.
+  Opened Open(const CapPlace& place, uint64_t word, uint32_t now) {
+    const OpenLock lock(LockOf(place));
+    uint64_t seen = 0;
+    if (Find(place, &seen) != nullptr) return Opened::kThere;
+    for (;;) {
+      Slot slot = Emptier(place.line[0], place.line[1], now, &seen);
+      if (slot.line == nullptr) {
+        // Marked first, or a window of the same tag that is there already would not be found.
+        LockOf(place).fetch_or(kOverflowed, std::memory_order_relaxed);
+        if (FindBeside(place, &seen) != nullptr) return Opened::kThere;
+        slot = Emptier(place.line[0] ^ 1, place.line[1] ^ 1, now, &seen);
+        if (slot.line == nullptr) return Opened::kFull;
+      }
+      Word& there = slot.line->words[slot.at];
+      if (!there.compare_exchange_strong(seen, CapWord::kClaimed, std::memory_order_relaxed,
+                                         std::memory_order_relaxed)) {
+        continue;  // taken from under another line's lock, or its window lives again
+      }
+      slot.line->tags[slot.at].store(place.tag, Atomics::At(kTagStore, std::memory_order_release));
+      there.store(word, Atomics::At(kPublish, std::memory_order_release));
+      return Opened::kYes;
+    }
+  }
+  /// A slot that is over, in the line of the two that has more of them, with its word.
+  Slot Emptier(uint32_t a, uint32_t b, uint32_t now, uint64_t* word) {
+    Slot best;
+    uint32_t most = 0;
+    for (const uint32_t index : {a, b}) {
+      Line& line = lines_[index];
+      uint32_t free = 0, at = 0;
+      uint64_t seen = 0;
+      for (uint32_t k = 0; k < kSlots; ++k) {
+        const uint64_t w = line.words[k].load(Atomics::At(kRead, std::memory_order_acquire));
+        const uint32_t tag = line.tags[k].load(std::memory_order_relaxed);
+        if (!CapWord::IsOver(w, now, WidthOf(tag), ttl_)) continue;
+        if (free++ > 0) continue;
+        at = k;
+        seen = w;
+      }
+      if (free > most) {
+        most = free;
+        best = {&line, at};
+        *word = seen;
+      }
+    }
+    return best;
+  }
+
+  const uint32_t ttl_;
+  const uint32_t groups_;
+  ::adagents::internal::RegionBlock block_;
+  ::adagents::internal::RegionArray<Line, Atomics> lines_;
+};
+
+}  // namespace adagents::ads::internal

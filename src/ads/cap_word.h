@@ -1,0 +1,173 @@
+// One capped window in one 64-bit word, so that "is there a place, then take it" is one
+// compare-and-swap. How it counts:
+//
+// A sliding window as counters of sub-windows (Arasu, Manku: "Approximate counts and quantiles over
+// sliding windows", PODS 2004, keep such blocks; rate limiters call it a sliding window counter).
+// Time is cut into slices of at least a seventh of the window; every slice that the window ending
+// now touches is counted whole, never in part. So an impression counts for at least the window and
+// less than one slice longer: no window of that length, wherever it begins, holds more than the
+// limit, and a place frees up at most a slice late.
+//
+// A reservation counts like an impression, but in one of two generations of the reservations' time
+// to live: it stops counting between one and two of them after it was made, by itself, when its
+// impression or release never comes.
+//
+// Bits: time 24 | 8 slices of 4 | reserved in this generation 4 | in the one before 4.
+// All counts are as of `time` (units since the region's beginning, modulo 2^24: two years of 4 s);
+// whoever looks later moves them on by the slices and generations that have passed. An entry that
+// nobody touched for two years may be taken for a fresh one: then it blocks for a while.
+// Invariant: the newest slice and all reservations together are at most kMost, so that every
+// reservation can become an impression in the newest slice without overflow.
+#pragma once
+
+#include <algorithm>
+#include <bit>
+#include <cstdint>
+
+namespace adagents::ads::internal {
+
+/// Seconds in one unit of a window's time. Times are floored, widths are rounded up.
+inline constexpr uint32_t kCapUnitSeconds = 4;
+
+/// A window, and how it is cut up.
+struct CapShape {
+  uint32_t span = 1;   ///< of the window, units
+  uint32_t width = 1;  ///< of a slice, units; at most CapWord::kSlices - 1 of them cover the span
+  uint32_t code = 1;   ///< of the width, 8 bits
+
+  /// Of a window of `seconds`.
+  static CapShape Of(uint32_t seconds);
+  static uint32_t WidthOf(uint32_t code) {
+    return code < 32 ? std::max(code, 1u) : (16 + code % 16) << (code / 16 - 1);
+  }
+  /// The least width that has a code and is at least `units`.
+  static uint32_t CodeOf(uint32_t units) {
+    if (units < 32) return std::max(units, 1u);
+    // The least shift for which units <= 31 << shift.
+    uint32_t shift = static_cast<uint32_t>(std::bit_width(units)) - 5;
+    if (units > 31u << shift) ++shift;
+    // 16..31 times 2^shift; what does not divide is rounded up.
+    return 16 * (shift + 1) + ((units + (1u << shift) - 1) >> shift) - 16;
+  }
+};
+
+/// A word, taken apart and moved on to a moment. Plain value.
+struct CapWord {
+  static constexpr int kSlices = 8;
+  static constexpr uint32_t kMost = 15;               ///< of one slice, reservations included
+  static constexpr uint64_t kFree = 0;                ///< never used
+  static constexpr uint64_t kClaimed = ~uint64_t{0};  ///< changes hands; no counts look like it
+
+  uint32_t time = 0;    ///< units; of the last change, or of `now`
+  uint32_t slices = 0;  ///< newest lowest
+  uint32_t fresh = 0;   ///< reserved in the generation of `time`
+  uint32_t aging = 0;   ///< reserved in the one before
+
+  static CapWord At(uint64_t word, uint32_t now, uint32_t width, uint32_t ttl) {
+    const uint32_t then = TimeOf(word, now);
+    CapWord w;
+    w.time = std::max(now, then);
+    w.slices = static_cast<uint32_t>(word >> 8);
+    w.fresh = static_cast<uint32_t>(word & 15);
+    w.aging = static_cast<uint32_t>(word >> 4 & 15);
+    if (w.time == then) return w;
+    const uint32_t moved = w.time / width - then / width;
+    w.slices = moved < kSlices ? w.slices << (4 * moved) : 0;
+    const uint32_t generations = w.time / ttl - then / ttl;
+    if (generations > 0) {
+      w.aging = generations == 1 ? w.fresh : 0;
+      w.fresh = 0;
+    }
+    return w;
+  }
+  [[nodiscard]] uint64_t Packed() const {
+    const uint64_t word =
+        uint64_t{time & kTimeMask} << 40 | uint64_t{slices} << 8 | aging << 4 | fresh;
+    return word == kFree ? uint64_t{1} << 40 : word;
+  }
+
+  /// Whether another key may have the place of `word`: nothing in it counts any more, and two
+  /// generations have passed since it was touched. The second half sees to it that the same bits
+  /// never come back in the same place while somebody who has read them could still be at work.
+  static bool IsOver(uint64_t word, uint32_t now, uint32_t width, uint32_t ttl) {
+    if (word == kFree) return true;
+    if (word == kClaimed) return false;
+    const uint32_t then = TimeOf(word, now);
+    if (then >= now || now / ttl - then / ttl < 2) return false;
+    const uint32_t moved = now / width - then / width;
+    return moved >= kSlices || static_cast<uint32_t>(word >> 8) << (4 * moved) == 0;
+  }
+
+  [[nodiscard]] uint32_t Reserved() const { return fresh + aging; }
+  /// Impressions in the slices that the window which ends at `time` touches.
+  [[nodiscard]] uint32_t Counted(const CapShape& shape) const {
+    const uint32_t before = time / shape.width - (time - std::min(shape.span, time)) / shape.width;
+    const uint32_t in = before + 1 < kSlices ? slices & ((1u << (4 * (before + 1))) - 1) : slices;
+    const uint32_t pairs = (in & 0x0f0f0f0f) + (in >> 4 & 0x0f0f0f0f);
+    return pairs * 0x01010101 >> 24;
+  }
+  [[nodiscard]] bool HasRoom(uint32_t limit, const CapShape& shape) const {
+    return Counted(shape) + Reserved() < limit && (slices & 15) + Reserved() < kMost;
+  }
+  /// Only when HasRoom().
+  void Reserve() { ++fresh; }
+  /// Takes back one reservation of the moment `reserved_at`; one that has expired is gone already.
+  void Unreserve(uint32_t reserved_at, uint32_t ttl) {
+    const uint32_t generations = time / ttl - std::min(reserved_at, time) / ttl;
+    if (generations > 1) return;
+    // Clocks of two threads may straddle a generation's end, so either may hold it.
+    if ((generations == 1 && aging > 0) || (fresh == 0 && aging > 0)) {
+      --aging;
+    } else if (fresh > 0) {
+      --fresh;
+    }
+  }
+  /// One impression. Beyond kMost in a slice, which only ones whose reservation had expired reach,
+  /// they are one.
+  void Count() {
+    if ((slices & 15) < kMost) ++slices;
+  }
+  /// From when on there is room, if nothing else happens; `time` when there is.
+  [[nodiscard]] uint32_t FreeFrom(uint32_t limit, const CapShape& shape, uint32_t ttl) const;
+
+ private:
+  static constexpr uint32_t kTimeMask = (1u << 24) - 1;
+  // How far ahead another thread's clock may have read: beyond, a time counts as long past.
+  static constexpr uint32_t kAhead = 3600 / kCapUnitSeconds;
+
+  static uint32_t TimeOf(uint64_t word, uint32_t now) {
+    const auto low = static_cast<uint32_t>(word >> 40);
+    const uint32_t age = (now - low) & kTimeMask;
+    if (age > kTimeMask - kAhead) return now + (kTimeMask + 1 - age);
+    return now - std::min(age, now);
+  }
+};
+
+inline CapShape CapShape::Of(uint32_t seconds) {
+  CapShape shape;
+  shape.span = std::max((seconds + kCapUnitSeconds - 1) / kCapUnitSeconds, 1u);
+  shape.code = CodeOf((shape.span + CapWord::kSlices - 2) / (CapWord::kSlices - 1));
+  shape.width = WidthOf(shape.code);
+  return shape;
+}
+
+inline uint32_t CapWord::FreeFrom(uint32_t limit, const CapShape& shape, uint32_t ttl) const {
+  CapWord later = *this;
+  // A place frees when the window leaves a slice behind, a generation ends, or (for what one slice
+  // may hold) a slice does. After so many of these no count is left.
+  for (int step = 0; step < 3 * kSlices + 4 && !later.HasRoom(limit, shape); ++step) {
+    const uint32_t generation_end = (later.time / ttl + 1) * ttl;
+    uint32_t next = generation_end;
+    if (later.slices != 0) {
+      const uint32_t slice_end = (later.time / shape.width + 1) * shape.width;
+      const uint32_t start = later.time - std::min(shape.span, later.time);
+      const uint32_t left = later.time + shape.width - start % shape.width;
+      next = std::min(slice_end, left);
+      if (later.Reserved() > 0) next = std::min(next, generation_end);
+    }
+    later = At(later.Packed(), next, shape.width, ttl);
+  }
+  return later.time;
+}
+
+}  // namespace adagents::ads::internal
