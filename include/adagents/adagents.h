@@ -9,6 +9,7 @@
 #include "adagents/ads/agents/auction.h"
 #include "adagents/ads/agents/availability.h"
 #include "adagents/ads/agents/pacing.h"
+#include "adagents/ads/agents/frequency_cap.h"
 #include "adagents/ads/agents/pricing.h"
 #include "adagents/ads/agents/relevance.h"
 #include "adagents/ads/campaign.h"

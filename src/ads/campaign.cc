@@ -2,6 +2,8 @@
 
 #include <array>
 
+#include "adagents/base/ids.h"
+
 namespace adagents::ads {
 namespace {
 
@@ -57,6 +59,28 @@ std::string_view Name(Action a) {
       return "conversion";
   }
   return "unknown";
+}
+
+std::string_view Name(CapPer p) {
+  switch (p) {
+    case CapPer::kListener:
+      return "listener";
+    case CapPer::kHousehold:
+      return "household";
+    case CapPer::kSession:
+      return "session";
+    case CapPer::kDevice:
+      return "device";
+  }
+  return "unknown";
+}
+
+uint64_t BrandKey(std::string_view brand) {
+  std::string folded(brand);
+  for (char& c : folded) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return StableHash64(folded);
 }
 
 std::string_view AgeBand(int years) {

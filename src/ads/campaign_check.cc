@@ -151,6 +151,26 @@ void CheckCompanion(const std::string& at, const Companion& c, FaultSink fault) 
   CheckUrl(at + "click_through", c.click_through, fault);
 }
 
+void CheckCaps(const std::string& path, const std::vector<FrequencyCap>& caps, FaultSink fault) {
+  if (caps.size() > FrequencyCap::kMost) {
+    fault(path, fmt::format("must have at most {}, has {}", FrequencyCap::kMost, caps.size()));
+  }
+  for (size_t i = 0; i < caps.size(); ++i) {
+    const std::string at = fmt::format("{}[{}].", path, i);
+    CheckRange(at + "count", caps[i].count, 1, FrequencyCap::kMostCount, fault);
+    if (caps[i].window < FrequencyCap::kShortest || caps[i].window > FrequencyCap::kLongest) {
+      fault(at + "window", "must be from a minute (\"1m\") to 31 days (\"31d\"), got " +
+                               std::string(absl::FormatDuration(caps[i].window)));
+    }
+    for (size_t k = 0; k < i; ++k) {
+      if (caps[k].per != caps[i].per || caps[k].window != caps[i].window) continue;
+      fault(at + "window",
+            fmt::format("repeats the window of {}[{}] for each {}", path, k, Name(caps[i].per)));
+      break;
+    }
+  }
+}
+
 void CheckMedia(const std::string& at, const Creative& c, FaultSink fault) {
   switch (c.format) {
     case MarkupType::kAudio:
@@ -213,6 +233,7 @@ void CheckCreative(const std::string& at, const Creative& c, FaultSink fault) {
   for (size_t i = 0; i < c.attr.size(); ++i) {
     CheckRange(fmt::format("{}attr[{}]", at, i), c.attr[i], 1, 63, fault);
   }
+  CheckCaps(at + "caps", c.caps, fault);
   for (size_t i = 0; i < c.companions.size(); ++i) {
     CheckCompanion(fmt::format("{}companions[{}].", at, i), c.companions[i], fault);
   }
@@ -280,8 +301,24 @@ void CheckCampaign(const Campaign& c, FaultSink fault) {
   for (size_t i = 0; i < c.cat.size(); ++i) {
     CheckId(fmt::format("cat[{}]", i), c.cat[i], fault);
   }
+  CheckCaps("caps", c.caps, fault);
   CheckTargeting(c.targeting, fault);
   CheckCreatives(c, fault);
+}
+
+void CheckBrands(const std::vector<BrandCaps>& brands, FaultSink fault) {
+  std::map<uint64_t, size_t> seen;
+  for (size_t i = 0; i < brands.size(); ++i) {
+    const std::string at = fmt::format("brands[{}].", i);
+    CheckText(at + "brand", brands[i].brand, kMaxTextBytes, fault);
+    if (brands[i].brand.empty()) fault(at + "brand", "must not be empty");
+    CheckCaps(at + "caps", brands[i].caps, fault);
+    const auto [first, fresh] = seen.try_emplace(BrandKey(brands[i].brand), i);
+    if (!fresh) {
+      fault(at + "brand", fmt::format("{} repeats the brand of brands[{}]", Quoted(brands[i].brand),
+                                      first->second));
+    }
+  }
 }
 
 void Normalise(Campaign* c) {

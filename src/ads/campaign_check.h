@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/functional/function_ref.h"
 #include "adagents/ads/campaign.h"
@@ -15,6 +16,9 @@ using FaultSink = absl::FunctionRef<void(std::string_view path, std::string what
 
 /// Reports everything wrong with `c` by itself.
 void CheckCampaign(const Campaign& c, FaultSink fault);
+
+/// Reports everything wrong with the caps of brands; `path` as in "brands[2].caps[0].count".
+void CheckBrands(const std::vector<BrandCaps>& brands, FaultSink fault);
 
 /// Brings a campaign without faults into the form that a catalog holds: canonical conditions, one
 /// per attribute and direction, with values sorted and unique; lower-case domains and MIME types.

@@ -51,6 +51,8 @@ CreativeFacts FactsOf(const Campaign& campaign, uint32_t index, size_t place) {
   f.w = static_cast<int16_t>(c.w);
   f.h = static_cast<int16_t>(c.h);
   f.format = c.format;
+  f.brand = BrandKey(c.brand.empty() ? campaign.brand_or_advertiser() : c.brand);
+  f.capped = !c.caps.empty() || !campaign.caps.empty();
   return f;
 }
 
@@ -129,6 +131,14 @@ struct Catalog::Store {
   std::vector<uint32_t> adomain_begin = {0}, cat_begin = {0};  // campaigns + 1 offsets
   std::vector<uint64_t> adomain_keys, cat_keys;
   std::vector<uint32_t> by_key;  // of those built: indices by rising key
+  std::shared_ptr<const Brands> brands;
+
+  std::span<const FrequencyCap> CapsOf(uint64_t brand) const {
+    const auto at = std::lower_bound(brands->begin(), brands->end(), brand,
+                                     [](const auto& b, uint64_t key) { return b.first < key; });
+    if (at == brands->end() || at->first != brand) return {};
+    return at->second.caps;
+  }
 
   Sizes sizes() const {
     return {campaigns.size(), creative_facts.size(), adomain_keys.size(), cat_keys.size()};
@@ -162,6 +172,8 @@ void Catalog::Store::Append(CampaignPtr campaign) {
   facts.back().first_creative = static_cast<uint32_t>(creative_facts.size());
   for (size_t k = 0; k < c.creatives.size(); ++k) {
     creative_facts.push_back(FactsOf(c, index, k));
+    CreativeFacts& f = creative_facts.back();
+    f.capped = f.capped || !CapsOf(f.brand).empty();
     relevance_features.push_back(CreativeFeatures::Of(c, c.creatives[k]));
   }
   for (const std::string& d : c.adomain) adomain_keys.push_back(StableHash64(d));
@@ -203,19 +215,33 @@ void Catalog::Store::AppendFrom(const Catalog& from, uint32_t index) {
 Catalog::Catalog(std::shared_ptr<Store> store) : store_(std::move(store)) {}
 Catalog::~Catalog() = default;
 
-absl::StatusOr<std::unique_ptr<Catalog>> Catalog::Build(std::vector<Campaign> campaigns) {
+absl::StatusOr<std::unique_ptr<Catalog>> Catalog::Build(std::vector<Campaign> campaigns,
+                                                        std::vector<BrandCaps> brands) {
   if (campaigns.size() > kMaxCampaigns) {
     return InvalidArgument(
         fmt::format("at most {} campaigns, got {}", kMaxCampaigns, campaigns.size()));
   }
   if (absl::Status status = CheckAll(campaigns); !status.ok()) return status;
+  std::string faults;
+  internal::CheckBrands(brands, [&](std::string_view path, std::string what) {
+    faults += fmt::format("{}{}: {}", faults.empty() ? "" : "\n", path, what);
+  });
+  if (!faults.empty()) return InvalidArgument(faults);
+  auto by_key = std::make_shared<Brands>();
+  for (BrandCaps& b : brands) {
+    const uint64_t key = BrandKey(b.brand);
+    by_key->emplace_back(key, std::move(b));
+  }
+  std::sort(by_key->begin(), by_key->end(),
+            [](const auto& a, const auto& b) { return a.first < b.first; });
   std::vector<CampaignPtr> owned;
   owned.reserve(campaigns.size());
   for (Campaign& c : campaigns) owned.push_back(Own(std::move(c)));
-  return Freeze(std::move(owned));
+  return Freeze(std::move(owned), std::move(by_key));
 }
 
-std::unique_ptr<Catalog> Catalog::Freeze(std::vector<CampaignPtr> campaigns) {
+std::unique_ptr<Catalog> Catalog::Freeze(std::vector<CampaignPtr> campaigns,
+                                         std::shared_ptr<const Brands> brands) {
   // What is compared is kept together: the campaigns are all over the memory.
   struct Place {
     int64_t score;
@@ -235,11 +261,15 @@ std::unique_ptr<Catalog> Catalog::Freeze(std::vector<CampaignPtr> campaigns) {
     return campaigns[a.at]->id < campaigns[b.at]->id;
   });
   auto store = std::make_shared<Store>();
+  store->brands = std::move(brands);
   store->Reserve(sizes);
   for (const Place& place : order) store->Append(std::move(campaigns[place.at]));
   std::unique_ptr<Catalog> catalog = Index(std::move(store));
   for (uint32_t i = 0; i < catalog->end_; ++i) {
     catalog->contents_ += internal::ContentHash(catalog->campaign(i));
+  }
+  for (const auto& [key, brand] : *catalog->store_->brands) {
+    catalog->contents_ += internal::ContentHash(brand);
   }
   return catalog;
 }
@@ -344,7 +374,7 @@ absl::StatusOr<std::unique_ptr<const Catalog>> Catalog::With(CatalogChange chang
     ForEachByRank([&](uint32_t i) {
       if (!dropped.contains(facts(i).key)) put.push_back(campaigns_[i]);
     });
-    return Freeze(std::move(put));
+    return Freeze(std::move(put), store_->brands);
   }
   for (uint32_t i = next->end_ - static_cast<uint32_t>(put.size()); i < next->end_; ++i) {
     ++next->size_;
@@ -361,6 +391,7 @@ absl::StatusOr<std::unique_ptr<const Catalog>> Catalog::With(CatalogChange chang
 
 std::unique_ptr<const Catalog> Catalog::Rebuilt() const {
   auto store = std::make_shared<Store>();
+  store->brands = store_->brands;
   {
     const std::lock_guard<std::mutex> lock(store_->writer);  // sizes that do not move
     store->Reserve({size_, creative_total_, store_->adomain_keys.size(), store_->cat_keys.size()});
@@ -434,6 +465,10 @@ uint64_t Catalog::fingerprint() const { return Mix64(size_ + contents_); }
 
 std::span<const uint64_t> Catalog::adomain_keys(uint32_t index) const {
   return {adomain_keys_ + adomain_begin_[index], adomain_begin_[index + 1] - adomain_begin_[index]};
+}
+
+std::span<const FrequencyCap> Catalog::brand_caps(uint64_t brand) const {
+  return store_->CapsOf(brand);
 }
 
 std::span<const uint64_t> Catalog::cat_keys(uint32_t index) const {

@@ -29,6 +29,10 @@ class Hasher {
     Add(static_cast<uint64_t>(c.attribute) << 1 | (c.exclude ? 1 : 0));
     AddAll(c.values);
   }
+  void Add(const FrequencyCap& c) {
+    Add(static_cast<uint64_t>(c.per) << 32 | static_cast<uint32_t>(c.count));
+    Add(absl::ToInt64Seconds(c.window));
+  }
   void Add(const Creative& c) {
     for (const std::string* s :
          {&c.id, &c.title, &c.body, &c.brand, &c.media_url, &c.markup, &c.click_through,
@@ -41,6 +45,7 @@ class Hasher {
     AddAll(c.mimes);
     AddAll(c.attr);
     AddAll(c.companions);
+    AddAll(c.caps);
   }
   uint64_t hash() const { return hash_; }
 
@@ -70,6 +75,14 @@ uint64_t ContentHash(const Campaign& c) {
     if (c.targeting.hours[i]) h.Add(uint64_t{i});
   }
   h.AddAll(c.creatives);
+  h.AddAll(c.caps);
+  return h.hash();
+}
+
+uint64_t ContentHash(const BrandCaps& brand) {
+  Hasher h;
+  h.Add(BrandKey(brand.brand));
+  h.AddAll(brand.caps);
   return h.hash();
 }
 

@@ -9,5 +9,6 @@ namespace adagents::ads::internal {
 
 /// Depends on every field but the index. Stable.
 uint64_t ContentHash(const Campaign& campaign);
+uint64_t ContentHash(const BrandCaps& brand);
 
 }  // namespace adagents::ads::internal

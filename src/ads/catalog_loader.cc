@@ -1,10 +1,12 @@
 #include "adagents/ads/catalog_loader.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <map>
 #include <set>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -118,6 +120,39 @@ void ReadTargeting(FieldReader& fields, Targeting* targeting) {
   ReadHours(fields, &targeting->hours);
 }
 
+/// "90s", "30m", "12h", "7d" or "4w".
+void ReadWindow(FieldReader& fields, absl::Duration* out) {
+  const JsonNode* node = fields.Take("window", JsonNode::Kind::kText);
+  if (node == nullptr) return;
+  constexpr std::pair<char, int> kUnits[] = {
+      {'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}, {'w', 7 * 86400}};
+  constexpr int64_t kMost = 10'000'000;  // of any unit: far above the longest window
+  const std::string& text = node->text;
+  int64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  for (const auto& [letter, seconds] : kUnits) {
+    if (error != std::errc() || number < 0 || number > kMost) break;
+    if (end + 1 != text.data() + text.size() || *end != letter) continue;
+    *out = absl::Seconds(number * seconds);
+    return;
+  }
+  fields.Fault("window",
+               "must be a length of time such as \"90s\", \"30m\", \"12h\", \"7d\" or "
+               "\"4w\", got " +
+                   Quoted(text));
+}
+
+void ReadCaps(FieldReader& fields, std::vector<FrequencyCap>* caps) {
+  fields.ForEach("caps", [&](FieldReader& item) {
+    for (const char* key : {"count", "window"}) item.Require(key);
+    FrequencyCap& cap = caps->emplace_back();
+    item.Int32("count", &cap.count);
+    ReadWindow(item, &cap.window);
+    item.Enum("per", {CapPer::kListener, CapPer::kHousehold, CapPer::kSession, CapPer::kDevice},
+              &cap.per);
+  });
+}
+
 void ReadCompanion(FieldReader& fields, Companion* c) {
   for (const char* key : {"w", "h", "media_url"}) fields.Require(key);
   fields.Int32("w", &c->w);
@@ -155,6 +190,7 @@ void ReadCreative(FieldReader& fields, Creative* c) {
   }
   fields.Texts("mimes", &c->mimes);
   fields.Integers("attr", 1, 63, [&](int64_t a) { c->attr.push_back(static_cast<uint8_t>(a)); });
+  ReadCaps(fields, &c->caps);
   fields.ForEach("companions",
                  [&](FieldReader& item) { ReadCompanion(item, &c->companions.emplace_back()); });
 }
@@ -203,6 +239,7 @@ void ReadCampaign(FieldReader& fields, Campaign* c) {
   fields.Int32("priority", &c->priority);
   fields.Texts("adomain", &c->adomain);
   fields.Texts("cat", &c->cat);
+  ReadCaps(fields, &c->caps);
   fields.Object("targeting", [&](FieldReader& t) { ReadTargeting(t, &c->targeting); });
   fields.ForEach("creatives",
                  [&](FieldReader& item) { ReadCreative(item, &c->creatives.emplace_back()); });
@@ -214,16 +251,45 @@ class Loader {
     internal::JsonFault fault;
     const bool read = internal::ReadJsonList(
         json, "campaigns", [&](size_t i, JsonNode item) { Add(i, item); },
-        [&](std::string_view key, int line) {
-          faults_.Add(line, key, "unknown key; only \"campaigns\" may be here");
+        [&](std::string_view key, const JsonNode& node) {
+          if (key == "brands") return ReadBrands(node);
+          faults_.Add(node.line, key, "unknown key; only \"campaigns\" and \"brands\" may be here");
         },
         &fault);
     if (!read) faults_.Add(fault.line, fault.path, std::move(fault.what));
     if (faults_.count() > 0) return InvalidArgument(faults_.Text());
-    return Catalog::Build(std::move(campaigns_));
+    return Catalog::Build(std::move(campaigns_), std::move(brands_));
   }
 
  private:
+  void ReadBrands(const JsonNode& list) {
+    if (list.kind != JsonNode::Kind::kList) {
+      faults_.Add(list.line, "brands",
+                  fmt::format("must be a list, got {}", internal::KindName(list.kind)));
+      return;
+    }
+    const size_t before = faults_.count();
+    for (size_t i = 0; i < list.items.size(); ++i) {
+      const JsonNode& item = list.items[i];
+      const std::string path = fmt::format("brands[{}]", i);
+      BrandCaps& brand = brands_.emplace_back();
+      if (item.kind != JsonNode::Kind::kObject) {
+        faults_.Add(item.line, path,
+                    fmt::format("must be an object, got {}", internal::KindName(item.kind)));
+        continue;
+      }
+      FieldReader fields(item, path, &faults_);
+      for (const char* key : {"brand", "caps"}) fields.Require(key);
+      fields.Text("brand", &brand.brand);
+      ReadCaps(fields, &brand.caps);
+    }
+    internal::CheckBrands(brands_, [&](std::string_view field, std::string what) {
+      if (faults_.Mentions(before, field)) return;
+      const std::string_view in_list = field.substr(std::string_view("brands").size());
+      faults_.Add(internal::LineOf(list, in_list), field, std::move(what));
+    });
+  }
+
   void Add(size_t index, const JsonNode& item) {
     const std::string path = fmt::format("campaigns[{}]", index);
     const size_t before = faults_.count();
@@ -255,6 +321,7 @@ class Loader {
 
   FaultList faults_{kMaxFaults};
   std::vector<Campaign> campaigns_;
+  std::vector<BrandCaps> brands_;
   std::map<std::string, std::pair<size_t, int>> ids_;  // place and line of each
 };
 

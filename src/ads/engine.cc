@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <random>
 
 #include "adagents/ads/agents/pacing.h"
 #include "adagents/ads/agents/pricing.h"
@@ -10,7 +11,9 @@
 #include "adagents/ads/targeting.h"
 #include "adagents/base/status.h"
 #include "adagents/blackboard/counter.h"
+#include "adagents/blackboard/region.h"
 #include "ads/agents/auctioneer.h"
+#include "ads/agents/cap_rules.h"
 #include "ads/agents/worth.h"
 #include "ads/consent_guard.h"
 #include "ads/why_not.h"
@@ -41,6 +44,34 @@ Nbr NbrOf(size_t slot, size_t slots) {
   constexpr size_t kOurs = 500, kTheirs = 20;
   if (slot == slots - 1) return Nbr::kUnknownError;
   return static_cast<Nbr>(slot >= kTheirs ? slot - kTheirs + kOurs : slot);
+}
+
+std::array<uint64_t, 2> HashKey(const EngineOptions& options) {
+  const std::array<uint64_t, 2> none{};
+  if (options.cap_policy.hash_key != none) return options.cap_policy.hash_key;
+  if (options.runtime.inline_scheduler) return {1, 2};
+  std::random_device random;
+  const auto word = [&random] { return uint64_t{random()} << 32 | random(); };
+  return {word(), word()};
+}
+
+/// What the fallback decided has no reservations: it takes them here, and loses what has no place.
+void TakePlaces(const Request& request, const Catalog& catalog, const FrequencyCapPolicy& policy,
+                FrequencyCaps& counts, Decision* decision) {
+  internal::CapReader reader(policy);
+  reader.Read(request);
+  std::vector<internal::CapRule> rules;
+  std::vector<CapWindow> windows;
+  uint32_t kept = 0;
+  for (const Bid& bid : decision->bids) {
+    const bool known = reader.RulesOf(catalog, *bid.campaign, *bid.creative, &rules);
+    if (!known && policy.without_id == WithoutId::kBlock) continue;
+    windows.clear();
+    for (const internal::CapRule& rule : rules) windows.push_back(rule.window);
+    if (counts.Reserve(decision->id, kept, windows).ok) decision->bids[kept++] = bid;
+  }
+  if (kept == 0 && !decision->bids.empty()) decision->nbr = Nbr::kFrequencyCapped;
+  decision->bids.resize(kept);
 }
 
 /// Why there is no bid, as far as the way in which the decision ended tells.
@@ -81,6 +112,10 @@ Engine::~Engine() = default;
 // Callbacks that come while the engine goes away still count, so it is shared with them.
 struct Engine::Tally {
   Counter bids, with_bids;
+  // For what the fallback decided.
+  std::shared_ptr<Snapshot<Catalog>> catalog;
+  std::shared_ptr<FrequencyCaps> caps;
+  std::shared_ptr<const FrequencyCapPolicy> cap_policy;
   // By nbr, those from 500 on moved down; the last for codes that we do not know.
   static constexpr size_t kSlots = 48;
   std::array<Counter, kSlots> no_bids;
@@ -120,17 +155,21 @@ absl::Status Engine::Build(EngineOptions options) {
   models_ = std::make_shared<RelevanceModels>(options.relevance);
   if (options.outcomes.clock == nullptr) options.outcomes.clock = clock_;
   book_ = std::make_shared<OutcomeBook>(options.outcomes);
+  if (absl::Status status = BuildCaps(options); !status.ok()) return status;
 
   AdRuntime::Builder builder(kRequest, kDecision);
   builder.ShareObject(kCatalog, catalog_)
       .ShareObject(kKillSwitches, switches_)
       .ShareObject(kRelevanceModels, models_)
       .ShareObject(kOutcomeBook, book_)
+      .ShareObject(kFrequencyCaps, caps_)
       .Add<Availability>(availability_, rates_)
+      .Add<FrequencyCapAgent>(cap_policy_)
       .Add<Relevance>()
       .Add<Pricing>(rates_)
       .Add<Auction>(auction_)
       .Add<RelevanceLearner>()
+      .Add<FrequencyCapCounter>()
       .Options(std::move(options.runtime))
       .Fallback([rates = rates_, auction = auction_](const Request& request, const Board& board) {
         return FromBoard(request, board, *rates, auction);
@@ -144,6 +183,26 @@ absl::Status Engine::Build(EngineOptions options) {
   auto runtime = builder.Build();
   if (!runtime.ok()) return runtime.status();
   runtime_ = *std::move(runtime);
+  return absl::OkStatus();
+}
+
+absl::Status Engine::BuildCaps(const EngineOptions& options) {
+  FrequencyCapPolicy policy = options.cap_policy;
+  if (policy.per_request < 1) return InvalidArgument("cap_policy.per_request must be at least 1");
+  const Region* region = options.caps.region;
+  if (region != nullptr && !region->path().empty() &&
+      policy.hash_key == std::array<uint64_t, 2>{}) {
+    return InvalidArgument(
+        "cap_policy.hash_key must be given when caps.region outlives the process");
+  }
+  policy.hash_key = HashKey(options);
+  cap_policy_ = std::make_shared<const FrequencyCapPolicy>(std::move(policy));
+  FrequencyCapsOptions caps = options.caps;
+  caps.clock = clock_;
+  caps_ = std::make_shared<FrequencyCaps>(std::move(caps));
+  tally_->catalog = catalog_;
+  tally_->caps = caps_;
+  tally_->cap_policy = cap_policy_;
   return absl::OkStatus();
 }
 
@@ -169,7 +228,7 @@ Decision Engine::FromBoard(const Request& request, const Board& board, const Cur
   }
   std::vector<uint32_t> winners;
   internal::Auctioneer().Run(request, *candidates, *scores, *prices, auction, &decision, &winners,
-                             nullptr);
+                             nullptr, board.Find(kCaps));
   return decision;
 }
 
@@ -181,9 +240,12 @@ CallOptions Engine::Prepare(const Request& request, const CallOptions& options) 
   return call;
 }
 
-void Engine::Finish(Tally& tally, Answer<Decision>* answer) {
+void Engine::Finish(Tally& tally, const Request& request, Answer<Decision>* answer) {
   Decision& d = answer->value;
   d.id = answer->id;
+  if (d.fallback && !d.bids.empty()) {
+    TakePlaces(request, *tally.catalog->Pin(), *tally.cap_policy, *tally.caps, &d);
+  }
   d.trace = answer->id;
   d.defaulted = static_cast<int16_t>(std::min(answer->defaulted, 0x7fff));
   d.late = static_cast<int16_t>(std::min(answer->late, 0x7fff));
@@ -201,14 +263,14 @@ Answer<Decision> Engine::Decide(const RequestPtr& request, const CallOptions& op
   if (!request || request->imps.empty()) {
     Answer<Decision> answer;
     answer.value.nbr = Nbr::kInvalidRequest;
-    Finish(*tally_, &answer);
+    Finish(*tally_, Request(), &answer);
     return answer;
   }
   const RequestPtr clear = internal::WithConsent(request);
   const CallOptions call = Prepare(*clear, options);
   Answer<Decision> answer = runtime_->Decide(clear, call);
   if (answer.id == 0) answer.id = call.id;
-  Finish(*tally_, &answer);
+  Finish(*tally_, *clear, &answer);
   return answer;
 }
 
@@ -217,12 +279,12 @@ void Engine::DecideAsync(const RequestPtr& request, const CallOptions& options, 
   const bool valid = request && !request->imps.empty();
   RequestPtr clear = request ? internal::WithConsent(request) : MakeRequest().ptr;
   const CallOptions call = Prepare(*clear, options);
-  runtime_->DecideAsync(std::move(clear), call,
-                        [tally = tally_, id = call.id, valid,
+  runtime_->DecideAsync(clear, call,
+                        [tally = tally_, id = call.id, valid, clear,
                          callback = std::move(callback)](Answer<Decision> answer) mutable {
                           if (answer.id == 0) answer.id = id;
                           if (!valid) answer.value.nbr = Nbr::kInvalidRequest;
-                          Finish(*tally, &answer);
+                          Finish(*tally, *clear, &answer);
                           callback(std::move(answer));
                         });
 }
@@ -294,7 +356,7 @@ std::string Engine::WhyNot(const RequestPtr& request, std::string_view campaign_
   if (!request) return "there is no request\n";
   const RequestPtr clear = internal::WithConsent(request);
   return internal::WhyNot({*clear, catalog_->Pin(), *switches_, *models_, *rates_, availability_,
-                           auction_, clock_->WallNow()},
+                           auction_, clock_->WallNow(), *caps_, *cap_policy_, clock_->Now()},
                           campaign_id);
 }
 
@@ -327,6 +389,7 @@ EngineStats Engine::GetStats() const {
   stats.catalog_changes = catalog->changed();
   stats.switched_off = switches_->size();
   stats.outcomes_waiting = book_->waiting();
+  stats.caps = caps_->counts();
   return stats;
 }
 

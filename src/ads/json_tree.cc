@@ -63,7 +63,7 @@ class TrackingIterator {
 class TreeBuilder : public nlohmann::json_sax<nlohmann::json> {
  public:
   using Item = absl::FunctionRef<void(size_t, JsonNode)>;
-  using Other = absl::FunctionRef<void(std::string_view, int)>;
+  using Other = absl::FunctionRef<void(std::string_view, const JsonNode&)>;
 
   TreeBuilder(Position* position, std::string_view list, Item item, Other other, JsonFault* fault)
       : position_(position), list_(list), item_(item), other_(other), fault_(fault) {}
@@ -181,7 +181,7 @@ class TreeBuilder : public nlohmann::json_sax<nlohmann::json> {
       fault_->path = list_;
       return Stop(fmt::format("must be a list, got {}", KindName(node.kind)));
     }
-    other_(parent.key, node.line);
+    other_(parent.key, node);
     return true;
   }
 
@@ -224,7 +224,8 @@ std::string_view KindName(JsonNode::Kind kind) {
 
 bool ReadJsonList(std::string_view text, std::string_view list,
                   absl::FunctionRef<void(size_t, JsonNode)> item,
-                  absl::FunctionRef<void(std::string_view, int)> other, JsonFault* fault) {
+                  absl::FunctionRef<void(std::string_view, const JsonNode&)> other,
+                  JsonFault* fault) {
   Position position(text);
   TreeBuilder builder(&position, list, item, other, fault);
   if (!nlohmann::json::sax_parse(TrackingIterator(text.data(), &position),

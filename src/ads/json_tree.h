@@ -41,11 +41,12 @@ struct JsonFault {
 };
 
 /// Reads {"<list>": [...]} and hands over each item of the list as it is complete, so that a large
-/// text never becomes a large tree. Other members of the outermost object go to `other`. Returns
-/// false and sets `fault` when the text is not such JSON: not JSON at all, nested too deeply, too many
-/// members, or a key twice in one object.
+/// text never becomes a large tree. Other members of the outermost object, which are kept whole, go
+/// to `other`. Returns false and sets `fault` when the text is not such JSON: not JSON at all,
+/// nested too deeply, too many members, or a key twice in one object.
 bool ReadJsonList(std::string_view text, std::string_view list,
                   absl::FunctionRef<void(size_t index, JsonNode item)> item,
-                  absl::FunctionRef<void(std::string_view key, int line)> other, JsonFault* fault);
+                  absl::FunctionRef<void(std::string_view key, const JsonNode& node)> other,
+                  JsonFault* fault);
 
 }  // namespace adagents::ads::internal

@@ -6,6 +6,7 @@
 #include "adagents/ads/targeting.h"
 #include "adagents/base/ids.h"
 #include "ads/agents/auctioneer.h"
+#include "ads/agents/cap_rules.h"
 #include "ads/agents/deals.h"
 #include "ads/agents/imp_needs.h"
 #include "ads/agents/matcher.h"
@@ -27,6 +28,7 @@ struct Replay {
     double score = 0, threshold = 0;
   };
   Candidates candidates;
+  CapVerdicts caps;
   Scores scores;
   Prices prices;
   Decision decision;
@@ -36,6 +38,7 @@ struct Replay {
   explicit Replay(const WhyNotSetting& s) {
     candidates.catalog = s.catalog;
     Matcher().Run(s.request, s.switches, s.now, s.availability, &s.rates, &candidates, nullptr);
+    Capper(s.cap_policy).Run(s.request, candidates, s.caps, s.now_nanos, &caps, nullptr);
     Scorer().Run(s.request, candidates, s.models, &scores);
     if (candidates.items.empty()) return;
     PriceAll(s.request, candidates, scores, Paces{}, s.rates, &prices,
@@ -46,7 +49,7 @@ struct Replay {
     };
     const Because because = note;
     Auctioneer().Run(s.request, candidates, scores, prices, s.auction, &decision, &winners,
-                     &because);
+                     &because, &caps);
   }
 };
 
@@ -137,8 +140,38 @@ class Answerer {
     Say(imp, fmt::format("creative '{}': {}", id, FateOf(imp, k)));
   }
 
+  /// Each cap that is reached, with when it frees a place.
+  std::string CapsOf(const Creative& creative) const {
+    CapReader reader(s_.cap_policy);
+    reader.Read(s_.request);
+    std::vector<CapRule> rules;
+    std::string text;
+    if (!reader.RulesOf(catalog_, campaign_, creative, &rules)) {
+      text = "; it has a frequency cap, and the request does not say for whom";
+    }
+    constexpr std::string_view kOn[] = {"the campaign", "this creative", "the brand"};
+    for (const CapRule& rule : rules) {
+      const CapUse use = s_.caps.Look(rule.window, s_.now_nanos);
+      if (!use.reached) continue;
+      text += fmt::format("; frequency cap on {}: {} of {} for this {} in {}",
+                          kOn[static_cast<int>(rule.on)], use.shown + use.reserved, rule.cap->count,
+                          Name(rule.cap->per), absl::FormatDuration(rule.cap->window));
+      if (use.reserved > 0) text += fmt::format(" ({} of them reserved)", use.reserved);
+      text += fmt::format(", a place is free in {}", absl::FormatDuration(use.free_in));
+    }
+    return text.empty() ? "capped together with its campaign" : text.substr(2);
+  }
+
   std::string FateOf(const Imp& imp, uint32_t k) {
     const Candidate& c = replay_.candidates.items[k];
+    if (k < replay_.caps.state.size()) {
+      if (replay_.caps.state[k] == CapState::kCapped)
+        return CapsOf(campaign_.creatives[c.creative]);
+      if (replay_.caps.state[k] == CapState::kHeldBack) {
+        return "held back: it differs in nothing from a creative that is capped, and another "
+               "stands in";
+      }
+    }
     const Currency cur = replay_.prices.cur;
     const float rate = k < replay_.scores.rate.size() ? replay_.scores.rate[k] : 0.0f;
     const std::string predicted = fmt::format("predicted rate {:.4g}", rate);

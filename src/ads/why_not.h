@@ -7,6 +7,7 @@
 #include "absl/time/time.h"
 #include "adagents/ads/agents/auction.h"
 #include "adagents/ads/agents/availability.h"
+#include "adagents/ads/agents/frequency_cap.h"
 #include "adagents/ads/currency_rates.h"
 #include "adagents/ads/keys.h"
 
@@ -22,6 +23,9 @@ struct WhyNotSetting {
   const AvailabilityOptions& availability;
   const AuctionOptions& auction;
   absl::Time now;
+  const FrequencyCaps& caps;
+  const FrequencyCapPolicy& cap_policy;
+  int64_t now_nanos;  // of the caps' clock
 };
 
 std::string WhyNot(const WhyNotSetting& setting, std::string_view campaign_id);

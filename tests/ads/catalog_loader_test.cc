@@ -136,7 +136,7 @@ TEST_CASE("All faults are found in one go") {
   const std::string error = ErrorOf(text);
   INFO(error);
   for (const char* line :
-       {"line 2, campaign: unknown key; only \"campaigns\" may be here",
+       {"line 2, campaign: unknown key; only \"campaigns\" and \"brands\" may be here",
         "line 4, campaigns[0]: must be an object, got a number",
         "line 5, campaigns[1].budget: must have daily or lifetime, above 0",
         "line 5, campaigns[1].creatives[0].media_url: a banner needs a media_url or a markup",

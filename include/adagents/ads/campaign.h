@@ -110,6 +110,35 @@ struct Companion {
   bool operator==(const Companion&) const = default;
 };
 
+/// Whose impressions a frequency cap counts together. Which fields of a request say so is up to
+/// the host: see FrequencyCapPolicy.
+enum class CapPer : uint8_t { kListener, kHousehold, kSession, kDevice };
+std::string_view Name(CapPer p);
+
+/// At most `count` impressions in any `window`, wherever it begins.
+struct FrequencyCap {
+  static constexpr int32_t kMostCount = 100;
+  static constexpr absl::Duration kShortest = absl::Minutes(1), kLongest = absl::Hours(31 * 24);
+  static constexpr size_t kMost = 4;  ///< on one campaign, creative or brand
+
+  CapPer per = CapPer::kListener;
+  int32_t count = 0;  ///< 1 to kMostCount; beyond 15, at most 15 of them within a seventh of it
+  absl::Duration window;
+
+  bool operator==(const FrequencyCap&) const = default;
+};
+
+/// Caps on all ads of a brand together, of whichever campaign.
+struct BrandCaps {
+  std::string brand;  ///< as campaigns and creatives name it; letter case does not matter
+  std::vector<FrequencyCap> caps;
+
+  bool operator==(const BrandCaps&) const = default;
+};
+
+/// What a brand is counted by. Stable; ASCII letter case does not matter.
+uint64_t BrandKey(std::string_view brand);
+
 /// One ad that can be played or shown. `id` is the bid's crid.
 struct Creative {
   std::string id;
@@ -131,6 +160,7 @@ struct Creative {
   std::string call_to_action;  // "visit", "install", ...; empty: none
   std::vector<uint8_t> attr;   // AdCOM creative attributes, 1-63
   std::vector<Companion> companions;
+  std::vector<FrequencyCap> caps;  // on this creative alone
 
   bool operator==(const Creative&) const = default;
 };
@@ -172,6 +202,7 @@ struct Campaign {
   std::vector<std::string> cat;      // IAB content categories of the ad, as "IAB2-3"
   Targeting targeting;
   std::vector<Creative> creatives;  // at least one; ids unique within the campaign
+  std::vector<FrequencyCap> caps;   // on all its creatives together
 
   /// The name that listeners know.
   std::string_view brand_or_advertiser() const { return brand.empty() ? advertiser : brand; }

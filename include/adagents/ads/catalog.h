@@ -56,6 +56,7 @@ struct CreativeFacts {
   uint64_t key = 0;        // CombineHash of the campaign's key and StableHash64(Creative::id)
   uint64_t attr_bits = 0;  // bit n for AdCOM creative attribute n
   uint64_t mime_bits = 0;  // bit of each MIME type, see Catalog::MimeBit; 0: not stated
+  uint64_t brand = 0;      // BrandKey() of its own or its campaign's brand
   int32_t duration_ms = 0;
   int32_t bitrate_kbps = 0;
   uint32_t campaign = 0;     // index
@@ -63,6 +64,7 @@ struct CreativeFacts {
   uint16_t language = 0;     // two letters, see PackLanguage; 0: fits any
   int16_t w = 0, h = 0;      // 0: any
   MarkupType format = MarkupType::kUnset;
+  bool capped = false;  // it, its campaign or its brand has frequency caps
 };
 static_assert(sizeof(CreativeFacts) <= 64, "one cache line");
 
@@ -84,7 +86,9 @@ class Catalog {
 
   /// Checks, ranks and indexes `campaigns`; empty is fine. InvalidArgument lists every fault, one a
   /// line, each with the campaign's place in `campaigns` and what is wrong.
-  static absl::StatusOr<std::unique_ptr<Catalog>> Build(std::vector<Campaign> campaigns);
+  /// `brands`: caps on all ads of a brand together; they stay for the whole line of changes.
+  static absl::StatusOr<std::unique_ptr<Catalog>> Build(std::vector<Campaign> campaigns,
+                                                        std::vector<BrandCaps> brands = {});
 
   /// This catalog with `change` in it, faults listed as Build() does. Takes time in proportion to
   /// the change, to a bit for each campaign and some words for each that was put since the last
@@ -141,6 +145,9 @@ class Catalog {
   std::span<const uint64_t> adomain_keys(uint32_t index) const;
   std::span<const uint64_t> cat_keys(uint32_t index) const;
 
+  /// Caps on all ads of the brand with this key (CreativeFacts::brand); empty when there are none.
+  std::span<const FrequencyCap> brand_caps(uint64_t brand) const;
+
   /// By id or key; nullopt when there is none.
   std::optional<uint32_t> Find(std::string_view id) const;
   std::optional<uint32_t> FindKey(uint64_t key) const;
@@ -163,7 +170,9 @@ class Catalog {
   using CampaignPtr = std::shared_ptr<const Campaign>;  // lines share the texts
   using KeyedPlace = std::pair<uint64_t, uint32_t>;
   explicit Catalog(std::shared_ptr<Store> store);
-  static std::unique_ptr<Catalog> Freeze(std::vector<CampaignPtr> campaigns);
+  using Brands = std::vector<std::pair<uint64_t, BrandCaps>>;  // by rising key
+  static std::unique_ptr<Catalog> Freeze(std::vector<CampaignPtr> campaigns,
+                                         std::shared_ptr<const Brands> brands);
   static std::unique_ptr<Catalog> Index(std::shared_ptr<Store> store);
   void See();
   void Drop(uint64_t key, Catalog* next, TargetingIndex::Added* added,

@@ -22,6 +22,9 @@
 //            "value_per_action": 0},                  what one action is worth; with an action only
 //   "priority": 0,                  -100 to 100
 //   "adomain"*: ["acme.example"], "cat": ["IAB8-5"],
+//   "caps": [{"count"*: 3, "window"*: "24h", "per": "listener"}],   frequency caps, at most four:
+//                                   1 to 100 in any "1m" to "31d" (s, m, h, d, w); per listener,
+//                                   "household", "session" or "device"
 //   "targeting": {                  all must hold; lists are those of Attribute in campaign.h
 //     "country": ["USA", "CAN"],                      short for {"include": [...]}
 //     "genre": {"include": ["jazz"], "exclude": ["news"]},
@@ -38,9 +41,11 @@
 //     "media_url": "https://...", "markup": "<a ...>", "click_through": "https://...",
 //     "language": "en", "tone": "", "pace": "", "voice": "", "call_to_action": "",
 //     "attr": [1, 13], "companions": [{"w"*: 300, "h"*: 250, "mime": "image/png",
-//                                      "media_url"*: "https://...", "click_through": ""}]
+//                                      "media_url"*: "https://...", "click_through": ""}],
+//     "caps": as above, on this creative alone
 //   }]
-// }]}
+//  }],
+//  "brands": [{"brand"*: "Acme", "caps"*: as above, on all ads of the brand together}]}
 #pragma once
 
 #include <memory>

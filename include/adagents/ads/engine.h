@@ -29,6 +29,7 @@
 #include "absl/status/statusor.h"
 #include "adagents/ads/agents/auction.h"
 #include "adagents/ads/agents/availability.h"
+#include "adagents/ads/agents/frequency_cap.h"
 #include "adagents/ads/currency_rates.h"
 #include "adagents/ads/keys.h"
 #include "adagents/ads/pacer.h"
@@ -59,6 +60,10 @@ struct EngineOptions {
   /// With a pacer: shades bids in first-price auctions; its owner reports what won
   /// (win_landscape.h).
   std::shared_ptr<const WinLandscape> landscape;
+  /// Room for frequency caps, and where their counts live; the clock is the runtime's.
+  FrequencyCapsOptions caps;
+  /// Whom they count for, and what happens when a cap is reached or nobody is identified.
+  FrequencyCapPolicy cap_policy;
   /// Campaigns that can be switched off at one time.
   size_t kill_switches = KillSwitches::kDefaultCapacity;
 
@@ -82,6 +87,7 @@ struct EngineStats {
   size_t catalog_changes = 0;  ///< Catalog::changed(): what MergeCatalog() would fold in
   size_t switched_off = 0;
   size_t outcomes_waiting = 0;
+  FrequencyCaps::Counts caps;
 };
 
 /// Thread-safe, except that destruction must not overlap other calls. Answers' decisions point into
@@ -150,13 +156,16 @@ class Engine {
   /// The current catalog; a moment later there may be another.
   [[nodiscard]] CatalogPin PinCatalog() const { return catalog_->Pin(); }
   [[nodiscard]] RelevanceModels& relevance_models() { return *models_; }
+  /// To release what a bid that lost had reserved, and to look.
+  [[nodiscard]] FrequencyCaps& frequency_caps() { return *caps_; }
 
  private:
   struct Tally;
   explicit Engine(EngineOptions options);
   absl::Status Build(EngineOptions options);
   CallOptions Prepare(const Request& request, const CallOptions& options);
-  static void Finish(Tally& tally, Answer<Decision>* answer);
+  absl::Status BuildCaps(const EngineOptions& options);
+  static void Finish(Tally& tally, const Request& request, Answer<Decision>* answer);
   static Decision FromBoard(const Request& request, const Board& board, const CurrencyRates& rates,
                             const AuctionOptions& auction);
 
@@ -173,6 +182,8 @@ class Engine {
   std::shared_ptr<KillSwitches> switches_;
   std::shared_ptr<RelevanceModels> models_;
   std::shared_ptr<OutcomeBook> book_;
+  std::shared_ptr<FrequencyCaps> caps_;
+  std::shared_ptr<const FrequencyCapPolicy> cap_policy_;
   std::unique_ptr<AdRuntime> runtime_;
 
   std::shared_ptr<Tally> tally_;

@@ -7,15 +7,18 @@
 //     In<ads::Candidates> candidates_{this, ads::kCandidates};
 //     ...
 //
-// request -> availability -> candidates -> relevance -> scores -> pricing -> prices -> auction ->
-// decision. Scores and prices run parallel to Candidates::items.
+// request -> availability -> candidates -> frequency_cap -> caps; candidates -> relevance -> scores
+// -> pricing -> prices; all of them -> auction -> decision. Caps, scores and prices run parallel to
+// Candidates::items.
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "adagents/ads/catalog.h"
 #include "adagents/ads/decision.h"
+#include "adagents/ads/frequency_caps.h"
 #include "adagents/ads/kill_switches.h"
 #include "adagents/ads/outcome_book.h"
 #include "adagents/ads/relevance_features.h"
@@ -79,6 +82,39 @@ struct Candidates {
   }
 };
 
+/// How a candidate stands with the frequency caps on it.
+enum class CapState : uint8_t {
+  kFree,      ///< no cap on it is reached
+  kCapped,    ///< a cap is reached: it may not win
+  kOffered,   ///< free, and the one that stands in for a capped creative of its brand
+  kHeldBack,  ///< free, but no other than the capped one in tone, format, voice or call to action
+};
+
+/// The frequency caps on the candidates. Empty when no candidate has any.
+struct CapVerdicts {
+  std::vector<CapState> state;
+  /// The windows in which candidate k needs a place: windows[begin[k]] to windows[begin[k + 1]].
+  std::vector<uint32_t> begin;
+  std::vector<CapWindow> windows;
+  /// Most bids in one request of what is capped when the request does not say for whom; 0: no
+  /// bound.
+  int32_t per_request = 0;
+
+  [[nodiscard]] bool MayWin(uint32_t k) const {
+    return k >= state.size() || state[k] == CapState::kFree || state[k] == CapState::kOffered;
+  }
+  [[nodiscard]] std::span<const CapWindow> WindowsOf(uint32_t k) const {
+    if (k + 1 >= begin.size()) return {};
+    return {windows.data() + begin[k], begin[k + 1] - begin[k]};
+  }
+  void clear() {
+    state.clear();
+    begin.clear();
+    windows.clear();
+    per_request = 0;
+  }
+};
+
 /// Predicted rates of the action that each candidate is after, in [0, 1]. Empty: not predicted.
 struct Scores {
   std::vector<float> rate;
@@ -108,12 +144,14 @@ struct Prices {
 
 inline constexpr Key<Request> kRequest{"request"};
 inline constexpr Key<Candidates> kCandidates{"candidates"};
+inline constexpr Key<CapVerdicts> kCaps{"caps"};
 inline constexpr Key<Scores> kScores{"scores"};
 inline constexpr Key<Prices> kPrices{"prices"};
 inline constexpr Key<Decision> kDecision{"decision"};
 
 inline constexpr StateKey<Snapshot<Catalog>> kCatalog{"catalog"};
 inline constexpr StateKey<KillSwitches> kKillSwitches{"kill_switches"};
+inline constexpr StateKey<FrequencyCaps> kFrequencyCaps{"frequency_caps"};
 inline constexpr StateKey<RelevanceModels> kRelevanceModels{"relevance_models"};
 inline constexpr StateKey<OutcomeBook> kOutcomeBook{"outcome_book"};
 

@@ -30,6 +30,54 @@ inline constexpr ReasonCode kNoCreativeFits{"no_creative_fits",
 inline constexpr ReasonCode kDealSeat{
     "deal_seat", "campaign {subject} may not use the deal: its seat or domain is not invited"};
 
+// Frequency caps. By what they are on (campaign, creative, brand) and whose impressions they count.
+inline constexpr ReasonCode kCapReached[3][4] = {
+    {{"campaign_cap_listener",
+      "campaign {subject}: {score} of {threshold} impressions of it reached the listener"},
+     {"campaign_cap_household",
+      "campaign {subject}: {score} of {threshold} impressions of it reached the household"},
+     {"campaign_cap_session",
+      "campaign {subject}: {score} of {threshold} impressions of it were in the session"},
+     {"campaign_cap_device",
+      "campaign {subject}: {score} of {threshold} impressions of it were on the device"}},
+    {{"creative_cap_listener",
+      "campaign {subject}: {score} of {threshold} impressions of a creative reached the listener"},
+     {"creative_cap_household",
+      "campaign {subject}: {score} of {threshold} impressions of a creative reached the household"},
+     {"creative_cap_session",
+      "campaign {subject}: {score} of {threshold} impressions of a creative were in the session"},
+     {"creative_cap_device",
+      "campaign {subject}: {score} of {threshold} impressions of a creative were on the device"}},
+    {{"brand_cap_listener",
+      "campaign {subject}: {score} of {threshold} impressions of its brand reached the listener"},
+     {"brand_cap_household",
+      "campaign {subject}: {score} of {threshold} impressions of its brand reached the household"},
+     {"brand_cap_session",
+      "campaign {subject}: {score} of {threshold} impressions of its brand were in the session"},
+     {"brand_cap_device",
+      "campaign {subject}: {score} of {threshold} impressions of its brand were on the device"}}};
+inline constexpr ReasonCode kCapFrees{
+    "cap_frees",
+    "campaign {subject}: that cap is on any {threshold} s; a place is free in {score} s"};
+inline constexpr ReasonCode kVariantOffered{"variant_offered",
+                                            "campaign {subject}: another creative of it stands in "
+                                            "for the capped one, different in {score} of "
+                                            "{threshold} traits"};
+inline constexpr ReasonCode kBrandOffered{
+    "brand_offered",
+    "campaign {subject} stands in for a capped one of the same brand, different in {score} of "
+    "{threshold} traits"};
+inline constexpr ReasonCode kCapWithoutId{"cap_without_id",
+                                          "campaign {subject} has a frequency cap, and the request "
+                                          "does not say for whom: {score} bids of it "
+                                          "and at most {threshold} in one request"};
+inline constexpr ReasonCode kCapTaken{
+    "cap_taken", "campaign {subject}: the last place under a frequency cap was taken meanwhile"};
+inline constexpr ReasonCode kCapsFull{
+    "caps_full", "campaign {subject}: there is no memory for another capped window or bid"};
+inline constexpr ReasonCode kCapsUnknown{
+    "caps_unknown", "campaign {subject} has frequency caps, and nobody could look at them in time"};
+
 // Relevance.
 inline constexpr ReasonCode kPredicted{
     "predicted", "campaign {subject}: predicted rate {score} of the action it is after"};

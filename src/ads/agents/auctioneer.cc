@@ -27,12 +27,13 @@ struct Auctioneer::Round {
   Decision* out;
   std::vector<uint32_t>* winners;
   const Because* because;
+  const Claim* claim;
 
   uint32_t imp_index = 0;
   const Imp* imp = nullptr;
   Text podid{};
   int64_t pod_ms = 0;  // of a dynamic pod
-  bool any_blocked = false;
+  bool any_blocked = false, any_capped = false;
 
   const Candidate& item(const Entry& e) const { return candidates.items[e.candidate]; }
   void Say(const Entry& e, const ReasonCode& code, double score, double threshold) const {
@@ -158,6 +159,14 @@ void Auctioneer::RunImp(Round& round) {
                 static_cast<double>(left_ms) / 1000.0);
       continue;
     }
+    if (round.claim != nullptr) {
+      const auto bid = static_cast<uint32_t>(round.out->bids.size());
+      if (const ReasonCode* why = (*round.claim)(entry.candidate, bid); why != nullptr) {
+        round.any_capped = true;
+        round.Say(entry, *why, 0, 0);
+        continue;
+      }
+    }
     left_ms -= c.duration_ms;
     --slots;
     if (!sold) best = entry;
@@ -174,7 +183,8 @@ void Auctioneer::RunImp(Round& round) {
 
 void Auctioneer::Run(const Request& request, const Candidates& candidates, const Scores& scores,
                      const Prices& prices, const AuctionOptions& options, Decision* out,
-                     std::vector<uint32_t>* winners, const Because* because) {
+                     std::vector<uint32_t>* winners, const Because* because,
+                     const CapVerdicts* caps, const Claim* claim) {
   winners->clear();
   in_pods_.clear();
   blocked_read_ = false;
@@ -184,7 +194,7 @@ void Auctioneer::Run(const Request& request, const Candidates& candidates, const
     if (out->nbr == Nbr::kNone) out->nbr = Nbr::kTechnicalError;
     return;
   }
-  Round round{request, candidates, prices, options, out, winners, because};
+  Round round{request, candidates, prices, options, out, winners, because, claim};
   const Catalog& catalog = *candidates.catalog;
   const bool scored = scores.rate.size() == n;
   for (uint32_t i = 0; i < candidates.imps.size() && i < request.imps.size(); ++i) {
@@ -194,6 +204,10 @@ void Auctioneer::Run(const Request& request, const Candidates& candidates, const
     for (uint32_t k = range.begin; k < range.end; ++k) {
       if (prices.value[k].value <= 0 || prices.value[k] < prices.floor[k]) continue;
       if (prices.value[k].value == INT64_MAX) continue;  // what an infinite amount saturates to
+      if (caps != nullptr && !caps->MayWin(k)) {
+        round.any_capped = true;
+        continue;
+      }
       const Candidate& c = candidates.items[k];
       const float rate = scored && scores.rate[k] > 0.0f ? scores.rate[k] : 0.0f;
       const int priority = catalog.facts(c.campaign).priority;
@@ -206,6 +220,7 @@ void Auctioneer::Run(const Request& request, const Candidates& candidates, const
   }
   if (out->bids.empty()) {
     out->nbr = round.any_blocked          ? Nbr::kBlockedByRequest
+               : round.any_capped         ? Nbr::kFrequencyCapped
                : prices.nbr != Nbr::kNone ? prices.nbr
                                           : Nbr::kBelowFloor;
     return;

@@ -19,14 +19,21 @@ namespace adagents::ads::internal {
 /// two numbers of the code's sentence.
 using Because = absl::FunctionRef<void(uint32_t candidate, const ReasonCode&, double, double)>;
 
+/// Takes what selling to a candidate needs besides its price, a place under its frequency caps:
+/// asked once per sale, with the index that its bid will have. Null when it is taken, else why not
+/// (a code of reasons.h): then the next candidate has its turn.
+using Claim = absl::FunctionRef<const ReasonCode*(uint32_t candidate, uint32_t bid)>;
+
 /// Thread-compatible: it has memory that it reuses.
 class Auctioneer {
  public:
   /// Fills `out` (bids, nbr, keepalive; the rest is the engine's). `winners` gets the index of each
-  /// bid's candidate. `because` may be null; else every loser gets a word.
+  /// bid's candidate. `because` may be null; else every loser gets a word. So may `caps`, which
+  /// says who may not win, and `claim`.
   void Run(const Request& request, const Candidates& candidates, const Scores& scores,
            const Prices& prices, const AuctionOptions& options, Decision* out,
-           std::vector<uint32_t>* winners, const Because* because);
+           std::vector<uint32_t>* winners, const Because* because,
+           const CapVerdicts* caps = nullptr, const Claim* claim = nullptr);
 
  private:
   struct Entry {

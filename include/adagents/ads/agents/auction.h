@@ -33,7 +33,8 @@ struct AuctionOptions {
   std::string seat = "adagents";  ///< the buyer seat of campaigns that name none
 };
 
-/// Requires kOutcomeBook, where it leaves what the winners were predicted from.
+/// Requires kOutcomeBook, where it leaves what the winners were predicted from, and kFrequencyCaps,
+/// where it reserves their places: who has none left does not win.
 class Auction final : public Agent {
  public:
   explicit Auction(AuctionOptions options = {});
@@ -42,10 +43,13 @@ class Auction final : public Agent {
 
  private:
   struct Scratch;
+  class Places;
   In<Request> request_{this, kRequest};
   In<Candidates> candidates_{this, kCandidates};
   In<Scores> scores_{this, kScores, Scores{}};
   In<Prices> prices_{this, kPrices};
+  In<CapVerdicts> caps_{this, kCaps, CapVerdicts{}};
+  State<FrequencyCaps> counts_{this, kFrequencyCaps};
   State<OutcomeBook> book_{this, kOutcomeBook};
   Out<Decision> decision_{this, kDecision};
   const AuctionOptions options_;
