@@ -168,8 +168,9 @@ class CapTable {
     Half lock;  // kLocked while a window is opened whose LockOf() this is; kOverflowed
   };
   static constexpr uint32_t kLocked = 1;
-  // Some window with this lock was opened next to one of its two lines, both being full. It stays:
-  // a look at two more lines is all that it costs.
+  // Some window of this line was opened next to one of its two lines, both being full. The mark is
+  // on both, since either may be the first of a window with the same tag. It stays: a look at two
+  // more lines is all that it costs, and one window in thousands leaves one.
   static constexpr uint32_t kOverflowed = 2;
   struct Slot {
     Line* line = nullptr;
@@ -215,7 +216,8 @@ class CapTable {
     Word* found = FindIn(place.line[0], place.line[1], place.tag, word);
     if (found != nullptr) return found;
     // Relaxed: whoever opens windows looks again under the lock, where it sees the mark.
-    if ((LockOf(place).load(std::memory_order_relaxed) & kOverflowed) == 0) return nullptr;
+    const uint32_t marks = lines_[place.line[0]].lock.load(std::memory_order_relaxed);
+    if ((marks & kOverflowed) == 0) return nullptr;
     return FindBeside(place, word);
   }
   Word* FindBeside(const CapPlace& place, uint64_t* word) const {
@@ -253,16 +255,6 @@ class CapTable {
     const uint32_t pair = std::min(place.line[0], place.line[1]) & ~1u;
     return const_cast<Half&>(lines_[pair].lock);
   }
-  Word* FindIn(uint32_t index, uint32_t tag, uint64_t* word) const {
-    Line& line = const_cast<Line&>(lines_[index]);
-    for (uint32_t k = 0; k < kSlots; ++k) {
-      if (line.tags[k].load(Atomics::At(kTagLoad, std::memory_order_acquire)) != tag) continue;
-      *word = line.words[k].load(Atomics::At(kRead, std::memory_order_acquire));
-      if (*word == CapWord::kFree || *word == CapWord::kClaimed) continue;
-      if (line.tags[k].load(std::memory_order_relaxed) == tag) return &line.words[k];
-    }
-    return nullptr;
-  }
 
   /// Lets `change` alter the window's counts at `now`; kCapped, and nothing altered, when it
   /// returns false.
@@ -298,7 +290,9 @@ class CapTable {
       Slot slot = Emptier(place.line[0], place.line[1], now, &seen);
       if (slot.line == nullptr) {
         // Marked first, or a window of the same tag that is there already would not be found.
-        LockOf(place).fetch_or(kOverflowed, std::memory_order_relaxed);
+        for (const uint32_t index : place.line) {
+          lines_[index].lock.fetch_or(kOverflowed, std::memory_order_relaxed);
+        }
         if (FindBeside(place, &seen) != nullptr) return Opened::kThere;
         slot = Emptier(place.line[0] ^ 1, place.line[1] ^ 1, now, &seen);
         if (slot.line == nullptr) return Opened::kFull;
