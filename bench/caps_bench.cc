@@ -77,8 +77,9 @@ struct Peer {
   static uint64_t KeyOf(uint64_t listener, uint64_t w) {
     return CombineHash(ListenerHash(listener), CombineHash(w, kSeconds[w]));
   }
-  static CapWord Unpacked(const CapWord& word, uint32_t width) {
-    return CapWord::At(word.Packed(), kNow, width, kTtl);
+  static CapWord Unpacked(CapWord word, uint32_t width) {
+    word.MoveOn(kNow, width, kTtl);
+    return word;
   }
   static CapWord Unpacked(uint64_t word, uint32_t width) {
     return CapWord::At(word, kNow, width, kTtl);

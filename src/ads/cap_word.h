@@ -64,21 +64,25 @@ struct CapWord {
   uint32_t aging = 0;   ///< reserved in the one before
 
   static CapWord At(uint64_t word, uint32_t now, uint32_t width, uint32_t ttl) {
-    const uint32_t then = TimeOf(word, now);
     CapWord w;
-    w.time = std::max(now, then);
+    w.time = TimeOf(word, now);
     w.slices = static_cast<uint32_t>(word >> 8);
     w.fresh = static_cast<uint32_t>(word & 15);
     w.aging = static_cast<uint32_t>(word >> 4 & 15);
-    if (w.time == then) return w;
-    const uint32_t moved = w.time / width - then / width;
-    w.slices = moved < kSlices ? w.slices << (4 * moved) : 0;
-    const uint32_t generations = w.time / ttl - then / ttl;
-    if (generations > 0) {
-      w.aging = generations == 1 ? w.fresh : 0;
-      w.fresh = 0;
-    }
+    w.MoveOn(now, width, ttl);
     return w;
+  }
+  /// To `now`, unless another thread was there already.
+  void MoveOn(uint32_t now, uint32_t width, uint32_t ttl) {
+    if (now <= time) return;
+    const uint32_t moved = now / width - time / width;
+    slices = moved < kSlices ? slices << (4 * moved) : 0;
+    const uint32_t generations = now / ttl - time / ttl;
+    if (generations > 0) {
+      aging = generations == 1 ? fresh : 0;
+      fresh = 0;
+    }
+    time = now;
   }
   [[nodiscard]] uint64_t Packed() const {
     const uint64_t word =
@@ -165,7 +169,7 @@ inline uint32_t CapWord::FreeFrom(uint32_t limit, const CapShape& shape, uint32_
       next = std::min(slice_end, left);
       if (later.Reserved() > 0) next = std::min(next, generation_end);
     }
-    later = At(later.Packed(), next, shape.width, ttl);
+    later.MoveOn(next, shape.width, ttl);
   }
   return later.time;
 }
