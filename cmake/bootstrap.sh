@@ -11,7 +11,8 @@ set -euo pipefail
 # The library: compiler and build tools, then one line per dependency of src/CMakeLists.txt.
 packages=(g++ cmake ninja-build
   libabsl-dev libtbb-dev libfmt-dev libxxhash-dev
-  libsimdjson-dev nlohmann-json3-dev libssl-dev)
+  libsimdjson-dev nlohmann-json3-dev libssl-dev
+  libsqlite3-dev)
 optional=()  # nice to have: a missing one is reported and left out
 
 usage() { sed -n '2,8s/^# \{0,1\}//p' "$0"; }
