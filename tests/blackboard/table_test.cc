@@ -1,5 +1,6 @@
 #include "adagents/blackboard/table.h"
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstdint>
@@ -260,6 +261,24 @@ TEST_CASE("counts on real threads: no increment lost, no torn value, no duplicat
   });
   CHECK(sum == 2 * kEach);
   CHECK(keys.size() == kKeys);
+}
+
+TEST_CASE("a table is visited in parts, each entry in one of them") {
+  Table<uint64_t, uint64_t> table({.capacity = 1000});
+  for (uint64_t key = 0; key < 500; ++key) table.Put(key, key + 1);
+  for (const size_t part : {size_t{1}, size_t{7}, table.sets(), table.sets() + 5}) {
+    std::vector<int> seen(500, 0);
+    bool right = true;
+    for (size_t first = 0; first < table.sets(); first += part) {
+      table.ForEachIn(first, part, [&](uint64_t key, uint64_t value) {
+        right = right && key < 500 && value == key + 1;
+        if (key < 500) ++seen[key];
+      });
+    }
+    CHECK(right);
+    CHECK(std::count(seen.begin(), seen.end(), 1) == 500);
+  }
+  table.ForEachIn(table.sets() + 3, 5, [](uint64_t, uint64_t) { FAIL("there is nothing there"); });
 }
 
 }  // namespace

@@ -214,8 +214,16 @@ class Table {
   /// together are not of one moment. For inspection: reads the whole table.
   template <class F>
   void ForEach(F&& visit) const {
+    ForEachIn(0, set_count_, std::forward<F>(visit));
+  }
+  /// The same for a part: set `first` and what follows it, `count` sets in all or as many as there
+  /// are of sets().
+  template <class F>
+  void ForEachIn(size_t first, size_t count, F&& visit) const {
     const int64_t now = Now();
-    for (size_t s = 0; s < set_count_; ++s) {
+    const size_t end = first < set_count_ ? set_count_ - first : 0;
+    const size_t last = first + (count < end ? count : end);
+    for (size_t s = first; s < last; ++s) {
       const Set& set = sets_[s];
       for (uint32_t slot = 0; slot < kSlots; ++slot) {
         const Entry& entry = entries_[s * kSlots + slot];
@@ -251,6 +259,7 @@ class Table {
     }
     return live;
   }
+  [[nodiscard]] size_t sets() const { return set_count_; }
   /// Entries that were replaced before they expired.
   [[nodiscard]] int64_t evicted() const { return evicted_.Sum(); }
   /// Upserts that found no room.
