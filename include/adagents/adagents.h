@@ -3,6 +3,7 @@
 // agents there is adagents/testing/, which is not in here.
 #pragma once
 
+#include "adagents/adapters/ledger_sqlite.h"
 #include "adagents/adapters/openrtb/notice.h"
 #include "adagents/adapters/openrtb/reader.h"
 #include "adagents/adapters/openrtb/writer.h"
@@ -12,6 +13,7 @@
 #include "adagents/ads/agents/frequency_cap.h"
 #include "adagents/ads/agents/pricing.h"
 #include "adagents/ads/agents/relevance.h"
+#include "adagents/ads/budget_day.h"
 #include "adagents/ads/campaign.h"
 #include "adagents/ads/catalog.h"
 #include "adagents/ads/catalog_generator.h"
@@ -23,6 +25,8 @@
 #include "adagents/ads/frequency_caps.h"
 #include "adagents/ads/keys.h"
 #include "adagents/ads/kill_switches.h"
+#include "adagents/ads/lease_source.h"
+#include "adagents/ads/ledger.h"
 #include "adagents/ads/outcome_book.h"
 #include "adagents/ads/outcome_event.h"
 #include "adagents/ads/pacer.h"

@@ -73,6 +73,8 @@ std::string_view Name(ReserveResult result) {
       return "wrong currency";
     case ReserveResult::kBadAmount:
       return "bad amount";
+    case ReserveResult::kForeignDecision:
+      return "foreign decision";
     case ReserveResult::kShutDown:
       return "shut down";
   }
@@ -181,6 +183,7 @@ Reservation Ledger::Reserve(const ReserveAsk& ask) {
   const int64_t now = board.clock.Now();
   uint32_t index = 0;
   if (board.closed.load(std::memory_order_relaxed)) return {ReserveResult::kShutDown};
+  if (EpochOf(ask.decision) != board.epoch) return {ReserveResult::kForeignDecision};
   if (!board.FindAccount(ask.campaign, &index)) return {ReserveResult::kUnknownCampaign};
   Account& account = board.account(index);
   if (!account.open.load(std::memory_order_relaxed)) return {ReserveResult::kUnknownCampaign};
@@ -198,14 +201,11 @@ Reservation Ledger::Reserve(const ReserveAsk& ask) {
   Pool& pool = account.pools[static_cast<size_t>(which)];
   if (!pool.used.TryAdd(amount)) {
     account.Want(amount);
-    if (pool.exhausted.load(std::memory_order_relaxed)) return {ReserveResult::kBudgetSpent};
+    if (pool.exhausted()) return {ReserveResult::kBudgetSpent};
     board.Call(index);
     return {ReserveResult::kNoLease};
   }
-  if (pool.used.left() < pool.low_water.load(std::memory_order_relaxed) &&
-      !pool.exhausted.load(std::memory_order_relaxed)) {
-    board.Call(index);
-  }
+  if (pool.used.left() < pool.low_water.load(std::memory_order_relaxed)) board.Call(index);
 
   const Record mine{.decision = ask.decision,
                     .amount = amount,

@@ -43,8 +43,13 @@ struct alignas(kCacheLine) Pool {
   std::atomic<int64_t> unlisted{0};       // part of spent that did not fit into the log
   std::atomic<int64_t> returned{0};       // written by the keeper
   std::atomic<int64_t> begin{0}, end{0};  // Unix nanoseconds between which it is drawn upon
-  std::atomic<int64_t> low_water{0};      // below it the keeper leases more
-  std::atomic<bool> exhausted{false};     // the source has no more for this day
+  std::atomic<int64_t> low_water{0};      // below it the keeper leases more; kExhausted: no more
+
+  /// Until asked again, the source has no more for this day.
+  static constexpr int64_t kExhausted = -1;
+  [[nodiscard]] bool exhausted() const {
+    return low_water.load(std::memory_order_relaxed) == kExhausted;
+  }
 };
 
 struct Account {

@@ -38,8 +38,9 @@ int64_t Share(double share, int64_t of) {
 LedgerKeeper::LedgerKeeper(LeaseSource* source, const LedgerOptions& options, LedgerBoard* board)
     : source_(source), options_(options), board_(board) {
   LookAtClocks();
-  visited_at_ = now_;
+  visited_at_ = swept_at_ = now_;
   batch_.spends.reserve(kMostWins);
+  due_.reserve(kSetsAtOnce * 16);
 }
 
 LedgerKeeper::~LedgerKeeper() { (void)Shutdown(); }
@@ -117,32 +118,43 @@ void LedgerKeeper::DrainLog() {
 }
 
 /// Gives up the reservations whose time is over and forgets those that were settled long ago.
+/// A part of all records at a time, so that each is looked at once in ttl / 16.
 void LedgerKeeper::Expire() {
-  if (now_ < next_sweep_) return;
-  due_.clear();
-  board_->records.ForEach([this](uint64_t id, const Record& record) {
-    if (record.expires <= now_ && due_.size() < kMostExpired) due_.push_back(id);
-  });
-  for (const uint64_t id : due_) {
-    Record before;
-    board_->records.Upsert(id, [&](Record& record, bool existed) {
-      if (existed) before = record;
-      if (existed && record.expires > now_) return;  // settled meanwhile
-      const bool reserved = existed && record.state == RecordState::kReserved;
-      record.state = reserved ? RecordState::kExpired : RecordState::kGone;
-      record.expires = reserved ? now_ + board_->remember : 0;
+  const size_t sets = board_->records.sets();
+  const double share =
+      static_cast<double>(now_ - swept_at_) * 16 / static_cast<double>(board_->ttl);
+  auto quota = static_cast<size_t>(std::min(share, 1.0) * static_cast<double>(sets));
+  if (quota == 0) return;
+  swept_at_ = now_;
+  for (quota = std::min(quota, sets); quota > 0;) {
+    due_.clear();
+    const size_t part = std::min(quota, kSetsAtOnce);
+    board_->records.ForEachIn(next_set_, part, [this](uint64_t id, const Record& record) {
+      if (record.expires <= now_) due_.push_back(id);
     });
-    if (before.expires > now_) continue;
-    if (before.state != RecordState::kReserved) {
-      board_->records.Erase(id);
-      continue;
-    }
-    Account& account = board_->account(before.account);
-    account.pools[before.pool].used.Release(before.amount);
-    account.expired.Add(before.amount);
+    for (const uint64_t id : due_) GiveUp(id);
+    next_set_ = next_set_ + part < sets ? next_set_ + part : 0;
+    quota -= part;
   }
-  const bool more = due_.size() == kMostExpired;
-  next_sweep_ = now_ + (more ? 0 : std::max<int64_t>(board_->ttl / 16, 1));
+}
+
+void LedgerKeeper::GiveUp(uint64_t id) {
+  Record before;
+  board_->records.Upsert(id, [&](Record& record, bool existed) {
+    if (existed) before = record;
+    if (existed && record.expires > now_) return;  // settled meanwhile
+    const bool reserved = existed && record.state == RecordState::kReserved;
+    record.state = reserved ? RecordState::kExpired : RecordState::kGone;
+    record.expires = reserved ? now_ + board_->remember : 0;
+  });
+  if (before.expires > now_) return;
+  if (before.state != RecordState::kReserved) {
+    board_->records.Erase(id);
+    return;
+  }
+  Account& account = board_->account(before.account);
+  account.pools[before.pool].used.Release(before.amount);
+  account.expired.Add(before.amount);
 }
 
 void LedgerKeeper::VisitThoseWhoCalled() {
@@ -204,7 +216,7 @@ bool LedgerKeeper::Prepare(uint32_t index, const BudgetDay& day) {
     if (book.leased != book.drained + book.returned) return false;
     book.day = day.day;
     book.next_ask = 0;
-    pool.exhausted.store(false, std::memory_order_relaxed);
+    pool.low_water.store(books_[index].block / 2, std::memory_order_relaxed);
   }
   pool.begin.store(absl::ToUnixNanos(day.begin), std::memory_order_relaxed);
   pool.end.store(absl::ToUnixNanos(day.end), std::memory_order_relaxed);
@@ -313,7 +325,8 @@ void LedgerKeeper::Granted() {
     book.leased += ask.granted;
     pool.used.SetLimit(book.leased);
     const bool exhausted = ask.granted < ask.want;
-    pool.exhausted.store(exhausted, std::memory_order_relaxed);
+    pool.low_water.store(exhausted ? Pool::kExhausted : books_[index].block / 2,
+                         std::memory_order_relaxed);
     if (exhausted) book.next_ask = now_ + kAskAgain;
   }
   ask_places_.clear();
@@ -446,7 +459,6 @@ void LedgerKeeper::Measure(uint32_t index) {
   account.max_open.store(book.max_open, std::memory_order_relaxed);
   for (Pool& pool : account.pools) {
     pool.low_water.store(book.block / 2, std::memory_order_relaxed);
-    pool.exhausted.store(false, std::memory_order_relaxed);
   }
 }
 

@@ -33,9 +33,9 @@ class LedgerKeeper {
 
  private:
   static constexpr int64_t kNoDay = std::numeric_limits<int64_t>::min();
-  static constexpr size_t kMostWins = 8192;      // in one group
-  static constexpr size_t kMostAsks = 8192;      // the same
-  static constexpr size_t kMostExpired = 65536;  // in one sweep
+  static constexpr size_t kMostWins = 8192;   // in one group
+  static constexpr size_t kMostAsks = 8192;   // the same
+  static constexpr size_t kSetsAtOnce = 256;  // of records
 
   /// What the keeper knows of a pool, all its days together. Everything drawn from it that is not
   /// in one of these is reserved, or still in the log.
@@ -64,6 +64,7 @@ class LedgerKeeper {
   void LookAtClocks();
   void DrainLog();
   void Expire();
+  void GiveUp(uint64_t id);
   void VisitThoseWhoCalled();
   void Visit(uint32_t index);
   bool Prepare(uint32_t index, const BudgetDay& day);
@@ -85,7 +86,8 @@ class LedgerKeeper {
   std::mutex mutex_;  // over all below; held while the source works
   std::vector<Book> books_;
   int64_t now_ = 0, wall_ = 0;
-  int64_t next_sweep_ = 0;
+  int64_t swept_at_ = 0;  // when the sweep over the records went on
+  size_t next_set_ = 0;
   int64_t visited_at_ = 0;  // when the round of all accounts went on
   uint32_t next_visit_ = 0;
   bool shutting_down_ = false, shut_down_ = false;

@@ -169,6 +169,7 @@ TEST_CASE("amounts of another currency, without an account or out of range are r
   CHECK(ledger.Reserve({decision, 0, kAcme, {5}, Currency()}).result ==
         ReserveResult::kWrongCurrency);
   CHECK(ledger.Reserve({decision, 0, 1, {5}, kEur}).result == ReserveResult::kUnknownCampaign);
+  CHECK(ledger.Reserve({5, 0, kAcme, {5}, kEur}).result == ReserveResult::kForeignDecision);
   CHECK(ledger.Reserve({decision, 0, kAcme, {-5}, kEur}).result == ReserveResult::kBadAmount);
   CHECK(ledger.MaxOpen(kAcme).value == 10 * kUnit);
   CHECK(ledger.Reserve({decision, 0, kAcme, {10 * kUnit + 1}, kEur}).result ==

@@ -60,7 +60,7 @@
 namespace adagents::ads {
 
 struct LedgerOptions {
-  /// Accounts in the process's life; 400 bytes each. Closed ones count.
+  /// Accounts in the process's life; 600 bytes each once opened. Closed ones count.
   size_t max_accounts = size_t{1} << 16;
   /// Reservations at one time, those that are only remembered included; 100 bytes each. More are
   /// refused, so it must hold (reservations a second) * ttl + (settled a second) * remember.
@@ -127,7 +127,8 @@ enum class ReserveResult : uint8_t {
   kFull,             ///< max_reservations
   kUnknownCampaign,  ///< no account, or a closed one
   kWrongCurrency,
-  kBadAmount,  ///< negative, or more than MaxOpen()
+  kBadAmount,        ///< negative, or more than MaxOpen()
+  kForeignDecision,  ///< its id does not carry epoch(), so its win would be taken for another's
   kShutDown,
 };
 [[nodiscard]] std::string_view Name(ReserveResult result);
