@@ -281,5 +281,42 @@ TEST_CASE("a table is visited in parts, each entry in one of them") {
   table.ForEachIn(table.sets() + 3, 5, [](uint64_t, uint64_t) { FAIL("there is nothing there"); });
 }
 
+TEST_CASE(
+    "an update changes only what is there, and a conditional erasure only what it describes") {
+  testing::VirtualClock clock;
+  Numbers table({.capacity = 100, .ttl = absl::Seconds(10), .clock = &clock});
+  const auto plus_one = [](uint64_t& v) { ++v; };
+  CHECK_FALSE(table.Update(1, plus_one));
+  CHECK_FALSE(table.Contains(1));
+  table.Put(1, 5);
+  clock.Advance(absl::Seconds(6));
+  CHECK(table.Update(1, plus_one));
+  clock.Advance(absl::Seconds(6));  // it lives on
+  uint64_t value = 0;
+  CHECK(table.Find(1, &value));
+  CHECK(value == 6);
+  CHECK_FALSE(table.EraseIf(1, [](const uint64_t& v) { return v == 5; }));
+  CHECK(table.Contains(1));
+  CHECK(table.EraseIf(1, [](const uint64_t& v) { return v == 6; }));
+  CHECK_FALSE(table.Contains(1));
+  CHECK_FALSE(table.EraseIf(1, [](const uint64_t&) { return true; }));
+  table.Put(2, 7);
+  clock.Advance(absl::Seconds(10));
+  CHECK_FALSE(table.Update(2, plus_one));
+  CHECK_FALSE(table.EraseIf(2, [](const uint64_t&) { return true; }));
+  // A crowded table: those that are away from home are updated and erased, too.
+  Numbers crowded({.capacity = 100, .when_full = WhenFull::kRefuse});
+  uint64_t kept = 0;
+  for (uint64_t key = 0; key < 120; ++key) kept += crowded.Put(key, key) != Upserted::kFull;
+  uint64_t updated = 0, erased = 0;
+  for (uint64_t key = 0; key < 120; ++key) updated += crowded.Update(key, plus_one);
+  for (uint64_t key = 0; key < 120; ++key) {
+    erased += crowded.EraseIf(key, [key](const uint64_t& v) { return v == key + 1; });
+  }
+  CHECK(updated == kept);
+  CHECK(erased == kept);
+  CHECK(crowded.SizeGuess() == 0);
+}
+
 }  // namespace
 }  // namespace adagents

@@ -80,6 +80,26 @@ void InsertAndErase(Program& p) {
   });
 }
 
+// Update() makes nothing, and between EraseIf()'s look and its deed nobody comes.
+void OnlyIf(Program& p) {
+  auto table = OneSet();
+  table->Put(1, Both(101));
+  auto updated = std::make_shared<int>(0), erased = std::make_shared<int>(0);
+  p.Thread([table, updated] {
+    *updated = table->Update(1, [](Pair& v) { v = Both(v.a + 1); }) ? 1 : 0;
+    Ensure(!table->Update(2, [](Pair&) {}), "updated what was not there");
+  });
+  p.Thread([table, erased] {
+    *erased = table->EraseIf(1, [](const Pair& v) { return v.a == 101; }) ? 1 : 0;
+  });
+  p.Thread([table] { FindWhole(*table, 1); });
+  p.Finally([table, updated, erased] {
+    Ensure(*updated + *erased == 1, "both, or neither");
+    Ensure(FindWhole(*table, 1) == (*updated == 1 ? 102u : 0u), "not as was said");
+    Ensure(CountOf(*table, 2) == 0, "made by an update");
+  });
+}
+
 // A full set: new keys push out old ones under readers.
 void Eviction(Program& p) {
   auto table = OneSet();
@@ -173,7 +193,7 @@ void DeadWriter(Program& p) {
 const std::vector<ProgramMaker> kPrograms = {SameKey, InsertAndErase, Eviction};
 
 TEST_CASE("a table tears, loses and doubles nothing, and dead writers block no reader") {
-  CheckPrograms({SameKey, InsertAndErase, Eviction, Away, AwayAndBack, DeadWriter});
+  CheckPrograms({SameKey, InsertAndErase, OnlyIf, Eviction, Away, AwayAndBack, DeadWriter});
 }
 
 TEST_CASE("every order of the table is needed") { CheckMutants(kPrograms); }

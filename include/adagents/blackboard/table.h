@@ -195,8 +195,45 @@ class Table {
     return Upsert(key, [&value](V& v, bool) { v = value; });
   }
 
+  /// Calls modify(V& value) on the value of `key`, if there is one that has not expired, and stores
+  /// what it leaves; false, without a call, if not. Makes no room and needs none.
+  template <class F>
+  bool Update(const K& key, F&& modify) {
+    const Place place = PlaceOf(key);
+    const int64_t now = Now();
+    const WriterLock home_lock(sets_[place.home].writer, owner_);
+    std::optional<WriterLock> away_lock;
+    const Target target = OwnSlot(place, key, away_lock);
+    if (!target.own) return false;
+    Set& set = sets_[target.set];
+    const uint64_t state = set.state.load(std::memory_order_relaxed);
+    const uint32_t old = target.replaced;
+    const int64_t expires = ExpiryOf(set, old);
+    if (expires <= now) return false;
+    V value;
+    ValueWords::Load(entries_[target.set * kSlots + old].value, &value, kSlotLoad);
+    std::forward<F>(modify)(value);
+
+    const auto free = static_cast<uint32_t>(std::countr_one(Live(state)));
+    Entry& entry = entries_[target.set * kSlots + free];
+    StoreFingerprint(set, free, place.fingerprint);
+    set.expires[free].store(
+        expiry_ == Expiry::kAfterCreation ? expires : Deadline::After(now, ttl_).nanos(),
+        Atomics::At(kSlotStore, std::memory_order_release));
+    KeyWords::Store(entry.key, key, kSlotStore);
+    ValueWords::Store(entry.value, value, kSlotStore);
+    PublishState(set, state,
+                 ((state & kLiveMask) | uint64_t{1} << free) & ~(uint64_t{1} << old));
+    return true;
+  }
+
   /// False when there was nothing, or only something expired.
   bool Erase(const K& key) {
+    return EraseIf(key, [](const V&) { return true; });
+  }
+  /// The same, but only if condition(const V&) holds of the value; no other writer comes between.
+  template <class F>
+  bool EraseIf(const K& key, F&& condition) {
     const Place place = PlaceOf(key);
     const WriterLock home_lock(sets_[place.home].writer, owner_);
     std::optional<WriterLock> away_lock;
@@ -205,6 +242,11 @@ class Table {
     Set& set = sets_[target.set];
     const uint64_t state = set.state.load(std::memory_order_relaxed);
     const bool expired = ExpiryOf(set, target.replaced) <= Now();
+    if (!expired) {
+      V value;
+      ValueWords::Load(entries_[target.set * kSlots + target.replaced].value, &value, kSlotLoad);
+      if (!std::forward<F>(condition)(value)) return false;
+    }
     PublishState(set, state, (state & kLiveMask) & ~(uint64_t{1} << target.replaced));
     if (target.set >= homes_) ReturnHome(target.set, target.replaced);
     return !expired;
