@@ -40,9 +40,9 @@ uint64_t FirstDecision(uint32_t epoch) {
 LedgerOptions Options() {
   LedgerOptions options;
   options.max_accounts = 16;
-  options.max_reservations = size_t{1} << 21;
+  options.max_reservations = size_t{1} << 20;
   options.max_waiting_wins = size_t{1} << 18;
-  options.ttl = absl::Seconds(1);
+  options.ttl = absl::Seconds(4);
   options.remember = absl::Milliseconds(50);
   options.tick = absl::Milliseconds(1);
   return options;
@@ -93,7 +93,7 @@ class MutexLedger {
   }
 
  private:
-  static constexpr int64_t kTtl = 1'000'000'000, kRemember = 50'000'000;
+  static constexpr int64_t kTtl = 4'000'000'000, kRemember = 50'000'000;
   struct Record {
     int64_t amount;
     bool settled;

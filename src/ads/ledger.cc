@@ -31,6 +31,16 @@ LedgerBoard::LedgerBoard(const LedgerOptions& options, const Clock& clock_used, 
       chunks_(std::make_unique<std::unique_ptr<Account[]>[]>(options.max_accounts / kChunk + 1)),
       calls_(std::make_unique<std::atomic<uint64_t>[]>(options.max_accounts / 64 + 1)) {
   wall_minus_now.store(absl::ToUnixNanos(clock.WallNow()) - clock.Now(), std::memory_order_relaxed);
+  TouchRecords();
+}
+
+/// Makes the kernel find the memory of the records now: else the first decisions would wait for it,
+/// for milliseconds where it comes in huge pages. Two random keys a set reach nearly every page.
+void LedgerBoard::TouchRecords() {
+  for (uint64_t key = 0; key < 2 * records.sets(); ++key) {
+    records.Put(key, {});
+    records.Erase(key);
+  }
 }
 
 uint32_t LedgerBoard::AddAccount(uint64_t campaign, Currency currency) {
@@ -185,6 +195,8 @@ Reservation Ledger::Reserve(const ReserveAsk& ask) {
   if (board.closed.load(std::memory_order_relaxed)) return {ReserveResult::kShutDown};
   if (EpochOf(ask.decision) != board.epoch) return {ReserveResult::kForeignDecision};
   if (!board.FindAccount(ask.campaign, &index)) return {ReserveResult::kUnknownCampaign};
+  const uint64_t id = ReservationId(ask.decision, ask.imp, ask.campaign);
+  board.records.Prefetch(id);
   Account& account = board.account(index);
   if (!account.open.load(std::memory_order_relaxed)) return {ReserveResult::kUnknownCampaign};
   if (ask.currency != account.currency) return {ReserveResult::kWrongCurrency};
@@ -214,7 +226,6 @@ Reservation Ledger::Reserve(const ReserveAsk& ask) {
                     .account = index,
                     .pool = static_cast<uint8_t>(which),
                     .state = RecordState::kReserved};
-  const uint64_t id = ReservationId(ask.decision, ask.imp, ask.campaign);
   Record found;
   const Upserted upserted = board.records.Upsert(id, [&](Record& record, bool existed) {
     found = record;
@@ -222,7 +233,7 @@ Reservation Ledger::Reserve(const ReserveAsk& ask) {
   });
   if (upserted == Upserted::kInserted) return {ReserveResult::kReserved, id, ask.amount};
   pool.used.Release(amount);
-  if (upserted == Upserted::kFull || found.state == RecordState::kGone) {
+  if (upserted == Upserted::kFull) {
     board.full.Add(1);
     return {ReserveResult::kFull};
   }
@@ -243,22 +254,26 @@ Hold Ledger::HoldOf(const Reservation& reservation) {
 
 ReleaseResult Ledger::Release(uint64_t reservation, ReleaseCause cause) {
   internal::LedgerBoard& board = state_->board;
-  const bool forget = cause == ReleaseCause::kNotSent;
   Record record;
-  state_->Settle(reservation, nullptr, forget ? RecordState::kGone : RecordState::kReleased,
-                 &record);
+  const auto mine = [&record](const Record& there) {
+    record = there;
+    return there.state == RecordState::kReserved;
+  };
+  if (cause != ReleaseCause::kNotSent || !board.records.EraseIf(reservation, mine)) {
+    state_->Settle(reservation, nullptr, RecordState::kReleased, &record);
+  }
   if (record.state == RecordState::kNone) return ReleaseResult::kUnknown;
   if (record.state != RecordState::kReserved) return ReleaseResult::kAlreadySettled;
   Account& account = board.account(record.account);
   account.pools[record.pool].used.Release(record.amount);
   account.released.Add(record.amount);
-  if (forget) board.records.Erase(reservation);
   return ReleaseResult::kReleased;
 }
 
 CommitResult Ledger::Commit(const Win& win) {
   if (win.price.value < 0) return {CommitOutcome::kBadPrice};
   const internal::LedgerBoard& board = state_->board;
+  board.records.Prefetch(ReservationId(win.decision, win.imp, win.campaign));
   uint32_t index = 0;
   if (board.FindAccount(win.campaign, &index) && board.account(index).currency != win.currency) {
     return {CommitOutcome::kWrongCurrency};
@@ -268,11 +283,8 @@ CommitResult Ledger::Commit(const Win& win) {
 
 void Ledger::State::Settle(uint64_t id, const Win* win, RecordState to, Record* record) {
   *record = {};
-  if (!board.records.Contains(id)) return;  // or Upsert() would make one
   const int64_t forget = board.clock.Now() + board.remember;
-  board.records.Upsert(id, [&](Record& there, bool existed) {
-    if (!existed) there.state = RecordState::kGone;  // it was erased in between
-    if (there.state == RecordState::kGone) return;
+  board.records.Update(id, [&](Record& there) {
     if (win != nullptr && (there.decision != win->decision || there.imp != win->imp)) return;
     *record = there;
     if (there.state != RecordState::kReserved) return;
@@ -317,8 +329,7 @@ CommitResult Ledger::State::CommitLate(const Win& win, const Record& record) {
   bool first = false;
   board.records.Upsert(ReservationId(win.decision, win.imp, win.campaign),
                        [&](Record& there, bool existed) {
-                         // Erased just now: it is known here all the same.
-                         if (!existed || there.state == RecordState::kGone) there = record;
+                         if (!existed) there = record;  // erased just now, but known here
                          first = there.state == record.state;
                          if (!first) return;
                          there.state = RecordState::kCommitted;
@@ -360,7 +371,7 @@ CommitResult Ledger::State::CommitForeign(const Win& win) {
   const uint64_t id = ReservationId(win.decision, win.imp, win.campaign);
   bool before = false;
   board.records.Upsert(id, [&](Record& record, bool existed) {
-    before = existed && record.state != RecordState::kGone;
+    before = existed;
     if (before) return;
     record = {.decision = win.decision,
               .amount = win.price.value,

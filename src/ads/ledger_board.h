@@ -84,14 +84,7 @@ struct Account {
   }
 };
 
-enum class RecordState : uint8_t {
-  kNone,
-  kReserved,
-  kCommitted,
-  kReleased,
-  kExpired,
-  kGone,  // about to be erased; as good as none, but its place is not free yet
-};
+enum class RecordState : uint8_t { kNone, kReserved, kCommitted, kReleased, kExpired };
 
 inline constexpr uint32_t kNoAccount = std::numeric_limits<uint32_t>::max();
 
@@ -200,6 +193,8 @@ class LedgerBoard {
 
  private:
   static constexpr uint32_t kChunk = 1024;
+
+  void TouchRecords();
 
   const size_t max_accounts_;
   Table<uint64_t, uint32_t> index_;

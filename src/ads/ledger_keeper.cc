@@ -140,18 +140,18 @@ void LedgerKeeper::Expire() {
 
 void LedgerKeeper::GiveUp(uint64_t id) {
   Record before;
-  board_->records.Upsert(id, [&](Record& record, bool existed) {
-    if (existed) before = record;
-    if (existed && record.expires > now_) return;  // settled meanwhile
-    const bool reserved = existed && record.state == RecordState::kReserved;
-    record.state = reserved ? RecordState::kExpired : RecordState::kGone;
-    record.expires = reserved ? now_ + board_->remember : 0;
+  const bool forgotten = board_->records.EraseIf(id, [&](const Record& record) {
+    return record.state != RecordState::kReserved && record.expires <= now_;
   });
-  if (before.expires > now_) return;
-  if (before.state != RecordState::kReserved) {
-    board_->records.Erase(id);
-    return;
-  }
+  if (forgotten) return;
+  board_->records.Update(id, [&](Record& record) {
+    if (record.state != RecordState::kReserved || record.expires > now_)
+      return;  // settled meanwhile
+    before = record;
+    record.state = RecordState::kExpired;
+    record.expires = now_ + board_->remember;
+  });
+  if (before.state != RecordState::kReserved) return;
   Account& account = board_->account(before.account);
   account.pools[before.pool].used.Release(before.amount);
   account.expired.Add(before.amount);
