@@ -12,6 +12,9 @@ namespace adagents::ads::internal {
 namespace {
 
 constexpr uint32_t kLastEpoch = (1u << 24) - 1;
+/// Closed processes' days older than this, counted from the account's newest, are one row.
+constexpr int64_t kDaysKept = 62;
+constexpr int64_t kLongAgo = -(int64_t{1} << 40);
 
 absl::Status MoreThanLeased(const char* what, uint64_t account, int64_t day) {
   return MakeStatus(absl::StatusCode::kInternal,
@@ -166,24 +169,45 @@ void LeaseBook::CloseOldEpochs(int64_t forget_nanos) {
 /// No win of it is accepted any more: its rows are added to those of all closed processes.
 void LeaseBook::CloseEpoch(const EpochRow& epoch) {
   const bool give_back = epoch.ended_well || reclaim_crashed_;
+  constexpr int64_t kFirstDay = std::numeric_limits<int64_t>::min();
   for (auto& [key, account] : accounts_) {
-    constexpr int64_t kFirstDay = std::numeric_limits<int64_t>::min();
+    bool closed = false;
     for (auto at = account.rows.lower_bound({epoch.epoch, kFirstDay});
          at != account.rows.end() && at->first.first == epoch.epoch;
          at = account.rows.lower_bound({epoch.epoch, kFirstDay})) {
       LeaseRow row = at->second;
       if (give_back) row.returned += row.left();
-      Drop(account, key, {row.epoch, row.day});
-      const auto closed = account.rows.find({kClosedEpoch, row.day});
-      row.epoch = kClosedEpoch;
-      if (closed != account.rows.end()) {
-        row.leased += closed->second.leased;
-        row.spent += closed->second.spent;
-        row.returned += closed->second.returned;
-      }
-      Set(account, row);
+      MoveRow(account, row, {kClosedEpoch, row.day});
+      closed = true;
     }
+    if (closed) FoldOldDays(account);
   }
+}
+
+/// So that an account does not get a row for every day of its life.
+void LeaseBook::FoldOldDays(Account& account) {
+  const int64_t newest = account.day_charged.rbegin()->first;
+  for (auto at = account.rows.lower_bound({kClosedEpoch, kLongAgo + 1});
+       at != account.rows.end() && at->first.first == kClosedEpoch &&
+       at->first.second < newest - kDaysKept;
+       at = account.rows.lower_bound({kClosedEpoch, kLongAgo + 1})) {
+    const LeaseRow row = at->second;
+    MoveRow(account, row, {kClosedEpoch, kLongAgo});
+    account.day_charged.erase(row.day);
+  }
+}
+
+/// Adds `row`, which stands for the one with its account, epoch and day, to the one of `to`.
+void LeaseBook::MoveRow(Account& account, LeaseRow row, RowKey to) {
+  Drop(account, row.account, {row.epoch, row.day});
+  const auto there = account.rows.find(to);
+  std::tie(row.epoch, row.day) = to;
+  if (there != account.rows.end()) {
+    row.leased += there->second.leased;
+    row.spent += there->second.spent;
+    row.returned += there->second.returned;
+  }
+  Set(account, row);
 }
 
 absl::Status LeaseBook::Return(const LeaseReturn& what) {

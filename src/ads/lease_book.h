@@ -101,6 +101,8 @@ class LeaseBook {
 
   void CloseOldEpochs(int64_t forget_nanos);
   void CloseEpoch(const EpochRow& epoch);
+  void FoldOldDays(Account& account);
+  void MoveRow(Account& account, LeaseRow row, RowKey to);
   absl::Status Return(const LeaseReturn& what);
   absl::Status Spend(uint64_t account, int64_t day, int64_t amount);
   void SpendLate(LeaseLate& late);

@@ -148,6 +148,45 @@ TEST_CASE("a process that ended well gives back what it left; one that crashed o
   }
 }
 
+TEST_CASE("days of long ago share a row, and their money is remembered") {
+  const Folder folder;
+  const std::string path = folder / "ledger";
+  int64_t wall = 1'780'000'000'000'000'000;
+  for (int64_t day = 0; day < 200; ++day, wall += 24 * kHour) {
+    auto source = MustOpen(path);
+    LeaseBatch batch;
+    batch.wall_nanos = wall;
+    batch.forget_nanos = wall - kHour;
+    batch.asks.push_back({7, kEur, day, 10, 10, 0});
+    REQUIRE(source->Apply(&batch).ok());
+    CHECK(batch.asks[0].granted == 10);
+    batch.asks.clear();
+    batch.spends.push_back({Decision(source->epoch(), 1), 0, 7, day, 6, false});
+    batch.returns.push_back({7, day, day < 199 ? 0 : 3});
+    REQUIRE(source->Apply(&batch).ok());
+    if (day % 2 == 0) REQUIRE(source->Close(wall).ok());
+  }
+  auto source = MustOpen(path);
+  const LeaseTotals totals = *source->Totals(7);
+  CHECK(totals.leased == 2000);
+  CHECK(totals.spent == 1200);
+  CHECK(totals.returned == 100 * 4 + 3);  // by those that ended well, and the last
+  CHECK(totals.lost == 99 * 4);
+  CHECK(totals.open == 1);
+  source.reset();
+  sqlite3* db = nullptr;
+  REQUIRE(sqlite3_open(path.c_str(), &db) == SQLITE_OK);
+  int rows = 0;
+  const auto read = [](void* out, int, char** values, char**) {
+    *static_cast<int*>(out) = std::atoi(values[0]);
+    return 0;
+  };
+  REQUIRE(sqlite3_exec(db, "SELECT count(*) FROM leases", read, &rows, nullptr) == SQLITE_OK);
+  sqlite3_close(db);
+  CHECK(rows > 60);
+  CHECK(rows < 75);
+}
+
 TEST_CASE("wins are forgotten when none of them can come again") {
   FaultyDisk disk;
   auto source = MustOpen("ledger", {.vfs = disk.vfs()});

@@ -270,7 +270,8 @@ class Ledger {
   /// source's error.
   absl::Status Tick();
   /// Refuses new reservations, makes all spend durable, returns what is free and closes the source.
-  /// On an error the source counts this process as crashed. Again is fine.
+  /// Call it when no Commit() runs any more. On an error the source counts this process as crashed.
+  /// Again is fine.
   absl::Status Shutdown();
 
  private:
