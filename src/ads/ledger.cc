@@ -13,9 +13,9 @@ namespace adagents::ads {
 namespace internal {
 namespace {
 
-// A set of the tables refuses when 15 keys meet in it; with room for a quarter more than is
-// promised that happens to fewer than 1 in 100 when all of it is used.
-size_t WithSlack(size_t entries) { return entries + entries / 4 + 16; }
+// Keys fall into a table's sets by chance, so some find theirs full before the table is: with room
+// for an eighth more than is promised, practically none.
+size_t WithSlack(size_t entries) { return entries + entries / 8 + 16; }
 
 }  // namespace
 

@@ -1,15 +1,18 @@
 // Money: what campaigns may spend, have reserved and have spent.
 //
-//   auto ledger = ads::Ledger::Create(source.get(), {});                // source: lease_source.h
+//   auto ledger = ads::Ledger::Create(source.get(), {});     // source: see lease_source.h
 //   (*ledger)->SetAccount({.campaign = key, .currency = eur, .daily = Micros{50'000'000},
 //                          .time_zone = berlin});
-//   ...                                                                  // deciding, any thread
-//   const ads::Reservation r = (*ledger)->Reserve({decision, imp, key, CostOfImpression(price),
-//   eur}); if (r.ok()) ctx.Take((*ledger)->HoldOf(r));    // undone unless the decision keeps it
+//   ...                                                      // deciding, on any thread
+//   const ads::Reservation r =
+//       (*ledger)->Reserve({decision, imp, key, CostOfImpression(price), eur});
+//   if (r.ok()) ctx.Take((*ledger)->HoldOf(r));              // undone unless the decision keeps it
 //   bid.reservation = r.id;
-//   ...                                                                  // a verified notice comes
-//   const ads::CommitResult c = (*ledger)->Commit({decision, imp, key, cost, eur, issued});
-//   if ((*ledger)->Durable(c.ticket)) ...          // survives whatever happens to the machine
+//   ...                                                      // a notice came, and is verified
+//   const ads::CommitResult c = (*ledger)->Commit(
+//       {n.decision, n.imp, StableHash64(n.campaign),
+//        CostOfImpression(n.auction_price.value_or(n.price)), n.cur, n.issued});
+//   if ((*ledger)->Durable(c.ticket)) ...                    // survives whatever happens
 //
 // A reservation holds budget from the decision until the impression (Commit), the loss (Release) or
 // the end of its time (`ttl`). All three happen once, however often they are reported: a record of
@@ -23,7 +26,7 @@
 //
 // What a crash can cost. Nothing is overspent: what a process could spend was gone from the budget
 // before it could. What it had leased for an account and not yet reported as spent stays charged:
-//   at most MaxOpen(account) = max(min_block, max_open_share * budget)
+//   at most MaxOpen(account) = max(min_block, max_open_share * budget), or all of a smaller budget,
 // per account and day (two days at once only around midnight), `budget` being the smaller of the
 // two bounds that are set. That counts reservations in flight, so max_open_share must leave room
 // for them. Wins of the dead process that come within `ttl` of their decision are charged to it and
