@@ -226,10 +226,10 @@ Reservation Ledger::Reserve(const ReserveAsk& ask) {
                     .account = index,
                     .pool = static_cast<uint8_t>(which),
                     .state = RecordState::kReserved};
-  Record found;
+  int64_t held = 0;
   const Upserted upserted = board.records.Upsert(id, [&](Record& record, bool existed) {
-    found = record;
     if (!existed) record = mine;
+    held = record.amount;
   });
   if (upserted == Upserted::kInserted) return {ReserveResult::kReserved, id, ask.amount};
   pool.used.Release(amount);
@@ -237,7 +237,7 @@ Reservation Ledger::Reserve(const ReserveAsk& ask) {
     board.full.Add(1);
     return {ReserveResult::kFull};
   }
-  return {ReserveResult::kDuplicate, id, {found.amount}};
+  return {ReserveResult::kDuplicate, id, {held}};
 }
 
 Hold Ledger::HoldOf(const Reservation& reservation) {
