@@ -105,7 +105,7 @@ struct Machine {
     auto source = Open();
     INFO(source.status().ToString());
     REQUIRE(source.ok());
-    oracle.Check(**source, plans);
+    oracle.Check(**source, plans, true);
     disk.dies_after = disk.operations();
     source->reset();
     disk.PowerOn();
