@@ -24,6 +24,7 @@ ordered_json BidJson(const ads::Request& request, const ads::Bid& bid) {
   if (bid.deal >= 0) {
     out["deal"] = std::string(request.imps[bid.imp].deals[static_cast<size_t>(bid.deal)].id);
   }
+  if (bid.sequence > 0) out["sequence"] = bid.sequence;
   if (bid.dur > 0) out["dur"] = bid.dur;
   if (bid.w > 0) out["w"] = bid.w;
   if (bid.h > 0) out["h"] = bid.h;
@@ -49,6 +50,7 @@ ordered_json TraceJson(const Trace& trace) {
     reason["subject"] = ads::reasons::IsAboutImp(*entry.reason.code)
                             ? fmt::format("{}", entry.reason.subject)
                             : fmt::format("{:016x}", entry.reason.subject);
+    if (entry.reason.code->number != 0) reason["loss"] = entry.reason.code->number;
     if (entry.reason.score != 0) reason["score"] = entry.reason.score;
     if (entry.reason.threshold != 0) reason["threshold"] = entry.reason.threshold;
     out[entry.agent]["reasons"].push_back(std::move(reason));

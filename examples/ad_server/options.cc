@@ -65,6 +65,10 @@ bool ParseOptions(int argc, char** argv, Options* options, int* exit_code) {
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 20));
   app.add_flag("--stop-when-certain", o.stop_when_certain,
                "Score no more creatives once no other can change the winner or its price");
+  app.add_option("--pricing", o.pricing,
+                 "What winners pay: as_requested (by the request's at), first, second, or gsp "
+                 "(generalised second price, in pods)")
+      ->check(CLI::IsMember({"as_requested", "first", "second", "gsp"}));
   std::vector<std::string> rates;
   app.add_option("--rates", rates,
                  "What a dollar buys of other currencies, as EUR=0.9,GBP=0.8; without it round "

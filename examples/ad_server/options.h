@@ -17,6 +17,7 @@ struct Options {
   double open = 0.55;              // of generated campaigns
   int64_t max_candidates = 1000;
   bool stop_when_certain = false;
+  std::string pricing = "as_requested";
   // What a dollar buys: round numbers for replays, not of any day.
   std::vector<std::pair<std::string, double>> rates = {
       {"EUR", 0.9}, {"GBP", 0.8}, {"CAD", 1.4}, {"JPY", 150.0}};

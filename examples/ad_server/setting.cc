@@ -77,6 +77,11 @@ absl::StatusOr<std::unique_ptr<Setting>> MakeSetting(const Options& options,
   engine.catalog = *std::move(catalog);
   engine.availability.max_candidates = static_cast<size_t>(options.max_candidates);
   engine.availability.stop_when_certain = options.stop_when_certain;
+  for (const auto pricing :
+       {ads::AuctionPricing::kAsRequested, ads::AuctionPricing::kFirstPrice,
+        ads::AuctionPricing::kSecondPrice, ads::AuctionPricing::kGeneralizedSecondPrice}) {
+    if (ads::Name(pricing) == options.pricing) engine.auction.pricing = pricing;
+  }
   for (const auto& [code, rate] : options.rates) {
     const std::optional<Currency> currency = Currency::Parse(code);
     if (!currency) return InvalidArgument(fmt::format("--rates: '{}' is no currency", code));

@@ -61,6 +61,18 @@ std::string_view Name(Action a) {
   return "unknown";
 }
 
+std::string_view Name(Line line) {
+  switch (line) {
+    case Line::kOpen:
+      return "open";
+    case Line::kGuaranteed:
+      return "guaranteed";
+    case Line::kHouse:
+      return "house";
+  }
+  return "unknown";
+}
+
 std::string_view Name(CapPer p) {
   switch (p) {
     case CapPer::kListener:

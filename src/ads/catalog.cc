@@ -32,7 +32,7 @@ CampaignFacts FactsOf(const Campaign& c) {
   f.creative_count = static_cast<uint32_t>(c.creatives.size());
   f.objective = c.objective;
   f.action = c.bid.action;
-  f.priority = static_cast<int8_t>(c.priority);
+  f.tier = TierOf(c.line, c.priority);
   f.currency = c.currency;
   return f;
 }
@@ -245,18 +245,19 @@ std::unique_ptr<Catalog> Catalog::Freeze(std::vector<CampaignPtr> campaigns,
   // What is compared is kept together: the campaigns are all over the memory.
   struct Place {
     int64_t score;
-    int32_t priority;
+    int16_t tier;
     uint32_t at;
   };
   std::vector<Place> order;
   order.reserve(campaigns.size());
   Sizes sizes;
   for (uint32_t i = 0; i < campaigns.size(); ++i) {
-    order.push_back({StaticScore(*campaigns[i]), campaigns[i]->priority, i});
-    sizes.Add(*campaigns[i]);
+    const Campaign& c = *campaigns[i];
+    order.push_back({StaticScore(c), TierOf(c.line, c.priority), i});
+    sizes.Add(c);
   }
   std::sort(order.begin(), order.end(), [&](const Place& a, const Place& b) {
-    if (a.priority != b.priority) return a.priority > b.priority;
+    if (a.tier != b.tier) return a.tier > b.tier;
     if (a.score != b.score) return a.score > b.score;
     return campaigns[a.at]->id < campaigns[b.at]->id;
   });
@@ -447,7 +448,7 @@ void Catalog::Count(Currency currency) {
 
 bool Catalog::RanksBefore(uint32_t a, uint32_t b) const {
   const CampaignFacts &x = facts_[a], &y = facts_[b];
-  if (x.priority != y.priority) return x.priority > y.priority;
+  if (x.tier != y.tier) return x.tier > y.tier;
   if (x.max_cpm != y.max_cpm) return x.max_cpm > y.max_cpm;
   return campaigns_[a]->id < campaigns_[b]->id;
 }

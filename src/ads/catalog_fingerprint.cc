@@ -68,6 +68,7 @@ uint64_t ContentHash(const Campaign& c) {
   h.Add(absl::ToUnixMicros(c.start));
   h.Add(absl::ToUnixMicros(c.end));
   h.Add(c.priority);
+  if (c.line != Line::kOpen) h.Add(uint64_t{1} << 32 | static_cast<uint64_t>(c.line));
   h.AddAll(c.adomain);
   h.AddAll(c.cat);
   h.AddAll(c.targeting.conditions);

@@ -231,6 +231,7 @@ void ReadCampaign(FieldReader& fields, Campaign* c) {
   fields.Enum("objective",
               {Objective::kBrandAwareness, Objective::kDirectResponse, Objective::kReach},
               &c->objective);
+  fields.Enum("line", {Line::kOpen, Line::kGuaranteed, Line::kHouse}, &c->line);
   ReadMoney(fields, c);
   fields.Object("flight", [&](FieldReader& flight) {
     c->start = ReadTime(flight, "start", c->start);

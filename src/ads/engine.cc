@@ -98,10 +98,19 @@ Nbr NbrOf(Verdict verdict, Nbr own) {
   return Nbr::kUnknownError;
 }
 
+/// With what the auction's rule of prices needs.
+AvailabilityOptions AvailabilityOf(const EngineOptions& options) {
+  AvailabilityOptions availability = options.availability;
+  const AuctionPricing pricing = options.auction.pricing;
+  availability.runner_up_matters |=
+      pricing == AuctionPricing::kSecondPrice || pricing == AuctionPricing::kGeneralizedSecondPrice;
+  return availability;
+}
+
 }  // namespace
 
 Engine::Engine(EngineOptions options)
-    : availability_(options.availability),
+    : availability_(AvailabilityOf(options)),
       auction_(options.auction),
       clock_(options.runtime.clock),
       first_id_(FirstId(options)),
@@ -227,8 +236,8 @@ Decision Engine::FromBoard(const Request& request, const Board& board, const Cur
     prices = &made;
   }
   std::vector<uint32_t> winners;
-  internal::Auctioneer().Run(request, *candidates, *scores, *prices, auction, &decision, &winners,
-                             nullptr, board.Find(kCaps));
+  internal::Auctioneer(auction).Run(request, *candidates, *scores, *prices, &decision, &winners,
+                                    {.caps = board.Find(kCaps)});
   return decision;
 }
 

@@ -21,6 +21,22 @@ std::string Amount(Micros amount, Currency cur) {
   return fmt::format("{:.2f} {}", amount.units(), cur.code());
 }
 
+/// OpenRTB's loss reason for a creative that cannot fill the imp.
+reasons::Loss LossOf(Misfit misfit) {
+  switch (misfit) {
+    case Misfit::kFormat:
+      return reasons::kIncorrectFormat;
+    case Misfit::kSize:
+      return reasons::kSizeNotAllowed;
+    case Misfit::kAttribute:
+      return reasons::kAttributeExclusions;
+    case Misfit::kLanguage:
+      return reasons::kLanguageExclusions;
+    default:
+      return reasons::kCreativeFiltered;
+  }
+}
+
 /// The whole chain once more, with notes of how each candidate fared.
 struct Replay {
   struct Fate {
@@ -44,12 +60,13 @@ struct Replay {
     PriceAll(s.request, candidates, scores, Paces{}, s.rates, &prices,
              [](const ReasonCode&, uint64_t, Micros, Micros) {});
     fates.resize(candidates.items.size());
-    const auto note = [&](uint32_t item, const ReasonCode& code, double score, double threshold) {
-      fates[item] = {&code, score, threshold};
+    const auto note = [&](uint32_t subject, const ReasonCode& code, double score,
+                          double threshold) {
+      if (!reasons::IsAboutImp(code)) fates[subject] = {&code, score, threshold};
     };
     const Because because = note;
-    Auctioneer().Run(s.request, candidates, scores, prices, s.auction, &decision, &winners,
-                     &because, &caps);
+    Auctioneer(s.auction).Run(s.request, candidates, scores, prices, &decision, &winners,
+                              {.because = &because, .caps = &caps});
   }
 };
 
@@ -113,7 +130,8 @@ class Answerer {
       const Misfit misfit = needs.Judge(catalog_, creative, &size);
       const std::string& id = catalog_.creative(creative).id;
       if (misfit != Misfit::kNone) {
-        Say(imp, fmt::format("creative '{}': {}", id, Name(misfit)));
+        Say(imp, fmt::format("creative '{}': {} (loss {})", id, Name(misfit),
+                             static_cast<int>(LossOf(misfit))));
       } else {
         SayCandidate(i, imp, creative, id);
       }
@@ -165,11 +183,13 @@ class Answerer {
   std::string FateOf(const Imp& imp, uint32_t k) {
     const Candidate& c = replay_.candidates.items[k];
     if (k < replay_.caps.state.size()) {
-      if (replay_.caps.state[k] == CapState::kCapped)
-        return CapsOf(campaign_.creatives[c.creative]);
+      if (replay_.caps.state[k] == CapState::kCapped) {
+        return fmt::format("{} (loss {})", CapsOf(campaign_.creatives[c.creative]),
+                           static_cast<int>(reasons::kCreativeFiltered));
+      }
       if (replay_.caps.state[k] == CapState::kHeldBack) {
         return "held back: it differs in nothing from a creative that is capped, and another "
-               "stands in";
+               "stands in (loss 200)";
       }
     }
     const Currency cur = replay_.prices.cur;
@@ -181,8 +201,9 @@ class Answerer {
     (void)pricer.BeginImp(static_cast<size_t>(&imp - s_.request.imps.data()));
     switch (pricer.Price(c, rate, &value, &floor)) {
       case PriceTrouble::kBelowFloor:
-        return fmt::format("worth {} a thousand ({}), below the floor of {}", Amount(value, cur),
-                           predicted, Amount(floor, cur));
+        return fmt::format("worth {} a thousand ({}), below the floor of {} (loss {})",
+                           Amount(value, cur), predicted, Amount(floor, cur),
+                           (c.deal >= 0 ? reasons::kBelowDealFloor : reasons::kBelowFloor).number);
       case PriceTrouble::kNoRate:
         return fmt::format("no exchange rate for its currency {}", campaign_.currency.code());
       case PriceTrouble::kFloorCurrency:

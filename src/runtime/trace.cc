@@ -49,6 +49,7 @@ std::string InWords(const Reason& reason, const Trace::Subject& subject) {
   Fill(text, "{subject}", subject ? subject(reason) : fmt::format("{}", reason.subject));
   Fill(text, "{score}", fmt::format("{:.6g}", reason.score));
   Fill(text, "{threshold}", fmt::format("{:.6g}", reason.threshold));
+  Fill(text, "{number}", fmt::format("{}", reason.code->number));
   return text;
 }
 

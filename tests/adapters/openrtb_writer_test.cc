@@ -88,11 +88,15 @@ TEST_CASE("a bid says what it is, what it costs and whose it is") {
   CHECK(out.count("nurl") == 0);  // no signer
 }
 
-TEST_CASE("audio is VAST 4.2 with companions of the sizes asked for") {
+TEST_CASE("audio is VAST 4.2 with companions of the sizes asked for, and its turn in the pod") {
   const ads::Campaign campaign = test::SampleCampaign();
   const NoticeSigner signer = Signer();
-  const json bid = OneBid(MakeBid(campaign, 0, kAudio), &signer);
+  Bid second = MakeBid(campaign, 0, kAudio);
+  second.slotinpod = -1;
+  second.sequence = 2;
+  const json bid = OneBid(second, &signer);
   const Xml vast = Xml::Parse(bid["adm"].get<std::string>());
+  CHECK(vast.At("Ad").attributes.at("sequence") == "2");
   CHECK(vast.name == "VAST");
   CHECK(vast.attributes.at("version") == "4.2");
   CHECK(vast.At("Ad").attributes.at("adType") == "audio");

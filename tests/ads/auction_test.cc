@@ -43,7 +43,7 @@ TEST_CASE("a second-price auction charges a cent more than the next campaign is 
 
 TEST_CASE("behind an exchange that reduces prices itself the value is bid") {
   EngineOptions options;
-  options.auction.reduce = false;
+  options.auction.pricing = AuctionPricing::kFirstPrice;
   const TestEngine engine({AudioCampaign("low", 2), AudioCampaign("high", 5)}, std::move(options));
   TestRequest request;
   request.request.at = 2;
@@ -62,6 +62,94 @@ TEST_CASE("a higher priority goes before a higher price") {
   urgent.priority = 5;
   CHECK(Winner(TestEngine({AudioCampaign("rich", 9), urgent}).Decide(TestRequest().Done())) ==
         "urgent");
+}
+
+TEST_CASE("a guaranteed line goes before the open auction, and a house ad after it") {
+  Campaign promised = AudioCampaign("promised", 1), house = AudioCampaign("house", 50);
+  promised.line = Line::kGuaranteed;
+  house.line = Line::kHouse;
+  house.priority = 100;
+  const Campaign open = AudioCampaign("open", 9);
+  TestRequest request;
+  request.request.at = 2;
+  SECTION("whatever they are worth") {
+    const TestEngine engine({open, house, promised});
+    const Decision d = engine.Decide(request.Done());
+    CHECK(Winner(d) == "promised");
+    CHECK(d.bids[0].price == Units(1));
+  }
+  SECTION("a house ad sets no price") {
+    const TestEngine engine({open, house});
+    const Decision d = engine.Decide(request.Done());
+    CHECK(Winner(d) == "open");
+    CHECK(d.bids[0].price == Units(0.01));
+  }
+  SECTION("and is charged the floor when nobody buys, also in a first-price auction") {
+    request.request.at = GENERATE(1, 2);
+    request.imp.bidfloor = Units(10);
+    const TestEngine engine({open, house});
+    const Decision d = engine.Decide(request.Done());
+    CHECK(Winner(d) == "house");
+    CHECK(d.bids[0].price == Units(10));
+  }
+  SECTION("a house ad keeps the open auction's candidates within the limit") {
+    EngineOptions options;
+    options.availability.max_candidates = 1;
+    CHECK(Winner(TestEngine({open, house}, std::move(options)).Decide(request.Done())) == "open");
+  }
+}
+
+TEST_CASE("deals and guaranteed lines go by priority, and a guarantee before a private deal") {
+  Campaign promised = AudioCampaign("promised", 1), dealer = AudioCampaign("dealer", 5);
+  promised.line = Line::kGuaranteed;
+  dealer.targeting.Include(Attribute::kDeal, {"d1"});
+  Deal deal;
+  deal.id = "d1";
+  const auto winner = [&] {
+    TestRequest request;
+    request.imp.deals = request.List_<Deal>({deal});
+    return Winner(TestEngine({promised, dealer}).Decide(request.Done()));
+  };
+  CHECK(winner() == "promised");
+  promised.priority = dealer.priority = 3;
+  CHECK(winner() == "promised");
+  deal.guar = true;  // then value decides
+  CHECK(winner() == "dealer");
+  promised.priority = 4;
+  CHECK(winner() == "promised");
+  deal.guar = false;
+  dealer.priority = 5;
+  CHECK(winner() == "dealer");
+}
+
+TEST_CASE(
+    "a host's own rule of prices goes before what the request says, agreed prices before it") {
+  Campaign dealer = AudioCampaign("dealer", 3);
+  dealer.targeting.Include(Attribute::kDeal, {"d1"});
+  const auto price = [&](AuctionPricing pricing, int32_t at, Int deal_at) {
+    EngineOptions options;
+    options.auction.pricing = pricing;
+    const TestEngine engine({AudioCampaign("low", 2), AudioCampaign("high", 5), dealer},
+                            std::move(options));
+    TestRequest request;
+    request.request.at = at;
+    Deal deal;
+    deal.id = "d1";
+    deal.bidfloor = Units(1.5);
+    deal.at = deal_at;
+    if (deal_at) request.imp.deals = request.List_<Deal>({deal});
+    return engine.Decide(request.Done()).bids[0].price;
+  };
+  using enum AuctionPricing;
+  CHECK(price(kAsRequested, 1, {}) == Units(5));
+  CHECK(price(kAsRequested, 2, {}) == Units(2.01));
+  CHECK(price(kAsRequested, 501, {}) == Units(2.01));
+  CHECK(price(kSecondPrice, 1, {}) == Units(2.01));
+  CHECK(price(kGeneralizedSecondPrice, 1, {}) == Units(2.01));
+  CHECK(price(kFirstPrice, 2, {}) == Units(5));
+  CHECK(price(kFirstPrice, 2, 3) == Units(1.5));
+  CHECK(price(kSecondPrice, 2, 3) == Units(1.5));
+  CHECK(price(kAsRequested, 2, 1) == Units(3));
 }
 
 TEST_CASE("below the floor there is no bid") {
@@ -103,6 +191,15 @@ TEST_CASE("amounts are converted at the host's rates, and without a rate there i
     request.imp.bidfloorcur = eur;
     request.imp.bidfloor = Units(1.01);  // 2.02 dollars
     CHECK(engine.Decide(request.Done()).nbr == Nbr::kBelowFloor);
+  }
+  SECTION("so may that of a deal, and of a duration, each rounded up once") {
+    request.request.at = 2;
+    request.imp.bidfloorcur = eur;
+    request.audio.durfloors = request.List_<DurFloor>({{15, 60, Micros{500'001}}});
+    CHECK(engine.Decide(request.Done()).bids[0].price == Micros{1'000'002});
+    request.audio.durfloors = {};
+    request.audio.mincpmpersec = Micros{10'000};  // 0.30 euros for 30 s, 0.60 dollars
+    CHECK(engine.Decide(request.Done()).bids[0].price == Units(0.6));
   }
   SECTION("a currency without a rate is refused") {
     request.request.cur = request.List_<Currency>({*Currency::Parse("JPY")});
@@ -230,42 +327,6 @@ TEST_CASE("a creative that the imp does not take is not shown") {
     request.audio.mimes = request.List_<Text>({"audio/ogg"});
     CHECK(nbr() == Nbr::kUnsupportedImp);
   }
-}
-
-TEST_CASE("a dynamic pod is filled with ads of different campaigns that fit into it") {
-  const TestEngine engine({AudioCampaign("a", 5, 30), AudioCampaign("b", 4, 60),
-                           AudioCampaign("c", 3, 15), AudioCampaign("d", 2, 15)});
-  TestRequest request;
-  request.audio.podid = "p";
-  request.audio.poddur = 60;
-  SECTION("as many as fit") {
-    const Decision d = engine.Decide(request.Done());
-    REQUIRE(d.bids.size() == 3);  // 30 + 15 + 15; the minute does not fit beside the first
-    CHECK(d.bids[0].campaign->id == "a");
-    CHECK(d.bids[1].campaign->id == "c");
-    CHECK(d.bids[2].campaign->id == "d");
-  }
-  SECTION("and no more than it takes") {
-    request.audio.maxseq = 2;
-    CHECK(engine.Decide(request.Done()).bids.size() == 2);
-  }
-}
-
-TEST_CASE("imps of one pod get different campaigns, others may get the same") {
-  const TestEngine engine({AudioCampaign("a", 5), AudioCampaign("b", 4)});
-  TestRequest request;
-  const bool pod = GENERATE(true, false);
-  if (pod) request.audio.podid = "p";
-  Imp first = request.imp, second = request.imp;
-  second.id = "2";
-  first.audio = second.audio = request.made.arena->New(request.audio);
-  const RequestPtr done = request.Done();
-  request.request.imps = request.made.arena->Copy({first, second});
-  const Decision d = engine.Decide(done);
-  REQUIRE(d.bids.size() == 2);
-  CHECK(d.bids[0].campaign->id == "a");
-  CHECK(d.bids[1].campaign->id == (pod ? "b" : "a"));
-  CHECK(d.bids[1].imp == 1);
 }
 
 TEST_CASE("a campaign that pays per action is worth its rate, and never more than its limit") {

@@ -22,7 +22,7 @@ const std::string kGood = R"({"campaigns": [
     "budget": {"daily": 500, "lifetime": 9000.5},
     "flight": {"start": "2026-03-01T00:00:00Z", "end": "2026-04-01"},
     "bid": {"max_cpm": 4.5, "action": "click", "value_per_action": 0.8},
-    "priority": 3,
+    "priority": 3, "line": "guaranteed",
     "adomain": ["acme.example"],
     "cat": ["IAB8-5"],
     "targeting": {
@@ -71,6 +71,7 @@ TEST_CASE("A catalog is loaded with every field") {
   CHECK(c.end == absl::FromCivil(absl::CivilDay(2026, 4, 1), absl::UTCTimeZone()));
   CHECK(c.bid == BidStrategy{{4'500'000}, Action::kClick, {800'000}});
   CHECK(c.priority == 3);
+  CHECK(c.line == Line::kGuaranteed);
   const std::vector<Condition> wanted = {{Attribute::kCountry, false, {"CAN", "USA"}},
                                          {Attribute::kGenre, false, {"jazz"}},
                                          {Attribute::kGenre, true, {"news"}}};
@@ -120,6 +121,8 @@ TEST_CASE("Each fault is named with line, path and what is wrong") {
         "line 7, campaigns[0].budget.daily: is no amount of money: 1e+300");
   CHECK(ErrorOf(With("\"priority\": 3", "\"priority\": 101")) ==
         "line 10, campaigns[0].priority: must be from -100 to 100, got 101");
+  CHECK(ErrorOf(With("\"guaranteed\"", "\"hous\"")) ==
+        "line 10, campaigns[0].line: unknown \"hous\", did you mean \"house\"?");
   CHECK(ErrorOf(With("\"advertiser\": \"Acme\",", "")) ==
         "line 2, campaigns[0].advertiser: is missing");
 }

@@ -38,6 +38,37 @@ std::string FaultsOf(std::vector<Campaign> campaigns) {
   return built.ok() ? "" : std::string(Message(built.status()));
 }
 
+TEST_CASE("Guaranteed lines rank before all others and house lines after them, whatever they pay") {
+  std::vector<Campaign> in = {Valid("house"), Valid("open"), Valid("promised")};
+  in[0].line = Line::kHouse;
+  in[0].bid.max_cpm = {90'000'000};
+  in[0].priority = 100;
+  in[2].line = Line::kGuaranteed;
+  in[2].priority = -100;
+  const auto catalog = Catalog::Build(in);
+  REQUIRE(catalog.ok());
+  std::vector<std::string> order;
+  for (uint32_t i = 0; i < 3; ++i) order.push_back((*catalog)->campaign(i).id);
+  CHECK(order == std::vector<std::string>{"promised", "open", "house"});
+  in[0].line = Line::kOpen;
+  CHECK((*Catalog::Build(in))->fingerprint() != (*catalog)->fingerprint());
+}
+
+TEST_CASE("Tiers of lines, deals and priorities never overlap") {
+  for (const int priority : {-100, -1, 0, 1, 100}) {
+    const int16_t open = TierOf(Line::kOpen, priority), house = TierOf(Line::kHouse, priority);
+    const int16_t promised = TierOf(Line::kGuaranteed, priority);
+    CHECK((IsHouse(house) && !IsHouse(open) && !IsReserved(open) && IsReserved(promised)));
+    CHECK(TierWithDeal(house, true) == house);
+    CHECK(TierWithDeal(promised, false) == promised);
+    CHECK(TierWithDeal(open, true) == promised);
+    CHECK(TierWithDeal(open, false) == promised - 1);
+    CHECK(TierWithDeal(TierOf(Line::kOpen, priority + 1), false) > promised);
+  }
+  CHECK(TierOf(Line::kGuaranteed, -100) > TierOf(Line::kOpen, 100));
+  CHECK(TierOf(Line::kOpen, -100) > TierOf(Line::kHouse, 100));
+}
+
 TEST_CASE("Campaigns are ranked by priority, then by price, then by id") {
   std::vector<Campaign> in = {Valid("b"), Valid("a"), Valid("rich"), Valid("first")};
   in[2].bid.max_cpm = {9'000'000};

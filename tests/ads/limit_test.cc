@@ -18,11 +18,15 @@ namespace {
 
 /// What the auction goes by, for the candidates of the first imp that may bid.
 struct Offer {
-  bool deal = false;
-  int8_t priority = 0;
+  int16_t tier = 0;
   Micros value{};
   std::string campaign;
 };
+
+int16_t Tier(const Campaign& c, bool deal) {
+  const int16_t tier = TierOf(c.line, c.priority);
+  return deal ? TierWithDeal(tier, /*guaranteed=*/false) : tier;
+}
 
 /// Keeps what was known about the last decision.
 struct Seen {
@@ -48,8 +52,7 @@ class Watch final : public Agent {
       if (prices.value[i].value <= 0 || prices.value[i] < prices.floor[i]) continue;
       const Candidate& c = candidates.items[i];
       const Campaign& campaign = candidates.catalog->campaign(c.campaign);
-      seen_->offers.push_back(
-          {c.deal >= 0, static_cast<int8_t>(campaign.priority), prices.value[i], campaign.id});
+      seen_->offers.push_back({Tier(campaign, c.deal >= 0), prices.value[i], campaign.id});
     }
     return absl::OkStatus();
   }
@@ -59,7 +62,7 @@ class Watch final : public Agent {
 std::optional<Offer> RunnerUp(const Seen& seen, std::string_view winner) {
   std::optional<Offer> best;
   for (const Offer& o : seen.offers) {
-    const auto order = [](const Offer& x) { return std::tuple(x.deal, x.priority, x.value); };
+    const auto order = [](const Offer& x) { return std::tuple(x.tier, x.value); };
     if (o.campaign != winner && (!best || order(*best) < order(o))) best = o;
   }
   return best;
@@ -73,10 +76,12 @@ std::string Numbered(std::string prefix, int number) {
 struct Limited {
   std::shared_ptr<Seen> seen = std::make_shared<Seen>();
   TestEngine engine;
-  Limited(std::vector<Campaign> campaigns, size_t most, bool stop_when_certain = false)
-      : engine(std::move(campaigns), With(most, stop_when_certain)) {}
-  EngineOptions With(size_t most, bool stop_when_certain) const {
+  Limited(std::vector<Campaign> campaigns, size_t most, bool stop_when_certain = false,
+          AuctionPricing pricing = AuctionPricing::kAsRequested)
+      : engine(std::move(campaigns), With(most, stop_when_certain, pricing)) {}
+  EngineOptions With(size_t most, bool stop_when_certain, AuctionPricing pricing) const {
     EngineOptions options;
+    options.auction.pricing = pricing;
     options.availability.max_candidates = most;
     options.availability.stop_when_certain = stop_when_certain;
     options.rates = {{*Currency::Parse("EUR"), 0.9}, {*Currency::Parse("JPY"), 150.0}};
@@ -94,6 +99,7 @@ std::vector<Campaign> Mixed(uint64_t seed, bool currencies) {
       GenerateCampaigns({.campaigns = 400, .seed = seed, .open = 0.92});
   for (Campaign& c : campaigns) {
     if (random.Chance(0.2)) c.priority = static_cast<int32_t>(random.Below(3)) - 1;
+    if (random.Chance(0.1)) c.line = random.Chance(0.2) ? Line::kGuaranteed : Line::kHouse;
     if (random.Chance(0.05)) {
       c.targeting.Include(Attribute::kDeal, {random.Chance(0.5) ? "deal-0" : "deal-1"});
     }
@@ -152,13 +158,12 @@ void CompareWithAll(uint64_t seed, bool currencies) {
       ++cut;
       if (got.bids.empty()) continue;
       const Bid& bid = got.bids[0];
-      const auto priority = static_cast<int8_t>(bid.campaign->priority);
-      if (!left.CannotBeat(bid.deal >= 0, priority, bid.value)) continue;
+      if (!left.CannotBeat(Tier(*bid.campaign, bid.deal >= 0), bid.value)) continue;
       ++certain;
       REQUIRE(Winner(got) == Winner(wanted));
       REQUIRE(got.bids[0].creative->id == wanted.bids[0].creative->id);
       const std::optional<Offer> next = RunnerUp(*limited.seen, bid.campaign->id);
-      if (request->at == 1 || (next && left.CannotBeat(next->deal, next->priority, next->value))) {
+      if (request->at == 1 || (next && left.CannotBeat(next->tier, next->value))) {
         ++same_price;
         REQUIRE(bid.price == wanted.bids[0].price);
       }
@@ -183,8 +188,10 @@ TEST_CASE("Stopping when the rest cannot win changes neither winners nor prices"
   for (const uint64_t seed : {221u, 222u, 223u}) {
     INFO("seed " << seed);
     const std::vector<Campaign> campaigns = Mixed(seed, /*currencies=*/seed == 223);
-    const Limited all(campaigns, 1'000'000);
-    const Limited stopping(campaigns, 1'000'000, /*stop_when_certain=*/true);
+    const AuctionPricing pricing =
+        seed == 222 ? AuctionPricing::kSecondPrice : AuctionPricing::kAsRequested;
+    const Limited all(campaigns, 1'000'000, /*stop_when_certain=*/false, pricing);
+    const Limited stopping(campaigns, 1'000'000, /*stop_when_certain=*/true, pricing);
     Random random(seed);
     for (int i = 0; i < 300; ++i) {
       const RequestPtr generated = GenerateRequest(random);
@@ -243,7 +250,7 @@ TEST_CASE("A campaign with a deal is a candidate however many rank before it") {
   request.imp.deals = request.List_<Deal>({deal});
   CHECK(Winner(limited.engine.Decide(request.Done())) == "cheap");
   const LeftOut& left = limited.seen->left_out[0];
-  CHECK((left.any && !left.deals && left.CannotBeat(true, 0, Units(1))));
+  CHECK((left.any && !left.deals && left.CannotBeat(TierWithDeal(0, false), Units(1))));
 }
 
 TEST_CASE("Campaigns that fit the imp are found behind very many that do not") {

@@ -56,6 +56,15 @@ done
 cmp "$work/a" "$work/b" || fail "two runs with --inline differ"
 [[ $(wc -l < "$work/a") == $(wc -l < "$samples/sample-requests.ndjson") ]] || fail "--out lacks lines"
 expect 0 "240 are decided alike" --diff "$work/a" "$work/b"
+grep -q '"loss":102' "$work/a" || fail "--out does not say why losers lost"
+grep -q '"sequence":2' "$work/a" || fail "--out does not say in which order a pod plays"
+
+# The host's rule of prices.
+expect 2 "--pricing" --pricing third
+for pricing in first second gsp; do
+  "$ad_server" --inline --pricing $pricing --out "$work/$pricing" > /dev/null
+done
+expect 0 "have the same winner at another price" --diff "$work/first" "$work/second"
 sed 's/"max_cpm": *[0-9.]*/"max_cpm": 0.01/' "$samples/sample-campaigns.json" > "$work/poor.json"
 expect 0 "have a bid only in A" --diff "$samples/sample-campaigns.json" "$work/poor.json"
 

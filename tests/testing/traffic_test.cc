@@ -177,7 +177,7 @@ TEST_CASE(
   const auto pacer = std::make_shared<ads::Pacer>(pacing);
   ads::EngineOptions options;
   options.pacer = pacer;
-  options.auction.reduce = false;  // the exchange reduces second prices
+  options.auction.pricing = ads::AuctionPricing::kFirstPrice;  // the exchange reduces second prices
   ads::test::TestEngine engine({ads::test::AudioCampaign("a", 3), ads::test::AudioCampaign("b", 4),
                                 ads::test::AudioCampaign("c", 5)},
                                std::move(options));

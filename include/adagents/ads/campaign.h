@@ -21,6 +21,7 @@
 
 #include "absl/time/time.h"
 #include "adagents/ads/decision.h"
+#include "adagents/ads/line.h"
 #include "adagents/base/money.h"
 
 namespace adagents::ads {
@@ -197,6 +198,7 @@ struct Campaign {
   absl::Time start = absl::InfinitePast();  // runs in [start, end)
   absl::Time end = absl::InfiniteFuture();
   BidStrategy bid;
+  Line line = Line::kOpen;           // what was promised; goes before priority
   int32_t priority = 0;              // -100..100; the higher is considered first
   std::vector<std::string> adomain;  // advertiser domains, at least one
   std::vector<std::string> cat;      // IAB content categories of the ad, as "IAB2-3"

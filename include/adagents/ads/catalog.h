@@ -9,9 +9,9 @@
 //     const Campaign& c = catalog->campaign(i);
 //   }
 //
-// Campaigns are ranked: by priority, then by StaticScore, both falling, then by id. Index 0 is the
-// best, so taking indices in ascending order is taking the best first. What the hot path needs of
-// a campaign and its creatives is kept apart from the texts, in CampaignFacts and CreativeFacts,
+// Campaigns are ranked: by tier (line.h), then by StaticScore, both falling, then by id. Index 0 is
+// the best, so taking indices in ascending order is taking the best first. What the hot path needs
+// of a campaign and its creatives is kept apart from the texts, in CampaignFacts and CreativeFacts,
 // so that judging hundreds of candidates stays within the cache.
 #pragma once
 
@@ -44,7 +44,7 @@ struct CampaignFacts {
   uint32_t creative_count = 0;
   Objective objective = Objective::kBrandAwareness;
   Action action = Action::kNone;
-  int8_t priority = 0;
+  int16_t tier = 0;  // of its line and priority, see TierOf()
   Currency currency;
 
   bool InFlight(int64_t now_s) const { return now_s >= start_s && now_s < end_s; }

@@ -20,6 +20,7 @@
 //   "bid"*: {"max_cpm"*: 4.5,
 //            "action": "none", or "click", "completion", "conversion",
 //            "value_per_action": 0},                  what one action is worth; with an action only
+//   "line": "open", or "guaranteed", "house": what comes first whatever it is worth, see line.h
 //   "priority": 0,                  -100 to 100
 //   "adomain"*: ["acme.example"], "cat": ["IAB8-5"],
 //   "caps": [{"count"*: 3, "window"*: "24h", "per": "listener"}],   frequency caps, at most four:

@@ -191,7 +191,8 @@ struct Bid {
   Currency cur{};                         ///< of `price`
   MarkupType mtype = MarkupType::kUnset;  ///< which of the imp's formats it fills
   int16_t deal = -1;                      ///< index into Imp::deals, -1: open auction
-  int16_t slotinpod = 0;                  ///< place in its pod, as OpenRTB counts; 0: any
+  int16_t slotinpod = 0;                  ///< the slot that it is for, as OpenRTB counts; 0: any
+  int16_t sequence = 0;                   ///< when it plays in its pod, from 1; 0: in no pod
   int32_t dur = 0;                        ///< seconds; 0: not timed
   int32_t w = 0, h = 0;                   ///< size chosen among those offered; 0: not sized
   Micros value{};                         ///< what the impression is worth to the campaign, CPM

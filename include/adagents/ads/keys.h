@@ -40,21 +40,21 @@ struct Candidate {
   MarkupType mtype = MarkupType::kUnset;
 };
 
-/// What the limit on candidates kept out: none of it could come before a candidate with a deal,
-/// with a higher priority than `priority`, or with the same and a value above `value`. So a winner
+/// What the limit on candidates kept out: none of it could come before a candidate of a higher tier
+/// (line.h) than `tier`, or of the same and a value above `value`. So a winner
 /// of that kind is the one that all candidates together would have made, and so is a second price
 /// that a runner-up of that kind sets.
 struct LeftOut {
   bool any = false;
-  bool deals = false;   ///< there are deals among them: nothing is certain
-  int8_t priority = 0;  ///< the highest among them
-  Micros value{};       ///< CPM in the currency of Prices, the highest possible at `priority`
+  bool deals = false;  ///< there are deals among them: nothing is certain
+  int16_t tier = 0;    ///< the highest among them, deals apart
+  Micros value{};      ///< CPM in the currency of Prices, the highest possible in `tier`
 
   /// Whether a candidate comes before all that was left out, whatever that is worth.
-  [[nodiscard]] bool CannotBeat(bool with_deal, int8_t its_priority, Micros its_value) const {
+  [[nodiscard]] bool CannotBeat(int16_t its_tier, Micros its_value) const {
     if (!any) return true;
     if (deals) return false;
-    return with_deal || its_priority > priority || (its_priority == priority && its_value > value);
+    return its_tier > tier || (its_tier == tier && its_value > value);
   }
 };
 

@@ -1,8 +1,12 @@
 // Reasons that the ad team leaves. The subject is the campaign's key (CampaignFacts::key) where the
 // sentence speaks of a campaign, the index of the imp where it speaks of an imp; Engine::Explain()
 // fills in their names.
+//
+// Reasons why a candidate lost have OpenRTB 2.6's loss reason code (AdCOM's list) as their number,
+// and say it in their sentence.
 #pragma once
 
+#include <cstdint>
 #include <string_view>
 
 #include "adagents/runtime/trace.h"
@@ -11,6 +15,27 @@ namespace adagents::ads::reasons {
 
 /// Whether a reason's subject is an imp's index; otherwise it is a campaign's key.
 constexpr bool IsAboutImp(const ReasonCode& code) { return code.name.substr(0, 4) == "imp_"; }
+
+/// OpenRTB's loss reasons, as far as they are used here.
+enum Loss : int32_t {
+  kInternalError = 1,
+  kBelowAuctionFloor = 100,
+  kBelowFloorOfDeal = 101,
+  kLostToHigherBid = 102,
+  kLostToDeal = 103,
+  kBuyerSeatBlocked = 104,
+  kCreativeFiltered = 200,
+  kSizeNotAllowed = 203,
+  kIncorrectFormat = 204,
+  kAdvertiserExclusions = 205,
+  kAppExclusions = 206,
+  kLanguageExclusions = 208,
+  kCategoryExclusions = 209,
+  kAttributeExclusions = 210,
+  kNotAllowedInDeal = 213,
+  // From 1000 on they are the seller's own.
+  kBudgetPaced = 1000,
+};
 
 // Availability.
 inline constexpr ReasonCode kMatched{
@@ -25,37 +50,64 @@ inline constexpr ReasonCode kLeftOut{
 inline constexpr ReasonCode kSwitchedOff{"switched_off", "campaign {subject} is switched off"};
 inline constexpr ReasonCode kNotInFlight{"not_in_flight",
                                          "campaign {subject} is not running at this time"};
-inline constexpr ReasonCode kNoCreativeFits{"no_creative_fits",
-                                            "campaign {subject} has no creative that fits the imp"};
+inline constexpr ReasonCode kNoCreativeFits{
+    "no_creative_fits", "campaign {subject} has no creative that fits the imp (loss {number})",
+    kCreativeFiltered};
 inline constexpr ReasonCode kDealSeat{
-    "deal_seat", "campaign {subject} may not use the deal: its seat or domain is not invited"};
+    "deal_seat",
+    "campaign {subject} may not use the deal: its seat or domain is not invited (loss {number})",
+    kNotAllowedInDeal};
 
 // Frequency caps. By what they are on (campaign, creative, brand) and whose impressions they count.
 inline constexpr ReasonCode kCapReached[3][4] = {
     {{"campaign_cap_listener",
-      "campaign {subject}: {score} of {threshold} impressions of it reached the listener"},
+      "campaign {subject}: {score} of {threshold} impressions of it reached the listener "
+      "(loss {number})",
+      kCreativeFiltered},
      {"campaign_cap_household",
-      "campaign {subject}: {score} of {threshold} impressions of it reached the household"},
+      "campaign {subject}: {score} of {threshold} impressions of it reached the household "
+      "(loss {number})",
+      kCreativeFiltered},
      {"campaign_cap_session",
-      "campaign {subject}: {score} of {threshold} impressions of it were in the session"},
+      "campaign {subject}: {score} of {threshold} impressions of it were in the session "
+      "(loss {number})",
+      kCreativeFiltered},
      {"campaign_cap_device",
-      "campaign {subject}: {score} of {threshold} impressions of it were on the device"}},
+      "campaign {subject}: {score} of {threshold} impressions of it were on the device "
+      "(loss {number})",
+      kCreativeFiltered}},
     {{"creative_cap_listener",
-      "campaign {subject}: {score} of {threshold} impressions of a creative reached the listener"},
+      "campaign {subject}: {score} of {threshold} impressions of a creative reached the listener "
+      "(loss {number})",
+      kCreativeFiltered},
      {"creative_cap_household",
-      "campaign {subject}: {score} of {threshold} impressions of a creative reached the household"},
+      "campaign {subject}: {score} of {threshold} impressions of a creative reached the household "
+      "(loss {number})",
+      kCreativeFiltered},
      {"creative_cap_session",
-      "campaign {subject}: {score} of {threshold} impressions of a creative were in the session"},
+      "campaign {subject}: {score} of {threshold} impressions of a creative were in the session "
+      "(loss {number})",
+      kCreativeFiltered},
      {"creative_cap_device",
-      "campaign {subject}: {score} of {threshold} impressions of a creative were on the device"}},
+      "campaign {subject}: {score} of {threshold} impressions of a creative were on the device "
+      "(loss {number})",
+      kCreativeFiltered}},
     {{"brand_cap_listener",
-      "campaign {subject}: {score} of {threshold} impressions of its brand reached the listener"},
+      "campaign {subject}: {score} of {threshold} impressions of its brand reached the listener "
+      "(loss {number})",
+      kCreativeFiltered},
      {"brand_cap_household",
-      "campaign {subject}: {score} of {threshold} impressions of its brand reached the household"},
+      "campaign {subject}: {score} of {threshold} impressions of its brand reached the household "
+      "(loss {number})",
+      kCreativeFiltered},
      {"brand_cap_session",
-      "campaign {subject}: {score} of {threshold} impressions of its brand were in the session"},
+      "campaign {subject}: {score} of {threshold} impressions of its brand were in the session "
+      "(loss {number})",
+      kCreativeFiltered},
      {"brand_cap_device",
-      "campaign {subject}: {score} of {threshold} impressions of its brand were on the device"}}};
+      "campaign {subject}: {score} of {threshold} impressions of its brand were on the device "
+      "(loss {number})",
+      kCreativeFiltered}}};
 inline constexpr ReasonCode kCapFrees{
     "cap_frees",
     "campaign {subject}: that cap is on any {threshold} s; a place is free in {score} s"};
@@ -70,13 +122,20 @@ inline constexpr ReasonCode kBrandOffered{
 inline constexpr ReasonCode kCapWithoutId{"cap_without_id",
                                           "campaign {subject} has a frequency cap, and the request "
                                           "does not say for whom: {score} bids of it "
-                                          "and at most {threshold} in one request"};
+                                          "and at most {threshold} in one request (loss {number})",
+                                          kCreativeFiltered};
 inline constexpr ReasonCode kCapTaken{
-    "cap_taken", "campaign {subject}: the last place under a frequency cap was taken meanwhile"};
+    "cap_taken",
+    "campaign {subject}: the last place under a frequency cap was taken meanwhile (loss {number})",
+    kCreativeFiltered};
 inline constexpr ReasonCode kCapsFull{
-    "caps_full", "campaign {subject}: there is no memory for another capped window or bid"};
+    "caps_full",
+    "campaign {subject}: there is no memory for another capped window or bid (loss {number})",
+    kInternalError};
 inline constexpr ReasonCode kCapsUnknown{
-    "caps_unknown", "campaign {subject} has frequency caps, and nobody could look at them in time"};
+    "caps_unknown",
+    "campaign {subject} has frequency caps, and nobody could look at them in time (loss {number})",
+    kInternalError};
 
 // Relevance.
 inline constexpr ReasonCode kPredicted{
@@ -86,7 +145,9 @@ inline constexpr ReasonCode kPredicted{
 inline constexpr ReasonCode kPaced{
     "paced", "campaign {subject} bids {score} % of its value to spend its budget as planned"};
 inline constexpr ReasonCode kPacedOut{
-    "paced_out", "campaign {subject} sits this one out: it has spent what is planned for now"};
+    "paced_out",
+    "campaign {subject} sits this one out: it has spent what is planned for now (loss {number})",
+    kBudgetPaced};
 
 // Pricing.
 inline constexpr ReasonCode kPaysPerImpression{
@@ -95,38 +156,100 @@ inline constexpr ReasonCode kPaysPerAction{
     "per_action",
     "campaign {subject} pays per action: worth {score} a thousand impressions; the floor is "
     "{threshold}"};
-inline constexpr ReasonCode kBelowFloor{
-    "below_floor",
-    "campaign {subject} is worth {score} a thousand, below the floor of {threshold}"};
-inline constexpr ReasonCode kNoRate{"no_rate",
-                                    "campaign {subject}: no exchange rate for its currency"};
+inline constexpr ReasonCode kBelowFloor{"below_floor",
+                                        "campaign {subject} is worth {score} a thousand, below the "
+                                        "floor of {threshold} (loss {number})",
+                                        kBelowAuctionFloor};
+inline constexpr ReasonCode kBelowDealFloor{
+    "below_deal_floor",
+    "campaign {subject} is worth {score} a thousand, below its deal's floor of {threshold} "
+    "(loss {number})",
+    kBelowFloorOfDeal};
+inline constexpr ReasonCode kNoRate{
+    "no_rate", "campaign {subject}: no exchange rate for its currency (loss {number})",
+    kInternalError};
 inline constexpr ReasonCode kFloorCurrency{
     "imp_floor_currency", "imp {subject}: no exchange rate for the currency of its floor"};
 inline constexpr ReasonCode kNotANumber{
-    "not_a_number", "campaign {subject}: its predicted rate is not a number in [0, 1]"};
+    "not_a_number",
+    "campaign {subject}: its predicted rate is not a number in [0, 1] (loss {number})",
+    kInternalError};
 
 // Auction.
 inline constexpr ReasonCode kWon{
     "won", "campaign {subject} wins at {score}; the impression is worth {threshold} to it"};
-inline constexpr ReasonCode kOutbid{"outbid",
-                                    "campaign {subject} is outbid: {score} against {threshold}"};
+inline constexpr ReasonCode kOutbid{
+    "outbid", "campaign {subject} is outbid: {score} against {threshold} (loss {number})",
+    kLostToHigherBid};
 inline constexpr ReasonCode kDealGoesFirst{
     "deal_first",
-    "campaign {subject} at {score} comes after a deal or a higher priority that bids "
-    "{threshold}"};
+    "campaign {subject} at {score} comes after a deal or a guaranteed line that bids "
+    "{threshold} (loss {number})",
+    kLostToDeal};
+inline constexpr ReasonCode kPriorityGoesFirst{
+    "priority_first",
+    "campaign {subject} at {score} comes after a higher priority that bids {threshold} "
+    "(loss {number})",
+    kLostToHigherBid};
+inline constexpr ReasonCode kHouseNotNeeded{
+    "house_not_needed",
+    "campaign {subject} is a house ad, and there is no dead air to fill "
+    "(loss {number})",
+    kLostToHigherBid};
 inline constexpr ReasonCode kBlockedCategory{
-    "blocked_category", "campaign {subject} is in a category that the request blocks (bcat)"};
+    "blocked_category",
+    "campaign {subject} is in a category that the request blocks (bcat) (loss {number})",
+    kCategoryExclusions};
 inline constexpr ReasonCode kBlockedAdvertiser{
-    "blocked_advertiser", "campaign {subject} is of an advertiser that the request blocks (badv)"};
+    "blocked_advertiser",
+    "campaign {subject} is of an advertiser that the request blocks (badv) (loss {number})",
+    kAdvertiserExclusions};
 inline constexpr ReasonCode kBlockedApp{
-    "blocked_app", "campaign {subject} leads to an app that the request blocks (bapp)"};
+    "blocked_app",
+    "campaign {subject} leads to an app that the request blocks (bapp) (loss {number})",
+    kAppExclusions};
 inline constexpr ReasonCode kBlockedSeat{
-    "blocked_seat", "campaign {subject} buys through a seat that the request does not allow"};
-inline constexpr ReasonCode kInPodAlready{"in_pod_already",
-                                          "campaign {subject} is in this pod already"};
+    "blocked_seat",
+    "campaign {subject} buys through a seat that the request does not allow (loss {number})",
+    kBuyerSeatBlocked};
+inline constexpr ReasonCode kInPodAlready{
+    "in_pod_already", "campaign {subject} is in this pod already (loss {number})",
+    kAdvertiserExclusions};
+inline constexpr ReasonCode kBrandInPod{
+    "brand_in_pod",
+    "campaign {subject}: its brand or domain is in this pod already "
+    "(loss {number})",
+    kAdvertiserExclusions};
+inline constexpr ReasonCode kCompetitorInPod{
+    "competitor_in_pod",
+    "campaign {subject}: a competitor of its category is in this pod already "
+    "(loss {number})",
+    kCategoryExclusions};
+inline constexpr ReasonCode kCreativeInPod{
+    "creative_in_pod", "campaign {subject}: this creative is in this pod already (loss {number})",
+    kAdvertiserExclusions};
+inline constexpr ReasonCode kNotTimed{
+    "not_timed",
+    "campaign {subject}: its creative has no duration, and pods are filled by time "
+    "(loss {number})",
+    kIncorrectFormat};
 inline constexpr ReasonCode kPodFull{
     "pod_full",
     "campaign {subject} does not fit into what is left of the pod: {score} s of "
-    "{threshold} s"};
+    "{threshold} s (loss {number})",
+    kLostToHigherBid};
+
+inline constexpr ReasonCode kDeadAir{"imp_dead_air",
+                                     "imp {subject}: nothing fills {score} s of its {threshold} s"};
+inline constexpr ReasonCode kUnsoldSlot{"imp_unsold_slot",
+                                        "imp {subject}: this slot of the pod stays empty"};
+inline constexpr ReasonCode kPodCut{
+    "imp_pod_cut",
+    "imp {subject}: the best {score} of the pod's {threshold} candidates were combined, the others "
+    "taken in turn"};
+inline constexpr ReasonCode kPodSearchEnded{
+    "imp_pod_search_ended",
+    "imp {subject}: the search for the pod's best combination ended at its limit of {threshold} "
+    "steps"};
 
 }  // namespace adagents::ads::reasons

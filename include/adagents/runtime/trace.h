@@ -11,11 +11,12 @@
 
 namespace adagents {
 
-/// A kind of reason: a short machine name and its sentence, in which {subject}, {score} and
-/// {threshold} are filled in. Define them as constants; they must live for ever.
+/// A kind of reason: a short machine name and its sentence, in which {subject}, {score},
+/// {threshold} and {number} are filled in. Define them as constants; they must live for ever.
 struct ReasonCode {
   std::string_view name;
   std::string_view sentence;
+  int32_t number = 0;  ///< by which others know it, as a standard's list does; 0: none
 };
 
 /// A coded sentence that an agent leaves with Context::Because().

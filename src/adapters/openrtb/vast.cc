@@ -151,9 +151,9 @@ void WriteVast(const BidContext& bid, Sink* out) {
   out->Raw("<VAST version='4.2' xmlns='http://www.iab.com/VAST'><Ad id='");
   out->Xml(creative.id);
   out->Raw(audio ? "' adType='audio'" : "' adType='video'");
-  if (bid.bid.slotinpod > 0) {
+  if (bid.bid.sequence > 0) {
     out->Raw(" sequence='");
-    out->Number(bid.bid.slotinpod);
+    out->Number(bid.bid.sequence);
     out->Char('\'');
   }
   out->Raw("><InLine><AdSystem>adagents</AdSystem>");

@@ -70,7 +70,7 @@ class Matcher::Certainty {
       : search_(search),
         blocked_(*blocked),
         pricer_(search.request, search.catalog(), rates, cur),
-        needed_(search.request.at == 1 ? 1 : 2) {
+        needed_(search.request.at == 1 && !search.options.runner_up_matters ? 1 : 2) {
     usable_ = pricer_.BeginImp(search.imp_index);
     blocked_.Read(search.request);
   }
@@ -87,11 +87,11 @@ class Matcher::Certainty {
     }
     ++found_;
     last_campaign_ = c.campaign;
-    last_ = {static_cast<double>(value.value), facts.priority};
+    last_ = {static_cast<double>(value.value), facts.tier};
   }
   /// Whether nothing from here on, in rank, can come before those that were taken.
   bool Enough(const Bound& rest) const {
-    return found_ == needed_ && Bound{std::floor(rest.value), rest.priority} < last_;
+    return found_ == needed_ && Bound{std::floor(rest.value), rest.tier} < last_;
   }
 
  private:
@@ -126,7 +126,7 @@ Nbr Matcher::WhyNone(const Fallen& fallen) {
 LeftOut Matcher::LeftOutOf(const Bound& bound) {
   constexpr double kMostMicros = 9e18;
   const double value = std::clamp(std::floor(bound.value), 0.0, kMostMicros);
-  return {true, false, bound.priority, {static_cast<int64_t>(value)}};
+  return {true, false, bound.tier, {static_cast<int64_t>(value)}};
 }
 
 void Matcher::ReadRates(const Request& request, const Catalog& catalog,
@@ -207,7 +207,7 @@ void Matcher::ByRank(Search& search, const CurrencyRates* rates) {
       factors_.size() == 1 ? factors_[0].second : std::numeric_limits<double>::infinity();
   VisitAhead(catalog, query_, [&](uint32_t id) {
     const CampaignFacts& facts = catalog.facts(id);
-    const Bound bound{static_cast<double>(facts.max_cpm.value) * factor, facts.priority};
+    const Bound bound{static_cast<double>(facts.max_cpm.value) * factor, facts.tier};
     if (search.examined == search.options.max_examined || (certainty && certainty->Enough(bound))) {
       search.left_out = LeftOutOf(bound);
       return false;
@@ -237,7 +237,7 @@ void Matcher::ByBound(Search& search) {
     return a.order < b.order;
   };
   heap_.clear();
-  Bound dropped{-1.0, std::numeric_limits<int8_t>::min()};
+  Bound dropped{-1.0, std::numeric_limits<int16_t>::min()};
   bool any_dropped = false;
   uint32_t order = 0;
   const auto drop = [&](const Bound& bound) {
@@ -248,7 +248,7 @@ void Matcher::ByBound(Search& search) {
     const CampaignFacts& facts = catalog.facts(id);
     const auto max_cpm = static_cast<double>(facts.max_cpm.value);
     // Neither this nor anything that comes later could be worth more.
-    const Bound rest{max_cpm * most_factor_, facts.priority};
+    const Bound rest{max_cpm * most_factor_, facts.tier};
     if (search.examined == search.options.max_examined || room == 0 ||
         (heap_.size() == room && !(heap_.front().bound < rest))) {
       drop(rest);
@@ -256,7 +256,7 @@ void Matcher::ByBound(Search& search) {
     }
     ++search.examined;
     Fit(search, id);
-    const Bound bound{max_cpm * FactorOf(facts.currency), facts.priority};
+    const Bound bound{max_cpm * FactorOf(facts.currency), facts.tier};
     for (const Candidate& c : fitting_) {
       heap_.push_back({bound, order++, c});
       std::push_heap(heap_.begin(), heap_.end(), better);

@@ -35,9 +35,9 @@ class Matcher {
   /// What a campaign could be worth at most.
   struct Bound {
     double value = 0;  // micros a thousand in the request's currency, not rounded
-    int8_t priority = 0;
+    int16_t tier = 0;
     bool operator<(const Bound& other) const {
-      return priority != other.priority ? priority < other.priority : value < other.value;
+      return tier != other.tier ? tier < other.tier : value < other.value;
     }
   };
   struct Bounded {

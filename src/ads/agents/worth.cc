@@ -36,59 +36,72 @@ bool HasOwnFloors(const Media* media) {
 
 }  // namespace
 
-bool Pricer::ImpFloor(Micros amount, Currency cur, Micros* floor) const {
-  if (amount.value <= 0) {
-    *floor = {};
-    return true;
-  }
-  if (cur == cur_) {
-    *floor = amount;
-    return true;
-  }
+Pricer::Floor Pricer::Converted(Micros amount, Currency cur) const {
+  if (amount.value <= 0) return {};
+  if (cur == cur_) return {true, amount};
   const std::optional<double> factor = rates_.Factor(cur, cur_);
-  if (!factor) return false;
-  *floor = Up(static_cast<double>(amount.value) * *factor);
-  return true;
+  if (!factor) return {false, {}};
+  return {true, Up(static_cast<double>(amount.value) * *factor)};
+}
+
+void Pricer::ReadPerSecond(const std::optional<Micros>& amount, Currency cur, Terms* out) const {
+  out->per_second = 0.0;
+  out->known = true;
+  if (!amount || amount->value <= 0) return;
+  const std::optional<double> factor = rates_.Factor(cur, cur_);
+  out->known = factor.has_value();
+  out->per_second = static_cast<double>(amount->value) * factor.value_or(0.0);
 }
 
 bool Pricer::BeginImp(size_t index) {
   imp_ = &request_.imps[index];
-  imp_floor_known_ = ImpFloor(imp_->bidfloor, imp_->bidfloorcur, &imp_floor_);
+  imp_floor_ = Converted(imp_->bidfloor, imp_->bidfloorcur);
   plain_floor_ = imp_->deals.empty() && !HasOwnFloors(imp_->audio) && !HasOwnFloors(imp_->video);
-  return imp_floor_known_ || !imp_->deals.empty();
+  if (plain_floor_) return imp_floor_.known;
+  deals_.clear();
+  for (const Deal& deal : imp_->deals) {
+    Terms& terms = deals_.emplace_back();
+    terms.floor = Converted(deal.bidfloor, deal.bidfloorcur);
+    ReadPerSecond(deal.mincpmpersec, deal.bidfloorcur, &terms);
+  }
+  const auto read = [&](const Media* media, Terms* terms, auto* floors) {
+    floors->clear();
+    *terms = {};
+    if (media == nullptr) return;
+    ReadPerSecond(media->mincpmpersec, imp_->bidfloorcur, terms);
+    for (const DurFloor& d : media->durfloors) {
+      floors->push_back(Converted(d.bidfloor, imp_->bidfloorcur));
+    }
+  };
+  read(imp_->audio, &audio_, &audio_floors_);
+  read(imp_->video, &video_, &video_floors_);
+  return imp_floor_.known || !imp_->deals.empty();
 }
 
+/// A deal's own floor, or that of the creative's duration, or the imp's; and no less than its
+/// seconds cost at least.
 PriceTrouble Pricer::FloorOf(const Candidate& c, Micros* floor) const {
-  const auto convert = [&](Micros amount, Currency cur) { return ImpFloor(amount, cur, floor); };
-  const Deal* deal = c.deal >= 0 ? &imp_->deals[static_cast<size_t>(c.deal)] : nullptr;
   const Media* media = MediaOf(*imp_, c.mtype);
-  if (deal != nullptr) {
-    if (!convert(deal->bidfloor, deal->bidfloorcur)) return PriceTrouble::kFloorCurrency;
-  } else {
-    if (!imp_floor_known_) return PriceTrouble::kFloorCurrency;
-    *floor = imp_floor_;
-    if (media != nullptr) {
-      for (const DurFloor& d : media->durfloors) {
-        const int64_t ms = c.duration_ms;
-        if (ms < d.mindur.value_or(0) * int64_t{1000}) continue;
-        if (d.maxdur && ms > *d.maxdur * int64_t{1000}) continue;
-        if (!convert(d.bidfloor, imp_->bidfloorcur)) return PriceTrouble::kFloorCurrency;
-        break;
-      }
+  const bool audio = c.mtype == MarkupType::kAudio;
+  Floor least = imp_floor_;
+  Terms terms = media == nullptr ? Terms() : audio ? audio_ : video_;
+  if (c.deal >= 0) {
+    const auto deal = static_cast<size_t>(c.deal);
+    least = deals_[deal].floor;
+    if (imp_->deals[deal].mincpmpersec) terms = deals_[deal];
+  } else if (media != nullptr) {
+    for (size_t i = 0; i < media->durfloors.size(); ++i) {
+      const DurFloor& d = media->durfloors[i];
+      if (c.duration_ms < d.mindur.value_or(0) * int64_t{1000}) continue;
+      if (d.maxdur && c.duration_ms > *d.maxdur * int64_t{1000}) continue;
+      least = audio ? audio_floors_[i] : video_floors_[i];
+      break;
     }
   }
-  const std::optional<Micros> per_second = deal != nullptr && deal->mincpmpersec
-                                               ? deal->mincpmpersec
-                                           : media != nullptr ? media->mincpmpersec
-                                                              : std::nullopt;
-  if (per_second) {
-    const double seconds = static_cast<double>(c.duration_ms) / 1000.0;
-    Micros least;
-    const Micros amount = Up(static_cast<double>(per_second->value) * seconds);
-    if (!ImpFloor(amount, deal != nullptr ? deal->bidfloorcur : imp_->bidfloorcur, &least)) {
-      return PriceTrouble::kFloorCurrency;
-    }
-    *floor = std::max(*floor, least);
+  if (!least.known || !terms.known) return PriceTrouble::kFloorCurrency;
+  *floor = least.amount;
+  if (terms.per_second > 0) {
+    *floor = std::max(*floor, Up(terms.per_second * static_cast<double>(c.duration_ms) / 1000.0));
   }
   return PriceTrouble::kNone;
 }
@@ -99,8 +112,8 @@ PriceTrouble Pricer::Price(const Candidate& c, float rate, Micros* value, Micros
   *value = kMayNotBid;
   *floor = {};
   if (plain_floor_) {
-    if (!imp_floor_known_) return PriceTrouble::kFloorCurrency;
-    *floor = imp_floor_;
+    if (!imp_floor_.known) return PriceTrouble::kFloorCurrency;
+    *floor = imp_floor_.amount;
   } else if (const PriceTrouble trouble = FloorOf(c, floor); trouble != PriceTrouble::kNone) {
     return trouble;
   }
@@ -167,7 +180,8 @@ void PriceAll(const Request& request, const Candidates& candidates, const Scores
           break;
         case PriceTrouble::kBelowFloor:
           below = true;
-          because(reasons::kBelowFloor, campaign.key, value, floor);
+          because(c.deal >= 0 ? reasons::kBelowDealFloor : reasons::kBelowFloor, campaign.key,
+                  value, floor);
           break;
         case PriceTrouble::kNoRate:
           because(reasons::kNoRate, campaign.key, value, floor);

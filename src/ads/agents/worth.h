@@ -1,6 +1,9 @@
 // The arithmetic of pricing, shared by the agent, the fallback and WhyNot().
 #pragma once
 
+#include <optional>
+
+#include "absl/container/inlined_vector.h"
 #include "absl/functional/function_ref.h"
 #include "adagents/ads/agents/pacing.h"
 #include "adagents/ads/currency_rates.h"
@@ -18,7 +21,9 @@ enum class PriceTrouble : uint8_t {
   kPacedOut
 };
 
-/// Prices candidates of one request one after the other. Thread-compatible.
+/// Prices candidates of one request one after the other; each floor is converted once. Floors are
+/// rounded up to micros and values down, so that rounding never sells below a floor.
+/// Thread-compatible.
 class Pricer {
  public:
   /// All arguments outlive the pricer. `cur`: what values and floors are expressed in.
@@ -34,7 +39,19 @@ class Pricer {
                      uint64_t decision = 0);
 
  private:
-  bool ImpFloor(Micros amount, Currency cur, Micros* floor) const;
+  /// A floor in the currency of the prices. Not known: its currency has no rate.
+  struct Floor {
+    bool known = true;
+    Micros amount{};
+  };
+  /// Of a deal, or of an imp's audio or video.
+  struct Terms {
+    Floor floor;              // of deals
+    double per_second = 0.0;  // micros, 0: none
+    bool known = true;        // per_second
+  };
+  Floor Converted(Micros amount, Currency cur) const;
+  void ReadPerSecond(const std::optional<Micros>& amount, Currency cur, Terms* out) const;
   PriceTrouble FloorOf(const Candidate& candidate, Micros* floor) const;
 
   const Request& request_;
@@ -42,8 +59,11 @@ class Pricer {
   const CurrencyRates& rates_;
   const Currency cur_;
   const Imp* imp_ = nullptr;
-  Micros imp_floor_;
-  bool imp_floor_known_ = false;
+  Floor imp_floor_;
+  absl::InlinedVector<Terms, 4> deals_;  // as Imp::deals
+  Terms audio_, video_;
+  absl::InlinedVector<Floor, 4> audio_floors_;  // as Media::durfloors
+  absl::InlinedVector<Floor, 4> video_floors_;
   bool plain_floor_ = true;  // one floor for all candidates of the imp
   Currency factor_of_;       // the campaign currency that `factor_` is for
   double factor_ = 1.0;

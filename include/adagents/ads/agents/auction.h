@@ -1,26 +1,44 @@
 // The auction: which candidate fills which imp, and at which price.
 //
-// Order within an imp, each rule deciding only what the ones before left equal:
-//   1. candidates with a deal before the open auction
-//   2. higher campaign priority
-//   3. higher value
-//   4. higher predicted rate
-//   5. better catalog rank (which does not depend on the request), then the creative's place
+// Order, each rule deciding only what the ones before left equal:
+//   1. tier (line.h): deals and guaranteed lines by priority, the open auction by priority, house
+//      ads for what is left
+//   2. higher value
+//   3. higher predicted rate
+//   4. the better catalog rank (which does not depend on the request), then the creative's place
 // so equal requests and equal state have equal winners.
 //
-// Price: in a first-price auction (request.at = 1) the value. In a second-price auction (at = 2,
-// and exchange codes from 500 on) a hundredth of a unit above the value of the best candidate of
-// another campaign that comes after the winner and is not blocked, at least the floor and at most
-// the value. Deals may bring their own `at`; at = 3 makes their floor the price. Behind an exchange
-// that reduces second prices itself, switch `reduce` off: the value is bid then.
+// Price: by the request's `at` (1: first price; 2, and exchange codes from 500 on: second price),
+// or by the host's own rule, see AuctionPricing. A deal may bring its own `at`; 3 makes its floor
+// the price, whatever the rule. House ads are charged their floor. No price is below the floor or
+// above the value: a candidate that is not worth its floor is none. Rounding: values are rounded
+// down to micros and floors up, after conversion from their own currency; prices are not rounded
+// further, and what has to be exceeded is exceeded by a hundredth of a unit.
 //
 // Blocked: bcat (with subcategories), badv (with subdomains), bapp, bseat and wseat; battr is
-// availability's. A dynamic pod (poddur) is filled with ads of different campaigns as long as they
-// fit; imps of one podid do not repeat a campaign.
+// availability's.
+//
+// Refused: a winner needs a place under each frequency cap on it, which is reserved when it is sold.
+// Who cannot have it is as if it were not there: the next has its turn, and a pod is filled anew
+// without it, a bounded number of times. (Until it is asked it may set the price of others.)
+//
+// Pods: imps of one podid are slots of one ad; an imp with poddur takes several ads, as many as
+// maxseq (16 where it does not say) and its seconds allow; a pod may have both. The pod is filled
+// for the highest total value, tier by tier: exactly among the best candidates (64 in all) within a
+// bounded number of steps, then in turn by rank. No campaign, brand (of the creative, else of the
+// campaign, else its advertiser), advertiser domain or, unless switched off, category plays twice
+// in a pod; video's poddedupe may ask for more (creatives, media files) or less. Time that nobody
+// buys goes to house ads, of which only creatives are not repeated: as much of it as their lengths
+// allow; what stays empty is a reason in the trace. Bids come in order of play: slotinpod 1 first,
+// -1 last, 2 first if that is free, else last, the others as they come in the request; within an
+// imp by rank.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "adagents/ads/keys.h"
 #include "adagents/runtime/agent.h"
@@ -28,9 +46,30 @@
 
 namespace adagents::ads {
 
+/// What winners pay.
+///
+/// Second price: a step above the best of another campaign that comes after it. In a pod: above the
+/// least value that keeps the ad in it, which is what the others could have been worth without it
+/// beyond what they are worth beside it (Vickrey, Clarke, Groves).
+/// Generalised second price: each ad of a pod, by rank, a step above the next one, and above what
+/// keeps it in the pod (Edelman, Ostrovsky, Schwarz 2007); for one imp alone the second price.
+enum class AuctionPricing : uint8_t {
+  kAsRequested,             ///< first or second price, as `at` says
+  kFirstPrice,              ///< always the value: behind an exchange that reduces prices itself
+  kSecondPrice,             ///< always, for a host that runs the last auction itself
+  kGeneralizedSecondPrice,  ///< likewise
+};
+/// "as_requested", "first", "second", "gsp".
+std::string_view Name(AuctionPricing pricing);
+
 struct AuctionOptions {
-  bool reduce = true;             ///< to the second price, where the request says so
+  AuctionPricing pricing = AuctionPricing::kAsRequested;
   std::string seat = "adagents";  ///< the buyer seat of campaigns that name none
+  /// Keeps competitors out of each other's pods: campaigns that share a category. Without
+  /// `competitors` that is the first tier of their IAB categories: "IAB2" for "IAB2-3".
+  bool separate_competitors = true;
+  /// Groups of categories (with all below them) that compete, instead: {{"IAB2-1", "IAB2-3"}}.
+  std::vector<std::vector<std::string>> competitors;
 };
 
 /// Requires kOutcomeBook, where it leaves what the winners were predicted from, and kFrequencyCaps,
@@ -43,7 +82,6 @@ class Auction final : public Agent {
 
  private:
   struct Scratch;
-  class Places;
   In<Request> request_{this, kRequest};
   In<Candidates> candidates_{this, kCandidates};
   In<Scores> scores_{this, kScores, Scores{}};

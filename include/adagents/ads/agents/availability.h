@@ -36,6 +36,9 @@ struct AvailabilityOptions {
   /// to see more of them than it takes to find the winner. Looks at all candidates for imps with
   /// deals or in pods, and for catalogs of several currencies.
   bool stop_when_certain = false;
+  /// The runner-up matters too, whatever the request's `at`: the auction has a rule of its own that
+  /// prices by it. Engine sees to this.
+  bool runner_up_matters = false;
   /// The buyer seat of campaigns that name none.
   std::string seat = "adagents";
 };

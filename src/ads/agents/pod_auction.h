@@ -1,0 +1,109 @@
+// The auction of a pod: imps that play one after the other, each one slot or a stretch of time for
+// several ads (OpenRTB 2.6: structured, dynamic and hybrid pods). See auction.h for the rules.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "ads/agents/pod_filler.h"
+#include "ads/agents/sale.h"
+#include "ads/agents/separation.h"
+
+namespace adagents::ads::internal {
+
+/// Thread-compatible: it has memory that it reuses.
+class PodAuction {
+ public:
+  static constexpr int32_t kMostAds = 16;  // of a dynamic pod that does not say
+  /// Candidates of one imp that are combined at least, when there are many imps.
+  static constexpr size_t kLeastQuota = 4;
+
+  static constexpr size_t kMostImps = 256;  // of one pod; the others stay empty
+  /// How often a pod is filled anew without those that cannot have what they need (a place under a
+  /// cap). From the second time on each candidate is asked before it is considered, so more are
+  /// only needed when others take the same at the same time. What is refused then stays empty.
+  static constexpr int kMostFills = 4;
+
+  explicit PodAuction(const AuctionOptions& options) : separation_(options) {}
+
+  /// Sells the imps of one pod, in their order in the request.
+  void Run(Sale* sale, std::span<const uint32_t> imps);
+
+ private:
+  struct Section {
+    uint32_t imp = 0;
+    bool dynamic = false;
+    int64_t ms = 0, left_ms = 0;
+    int32_t ads = 1, left_ads = 1;
+    int place = 0;            // in order of play
+    std::vector<Offer> pool;  // that pay and were not looked at yet
+    std::vector<Offer> house;
+  };
+  struct Choice {  // an offer that was looked at
+    Offer offer;
+    uint16_t section = 0;
+    Separation::Marks marks;
+  };
+  struct Sold {
+    Offer offer;
+    uint16_t section = 0;
+    int64_t rival = 0;
+  };
+
+  /// What is to be said once it is certain.
+  struct Note {
+    const ReasonCode* code = nullptr;
+    Offer offer;  // not of codes about imps
+    double score = 0, threshold = 0;
+  };
+
+  void ReadSections(std::span<const uint32_t> imps);
+  void Fill();
+  void ReadOffers();
+  bool Look(uint16_t section, const Offer& offer, bool house);
+  void Consider();
+  template <class Worse>
+  void Pick(uint16_t section, size_t most, Worse worse);
+  std::span<const PodFiller::Item> Items(bool by_time);
+  void Combine();
+  int64_t CriticalOf(size_t choice, const PodFiller::Filling& filling, int* nodes);
+  void TakeInTurn();
+  void FillWithHouse();
+  void Take(const Choice& choice);
+  void SetRivals();
+  void Order();
+  bool ClaimAll();
+  void SellAll();
+  void Explain();
+  bool IsRefused(const Offer& offer) const;
+  bool MayBeSold(const Section& section, const Offer& offer);
+  void SayLater(const Offer& offer, const ReasonCode& code);
+  void SayOfPodLater(const ReasonCode& code, double score, double threshold);
+  void ExplainLoser(uint16_t section, const Offer& offer);
+
+  int64_t MillisOf(const Offer& offer) const { return sale_->item(offer).duration_ms; }
+  bool Fits(const Section& section, const Offer& offer) const {
+    return section.left_ads > 0 && MillisOf(offer) <= section.left_ms;
+  }
+
+  const Separation separation_;
+  Sale* sale_ = nullptr;
+  Dedupe dedupe_;
+  PodFiller filler_;
+  std::vector<Section> sections_;
+  size_t used_ = 0;              // of sections_, the rest is kept for its memory
+  std::vector<Choice> choices_;  // by rank
+  std::vector<std::pair<uint16_t, Offer>> losers_;
+  std::vector<Sold> sold_;
+  std::vector<uint64_t> taken_;  // marks of what was sold
+  std::vector<Note> notes_;
+  std::vector<uint32_t> refused_;  // candidates that could not be claimed
+  bool asks_first_ = false;
+  std::vector<PodFiller::Item> items_;
+  std::vector<PodFiller::Section> rooms_;
+  std::vector<std::pair<uint64_t, uint64_t>> mark_of_;  // mark, bit of the choice that has it
+};
+
+}  // namespace adagents::ads::internal
