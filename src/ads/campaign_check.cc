@@ -267,7 +267,13 @@ void CheckBid(const Campaign& c, FaultSink fault) {
   }
   CheckMoney("budget.daily", c.budget.daily, true, fault);
   CheckMoney("budget.lifetime", c.budget.lifetime, true, fault);
-  if (c.budget == Budget{}) fault("budget", "must have daily or lifetime, above 0");
+  absl::TimeZone zone;
+  if (!c.budget.time_zone.empty() && !absl::LoadTimeZone(c.budget.time_zone, &zone)) {
+    fault("budget.time_zone", fmt::format("there is no time zone {}", Quoted(c.budget.time_zone)));
+  }
+  if (c.budget.daily.value == 0 && c.budget.lifetime.value == 0) {
+    fault("budget", "must have daily or lifetime, above 0");
+  }
 }
 
 }  // namespace

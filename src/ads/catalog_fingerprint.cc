@@ -64,6 +64,7 @@ uint64_t ContentHash(const Campaign& c) {
   for (Micros m : {c.budget.daily, c.budget.lifetime, c.bid.max_cpm, c.bid.value_per_action}) {
     h.Add(m);
   }
+  if (!c.budget.time_zone.empty()) h.Add(std::string_view(c.budget.time_zone));
   h.Add(static_cast<uint64_t>(c.objective) << 8 | static_cast<uint64_t>(c.bid.action));
   h.Add(absl::ToUnixMicros(c.start));
   h.Add(absl::ToUnixMicros(c.end));

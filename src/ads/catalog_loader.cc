@@ -207,6 +207,7 @@ void ReadMoney(FieldReader& fields, Campaign* c) {
   fields.Object("budget", [&](FieldReader& budget) {
     budget.Money("daily", &c->budget.daily);
     budget.Money("lifetime", &c->budget.lifetime);
+    budget.Text("time_zone", &c->budget.time_zone);
   });
   fields.Object("bid", [&](FieldReader& bid) {
     bid.Require("max_cpm");

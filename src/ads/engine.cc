@@ -15,7 +15,9 @@
 #include "ads/agents/auctioneer.h"
 #include "ads/agents/cap_rules.h"
 #include "ads/agents/worth.h"
+#include "ads/budgets.h"
 #include "ads/consent_guard.h"
+#include "ads/ledger_accounts.h"
 #include "ads/why_not.h"
 #include "fmt/format.h"
 
@@ -55,22 +57,34 @@ std::array<uint64_t, 2> HashKey(const EngineOptions& options) {
   return {word(), word()};
 }
 
-/// What the fallback decided has no reservations: it takes them here, and loses what has no place.
-void TakePlaces(const Request& request, const Catalog& catalog, const FrequencyCapPolicy& policy,
-                FrequencyCaps& counts, Decision* decision) {
+/// What the fallback decided has no reservations: it takes them here, and loses what has no place
+/// or no budget.
+void Reserve(const Request& request, const Catalog& catalog, const FrequencyCapPolicy& policy,
+             FrequencyCaps& counts, const internal::Budgets& budgets, Decision* decision) {
   internal::CapReader reader(policy);
   reader.Read(request);
   std::vector<internal::CapRule> rules;
   std::vector<CapWindow> windows;
   uint32_t kept = 0;
-  for (const Bid& bid : decision->bids) {
+  Nbr nbr = Nbr::kFrequencyCapped;
+  for (Bid bid : decision->bids) {
     const bool known = reader.RulesOf(catalog, *bid.campaign, *bid.creative, &rules);
     if (!known && policy.without_id == WithoutId::kBlock) continue;
     windows.clear();
     for (const internal::CapRule& rule : rules) windows.push_back(rule.window);
-    if (counts.Reserve(decision->id, kept, windows).ok) decision->bids[kept++] = bid;
+    if (!counts.Reserve(decision->id, kept, windows).ok) continue;
+    Reservation budget;
+    const internal::Refusal refusal = budgets.Reserve(
+        decision->id, kept, bid.campaign->key, bid.campaign->currency, bid.price, bid.cur, &budget);
+    if (refusal.why != nullptr) {
+      (void)counts.Release(decision->id, kept);
+      nbr = refusal.nbr;
+      continue;
+    }
+    bid.reservation = budget.id;
+    decision->bids[kept++] = bid;
   }
-  if (kept == 0 && !decision->bids.empty()) decision->nbr = Nbr::kFrequencyCapped;
+  if (kept == 0 && !decision->bids.empty()) decision->nbr = nbr;
   decision->bids.resize(kept);
 }
 
@@ -125,6 +139,8 @@ struct Engine::Tally {
   std::shared_ptr<Snapshot<Catalog>> catalog;
   std::shared_ptr<FrequencyCaps> caps;
   std::shared_ptr<const FrequencyCapPolicy> cap_policy;
+  std::shared_ptr<Ledger> ledger;
+  std::shared_ptr<const CurrencyRates> rates;
   // By nbr, those from 500 on moved down; the last for codes that we do not know.
   static constexpr size_t kSlots = 48;
   std::array<Counter, kSlots> no_bids;
@@ -137,6 +153,14 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Create(EngineOptions options) {
   basics.availability = options.availability;
   basics.auction = options.auction;
   basics.epoch = options.epoch;
+  if (options.ledger != nullptr) {
+    const uint32_t epoch = options.ledger->epoch();
+    if (basics.epoch != 0 && basics.epoch != epoch) {
+      return InvalidArgument(
+          fmt::format("epoch is {}, but the ledger's is {}", basics.epoch, epoch));
+    }
+    basics.epoch = epoch;
+  }
   std::unique_ptr<Engine> engine(new Engine(std::move(basics)));
   if (absl::Status status = engine->Build(std::move(options)); !status.ok()) return status;
   return engine;
@@ -159,6 +183,12 @@ absl::Status Engine::Build(EngineOptions options) {
   Request somewhere;
   somewhere.device.geo.country = "USA";
   (void)TargetingFacts::HourOfWeek(somewhere, clock_->WallNow());
+  ledger_ = options.ledger;
+  pacer_ = options.pacer;
+  if (absl::Status status = internal::OpenAccounts(ledger_.get(), nullptr, *options.catalog);
+      !status.ok()) {
+    return status;
+  }
   catalog_ = std::make_shared<Snapshot<Catalog>>(std::move(options.catalog));
   switches_ = std::make_shared<KillSwitches>(options.kill_switches);
   models_ = std::make_shared<RelevanceModels>(options.relevance);
@@ -176,7 +206,7 @@ absl::Status Engine::Build(EngineOptions options) {
       .Add<FrequencyCapAgent>(cap_policy_)
       .Add<Relevance>()
       .Add<Pricing>(rates_)
-      .Add<Auction>(auction_)
+      .Add<Auction>(auction_, ledger_, rates_)
       .Add<RelevanceLearner>()
       .Add<FrequencyCapCounter>()
       .Options(std::move(options.runtime))
@@ -212,6 +242,8 @@ absl::Status Engine::BuildCaps(const EngineOptions& options) {
   tally_->catalog = catalog_;
   tally_->caps = caps_;
   tally_->cap_policy = cap_policy_;
+  tally_->ledger = ledger_;
+  tally_->rates = rates_;
   return absl::OkStatus();
 }
 
@@ -253,7 +285,8 @@ void Engine::Finish(Tally& tally, const Request& request, Answer<Decision>* answ
   Decision& d = answer->value;
   d.id = answer->id;
   if (d.fallback && !d.bids.empty()) {
-    TakePlaces(request, *tally.catalog->Pin(), *tally.cap_policy, *tally.caps, &d);
+    Reserve(request, *tally.catalog->Pin(), *tally.cap_policy, *tally.caps,
+            {tally.ledger.get(), tally.rates.get()}, &d);
   }
   d.trace = answer->id;
   d.defaulted = static_cast<int16_t>(std::min(answer->defaulted, 0x7fff));
@@ -299,7 +332,53 @@ void Engine::DecideAsync(const RequestPtr& request, const CallOptions& options, 
 }
 
 absl::Status Engine::Record(const OutcomeEvent& event) {
+  if (ledger_ != nullptr) {
+    if (absl::Status status = Settle(event); !status.ok()) return status;
+  }
   return runtime_->Publish(event, event.decision);
+}
+
+/// The money of an impression or a loss.
+absl::Status Engine::Settle(const OutcomeEvent& event) {
+  if (event.kind != OutcomeKind::kImpression && event.kind != OutcomeKind::kLoss) {
+    return absl::OkStatus();
+  }
+  if (event.campaign == 0) {
+    return InvalidArgument(fmt::format("the {} of bid {} of decision {:x} names no campaign",
+                                       Name(event.kind), event.bid, event.decision));
+  }
+  if (event.kind == OutcomeKind::kLoss) {
+    (void)ledger_->Release(ReservationId(event.decision, event.bid, event.campaign),
+                           ReleaseCause::kLoss);
+    return absl::OkStatus();
+  }
+  // A campaign that is in no catalog any more is charged in the currency of the notice.
+  const CatalogPin catalog = catalog_->Pin();
+  const auto index = catalog->FindKey(event.campaign);
+  const Currency currency = index ? catalog->facts(*index).currency : event.cur;
+  Micros cost;
+  if (!internal::Budgets{ledger_.get(), rates_.get()}.CostOf(event.price, event.cur, currency,
+                                                             &cost)) {
+    return InvalidArgument(
+        fmt::format("no exchange rate from {} to {}", event.cur.code(), currency.code()));
+  }
+  const CommitResult committed =
+      ledger_->Commit({event.decision, event.bid, event.campaign, cost, currency, event.issued});
+  switch (committed.outcome) {
+    case CommitOutcome::kWrongCurrency:
+    case CommitOutcome::kBadPrice:
+      return InvalidArgument(fmt::format("an impression cannot be charged: {} ({} {})",
+                                         Name(committed.outcome), event.price.units(),
+                                         event.cur.code()));
+    case CommitOutcome::kBusy:
+      return ResourceExhausted("too many impressions of earlier processes wait for the ledger");
+    default:
+      break;
+  }
+  if (pacer_ != nullptr && committed.charged.value > 0) {
+    pacer_->OnSpend(event.campaign, committed.charged);
+  }
+  return absl::OkStatus();
 }
 
 size_t Engine::SettleOutcomes() { return book_->Settle(clock_->Now(), models_.get()); }
@@ -307,17 +386,32 @@ size_t Engine::SettleOutcomes() { return book_->Settle(clock_->Now(), models_.ge
 absl::Status Engine::SwapCatalog(std::unique_ptr<const Catalog> catalog) {
   if (catalog == nullptr) return InvalidArgument("the catalog is null");
   const std::lock_guard<std::mutex> lock(catalog_writer_);
+  const CatalogPin before = catalog_->Pin();
+  absl::Status status = internal::OpenAccounts(ledger_.get(), &*before, *catalog);
+  if (!status.ok()) return status;
   swapped_while_merging_ = merging_;
-  return catalog_->Publish(std::move(catalog));
+  status = catalog_->Publish(std::move(catalog));
+  if (!status.ok()) return status;
+  internal::CloseAccounts(ledger_.get(), *before, *catalog_->Pin());
+  return status;
 }
 
 absl::Status Engine::ChangeCatalog(CatalogChange change) {
   const std::lock_guard<std::mutex> lock(catalog_writer_);
   CatalogChange kept;
   if (merging_) kept = change;
-  auto next = catalog_->Pin()->With(std::move(change));
+  std::vector<std::string> put;
+  if (ledger_ != nullptr) {
+    for (const Campaign& c : change.put) put.push_back(c.id);
+  }
+  const std::vector<std::string> removed = change.remove;
+  const CatalogPin before = catalog_->Pin();
+  auto next = before->With(std::move(change));
   if (!next.ok()) return next.status();
-  absl::Status status = catalog_->Publish(*std::move(next));
+  absl::Status status = internal::OpenAccounts(ledger_.get(), &*before, **next, put);
+  if (!status.ok()) return status;
+  status = catalog_->Publish(*std::move(next));
+  if (status.ok()) internal::CloseAccounts(ledger_.get(), *catalog_->Pin(), removed);
   if (status.ok() && merging_) changed_while_merging_.push_back(std::move(kept));
   return status;
 }
@@ -364,8 +458,18 @@ absl::Status Engine::SetCampaignEnabled(std::string_view campaign_id, bool enabl
 std::string Engine::WhyNot(const RequestPtr& request, std::string_view campaign_id) const {
   if (!request) return "there is no request\n";
   const RequestPtr clear = internal::WithConsent(request);
-  return internal::WhyNot({*clear, catalog_->Pin(), *switches_, *models_, *rates_, availability_,
-                           auction_, clock_->WallNow(), *caps_, *cap_policy_, clock_->Now()},
+  return internal::WhyNot({*clear,
+                           catalog_->Pin(),
+                           *switches_,
+                           *models_,
+                           *rates_,
+                           availability_,
+                           auction_,
+                           clock_->WallNow(),
+                           *caps_,
+                           *cap_policy_,
+                           clock_->Now(),
+                           {ledger_.get(), rates_.get()}},
                           campaign_id);
 }
 

@@ -130,6 +130,8 @@ struct Ledger::State {
   /// state then says whether this call did it: kNone when there is no such record, or when it is
   /// not that of `win` (which may be null: any).
   void Settle(uint64_t id, const Win* win, RecordState to, Record* record);
+  ReserveResult FindBudget(uint64_t campaign, int64_t amount, Currency currency, int64_t now,
+                           bool take, uint32_t* index, int* which);
   CommitResult CommitOwn(const Win& win);
   CommitResult CommitForeign(const Win& win);
   CommitResult CommitLate(const Win& win, const Record& record);
@@ -188,35 +190,57 @@ absl::Status Ledger::Shutdown() { return state_->keeper.Shutdown(); }
 LedgerHealth Ledger::health() const { return state_->keeper.health(); }
 std::vector<LedgerEvent> Ledger::Recent() const { return state_->board.events.Read(); }
 
+/// The account and the pool that `amount` may be taken from; kReserved when there are such. `take`:
+/// takes it.
+ReserveResult Ledger::State::FindBudget(uint64_t campaign, int64_t amount, Currency currency,
+                                        int64_t now, bool take, uint32_t* index, int* which) {
+  if (board.closed.load(std::memory_order_relaxed)) return ReserveResult::kShutDown;
+  if (!board.FindAccount(campaign, index)) return ReserveResult::kUnknownCampaign;
+  Account& account = board.account(*index);
+  if (!account.open.load(std::memory_order_relaxed)) return ReserveResult::kUnknownCampaign;
+  if (currency != account.currency) return ReserveResult::kWrongCurrency;
+  if (amount < 0 || amount > account.max_open.load(std::memory_order_relaxed)) {
+    return ReserveResult::kBadAmount;
+  }
+  *which = account.PoolAt(board.WallAt(now));
+  if (*which < 0) {
+    account.Want(amount);
+    board.Call(*index);
+    return ReserveResult::kNoLease;
+  }
+  Pool& pool = account.pools[static_cast<size_t>(*which)];
+  if (take ? pool.used.TryAdd(amount) : pool.used.left() >= amount) {
+    return ReserveResult::kReserved;
+  }
+  account.Want(amount);
+  if (pool.exhausted()) return ReserveResult::kBudgetSpent;
+  board.Call(*index);
+  return ReserveResult::kNoLease;
+}
+
+ReserveResult Ledger::Look(uint64_t campaign, Micros amount, Currency currency) {
+  uint32_t index = 0;
+  int which = -1;
+  return state_->FindBudget(campaign, amount.value, currency, state_->board.clock.Now(),
+                            /*take=*/false, &index, &which);
+}
+
 Reservation Ledger::Reserve(const ReserveAsk& ask) {
   internal::LedgerBoard& board = state_->board;
   const int64_t now = board.clock.Now();
-  uint32_t index = 0;
-  if (board.closed.load(std::memory_order_relaxed)) return {ReserveResult::kShutDown};
-  if (EpochOf(ask.decision) != board.epoch) return {ReserveResult::kForeignDecision};
-  if (!board.FindAccount(ask.campaign, &index)) return {ReserveResult::kUnknownCampaign};
+  if (EpochOf(ask.decision) != board.epoch) {
+    return {board.closed.load(std::memory_order_relaxed) ? ReserveResult::kShutDown
+                                                         : ReserveResult::kForeignDecision};
+  }
   const uint64_t id = ReservationId(ask.decision, ask.imp, ask.campaign);
   board.records.Prefetch(id);
-  Account& account = board.account(index);
-  if (!account.open.load(std::memory_order_relaxed)) return {ReserveResult::kUnknownCampaign};
-  if (ask.currency != account.currency) return {ReserveResult::kWrongCurrency};
   const int64_t amount = ask.amount.value;
-  if (amount < 0 || amount > account.max_open.load(std::memory_order_relaxed)) {
-    return {ReserveResult::kBadAmount};
-  }
-  const int which = account.PoolAt(board.WallAt(now));
-  if (which < 0) {
-    account.Want(amount);
-    board.Call(index);
-    return {ReserveResult::kNoLease};
-  }
-  Pool& pool = account.pools[static_cast<size_t>(which)];
-  if (!pool.used.TryAdd(amount)) {
-    account.Want(amount);
-    if (pool.exhausted()) return {ReserveResult::kBudgetSpent};
-    board.Call(index);
-    return {ReserveResult::kNoLease};
-  }
+  uint32_t index = 0;
+  int which = -1;
+  const ReserveResult found = state_->FindBudget(ask.campaign, amount, ask.currency, now,
+                                                 /*take=*/true, &index, &which);
+  if (found != ReserveResult::kReserved) return {found};
+  Pool& pool = board.account(index).pools[static_cast<size_t>(which)];
   if (pool.used.left() < pool.low_water.load(std::memory_order_relaxed)) board.Call(index);
 
   const Record mine{.decision = ask.decision,

@@ -18,6 +18,8 @@ bool IsSuccess(OutcomeKind kind, Action target) {
       return target == Action::kCompletion;
     case OutcomeKind::kConversion:
       return target == Action::kConversion;
+    case OutcomeKind::kLoss:
+      return false;
   }
   return false;
 }
@@ -37,6 +39,7 @@ void OutcomeBook::Remember(uint64_t decision, uint32_t bid, const RememberedBid&
 }
 
 bool OutcomeBook::Record(const OutcomeEvent& event, int64_t now, RelevanceModels* models) {
+  if (event.kind == OutcomeKind::kLoss) return false;  // nobody saw it: nothing to learn
   const uint64_t key = KeyOf(event.decision, event.bid);
   const std::lock_guard<std::mutex> lock(mutex_);
   (void)SettleLocked(now, kSettledPerEvent, models);

@@ -37,6 +37,27 @@ reasons::Loss LossOf(Misfit misfit) {
   }
 }
 
+/// Sees whether there is budget, and takes none.
+class Looking final : public Claims {
+ public:
+  Looking(const Budgets& budgets, const Candidates& candidates, Currency cur)
+      : budgets_(budgets), candidates_(candidates), cur_(cur) {}
+  Refusal Look(uint32_t candidate, Micros price) override {
+    const CampaignFacts& campaign =
+        candidates_.catalog->facts(candidates_.items[candidate].campaign);
+    return budgets_.Look(campaign.key, campaign.currency, price, cur_);
+  }
+  Refusal Take(uint32_t candidate, uint32_t, Micros price) override {
+    return Look(candidate, price);
+  }
+  void Undo(uint32_t) override {}
+
+ private:
+  const Budgets& budgets_;
+  const Candidates& candidates_;
+  const Currency cur_;
+};
+
 /// The whole chain once more, with notes of how each candidate fared.
 struct Replay {
   struct Fate {
@@ -65,8 +86,9 @@ struct Replay {
       if (!reasons::IsAboutImp(code)) fates[subject] = {&code, score, threshold};
     };
     const Because because = note;
+    Looking looking(s.budgets, candidates, prices.cur);
     Auctioneer(s.auction).Run(s.request, candidates, scores, prices, &decision, &winners,
-                              {.because = &because, .caps = &caps});
+                              {.because = &because, .caps = &caps, .claims = &looking});
   }
 };
 

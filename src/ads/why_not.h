@@ -10,6 +10,7 @@
 #include "adagents/ads/agents/frequency_cap.h"
 #include "adagents/ads/currency_rates.h"
 #include "adagents/ads/keys.h"
+#include "ads/budgets.h"
 
 namespace adagents::ads::internal {
 
@@ -26,6 +27,7 @@ struct WhyNotSetting {
   const FrequencyCaps& caps;
   const FrequencyCapPolicy& cap_policy;
   int64_t now_nanos;  // of the caps' clock
+  Budgets budgets;
 };
 
 std::string WhyNot(const WhyNotSetting& setting, std::string_view campaign_id);

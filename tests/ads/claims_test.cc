@@ -17,11 +17,16 @@ namespace {
 
 const FrequencyCap kOnce{.count = 1, .window = absl::Hours(1)};
 
+std::string Numbered(std::string prefix, uint64_t number) {
+  prefix += std::to_string(number);
+  return prefix;
+}
+
 /// In a category of its own.
 Campaign Ad(const std::string& id, double cpm, int32_t seconds = 30) {
   static std::map<std::string, size_t> numbers;
   Campaign c = AudioCampaign(id, cpm, seconds);
-  c.cat = {"IAB" + std::to_string(100 + numbers.try_emplace(id, numbers.size()).first->second)};
+  c.cat = {Numbered("IAB", 100 + numbers.try_emplace(id, numbers.size()).first->second)};
   return c;
 }
 
@@ -155,6 +160,11 @@ class Moody final : public internal::Claims {
     held[bid] = candidate;
     return {};
   }
+  internal::Refusal Look(uint32_t candidate, Micros) override {
+    if (refused.count(candidate) == 0 || blind) return {};
+    return {&reasons::kCapTaken, Nbr::kFrequencyCapped};
+  }
+  bool blind = false;  // only taking tells
   void Undo(uint32_t bid) override { CHECK(held.erase(bid) == 1); }
 };
 
@@ -178,7 +188,7 @@ struct Table {
     std::vector<Campaign> campaigns;
     const uint64_t n = 1 + random.Below(24);
     for (uint64_t i = 0; i < n; ++i) {
-      Campaign c = Ad("c" + std::to_string(i), static_cast<double>(1 + random.Below(9)),
+      Campaign c = Ad(Numbered("c", i), static_cast<double>(1 + random.Below(9)),
                       static_cast<int32_t>(5 * (1 + random.Below(6))));
       if (random.Below(3) == 0) c.creatives.push_back(AudioAd(c.id + "-2", 10));
       if (random.Below(5) == 0) c.line = Line::kHouse;
@@ -198,8 +208,7 @@ TEST_CASE("what is refused is as if it were not there, and only what is sold is 
     const RequestPtr request = Imps(imps);
     const Table table(*request, Table::Make(random));
     AuctionOptions options;
-    const bool pods = std::find(imps.begin(), imps.end(), 0) == imps.end();
-    options.pricing = pods ? AuctionPricing::kGeneralizedSecondPrice : AuctionPricing::kFirstPrice;
+    options.pricing = AuctionPricing::kGeneralizedSecondPrice;
     internal::Auctioneer auctioneer(options);
     Moody moody;
     CapVerdicts caps;
@@ -229,15 +238,20 @@ TEST_CASE("what is refused is as if it were not there, and only what is sold is 
       CHECK(sold.bids[b].sequence == without.bids[b].sequence);
     }
     for (const auto& what : said) CHECK(said.count(what) == 1);
-    // By chance: less may be sold, but never without its claim, and none is left over.
+    // Where only taking tells, and by chance: less may be sold, but never without its claim, and
+    // none is left over.
     moody.held.clear();
     moody.chance = 0.3;
+    moody.blind = true;
     Decision some;
     auctioneer.Run(*request, table.candidates, table.scores, table.prices, &some, &winners,
                    {.claims = &moody});
     REQUIRE(some.bids.size() == winners.size());
     REQUIRE(moody.held.size() == winners.size());
-    for (uint32_t b = 0; b < winners.size(); ++b) CHECK(moody.held[b] == winners[b]);
+    for (uint32_t b = 0; b < winners.size(); ++b) {
+      CHECK(moody.held[b] == winners[b]);
+      CHECK(moody.refused.count(winners[b]) == 0);
+    }
   }
 }
 

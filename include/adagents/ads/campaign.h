@@ -168,8 +168,9 @@ struct Creative {
 
 /// What it may cost, in the campaign's currency.
 struct Budget {
-  Micros daily{};     // 0: no daily bound
-  Micros lifetime{};  // 0: no lifetime bound; at least one of the two is set
+  Micros daily{};           // 0: no daily bound
+  Micros lifetime{};        // 0: no lifetime bound; at least one of the two is set
+  std::string time_zone{};  // whose days they are, "Europe/Berlin"; "": UTC
 
   bool operator==(const Budget&) const = default;
 };

@@ -15,7 +15,8 @@
 //   "name": "", "advertiser"*: "Acme", "brand": the advertiser, "seat": "",
 //   "objective": "brand_awareness", or "direct_response", "reach"
 //   "currency": "USD",              of budget and bid
-//   "budget"*: {"daily": 500, "lifetime": 9000},     at least one of them
+//   "budget"*: {"daily": 500, "lifetime": 9000,      at least one of them
+//               "time_zone": "Europe/Berlin"},       whose days they are; UTC when absent
 //   "flight": {"start": always, "end": never},
 //   "bid"*: {"max_cpm"*: 4.5,
 //            "action": "none", or "click", "completion", "conversion",

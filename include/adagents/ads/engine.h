@@ -32,6 +32,7 @@
 #include "adagents/ads/agents/frequency_cap.h"
 #include "adagents/ads/currency_rates.h"
 #include "adagents/ads/keys.h"
+#include "adagents/ads/ledger.h"
 #include "adagents/ads/pacer.h"
 #include "adagents/ads/win_landscape.h"
 #include "adagents/runtime/runtime.h"
@@ -55,7 +56,12 @@ struct EngineOptions {
   AuctionOptions auction;
   RelevanceOptions relevance{.rows = 1 << 14};
   OutcomeBookOptions outcomes;
-  /// Paces campaigns, when not null; its owner sets goals, reports spend and ticks it (pacer.h).
+  /// Bounds budgets, when not null: winners' prices are reserved there, committed and released by
+  /// Record(). Its accounts follow the catalog, and decisions carry its epoch. Its owner shuts it
+  /// down, when no Record() runs any more.
+  std::shared_ptr<Ledger> ledger;
+  /// Paces campaigns, when not null; its owner sets goals, ticks it, and reports spend (pacer.h);
+  /// with a ledger, Record() does that.
   std::shared_ptr<Pacer> pacer;
   /// With a pacer: shades bids in first-price auctions; its owner reports what won
   /// (win_landscape.h).
@@ -68,7 +74,8 @@ struct EngineOptions {
   size_t kill_switches = KillSwitches::kDefaultCapacity;
 
   /// The upper 24 bits of every decision's id, to tell the decisions of two runs apart. 0: the
-  /// seconds of the wall clock; with the inline scheduler: 1, so that runs repeat exactly.
+  /// seconds of the wall clock, or the ledger's; with the inline scheduler: 1, so that runs repeat
+  /// exactly. CallOptions::id, where you choose it yourself, must have them too.
   uint32_t epoch = 0;
 
   /// Adds agents and state of your own to the team. Called once by Create(). To put an agent in the
@@ -111,8 +118,11 @@ class Engine {
   /// The same without a waiting thread; `callback` is called exactly once, never inside this call.
   void DecideAsync(const RequestPtr& request, const CallOptions& options, Callback callback);
 
-  /// What became of a bid; agents learn from it. ResourceExhausted when too many events wait,
-  /// FailedPrecondition after shutdown.
+  /// What became of a bid; agents learn from it. With a ledger, an impression commits its price and
+  /// a loss releases what was reserved, once each, before anybody hears of it; what comes late or
+  /// twice is the ledger's to list. InvalidArgument for a price or currency that cannot be charged,
+  /// or when such an event names no campaign; ResourceExhausted when too many events wait or when
+  /// the ledger says "busy": report it again. FailedPrecondition after shutdown.
   absl::Status Record(const OutcomeEvent& event);
   /// Learns from impressions whose time for an action has passed. Record() does so on its way;
   /// call this now and then where events are rare. Returns how many.
@@ -124,6 +134,7 @@ class Engine {
   /// Adds, replaces and removes some campaigns, all at once for every decision that begins
   /// afterwards; see Catalog::With() for how long it takes and what is wrong. To pause a campaign,
   /// SetCampaignEnabled() is the way. Calls wait for each other, decisions never.
+  /// With a ledger also what is wrong with a campaign's account: a currency that was another.
   /// ResourceExhausted, and nothing changed, when 15 older catalogs are still in use by decisions
   /// that somebody keeps: many changes in one call take one catalog.
   absl::Status ChangeCatalog(CatalogChange change);
@@ -165,6 +176,7 @@ class Engine {
   absl::Status Build(EngineOptions options);
   CallOptions Prepare(const Request& request, const CallOptions& options);
   absl::Status BuildCaps(const EngineOptions& options);
+  absl::Status Settle(const OutcomeEvent& event);
   static void Finish(Tally& tally, const Request& request, Answer<Decision>* answer);
   static Decision FromBoard(const Request& request, const Board& board, const CurrencyRates& rates,
                             const AuctionOptions& auction);
@@ -184,6 +196,8 @@ class Engine {
   std::shared_ptr<OutcomeBook> book_;
   std::shared_ptr<FrequencyCaps> caps_;
   std::shared_ptr<const FrequencyCapPolicy> cap_policy_;
+  std::shared_ptr<Ledger> ledger_;
+  std::shared_ptr<Pacer> pacer_;
   std::unique_ptr<AdRuntime> runtime_;
 
   std::shared_ptr<Tally> tally_;

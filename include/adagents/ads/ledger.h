@@ -225,7 +225,7 @@ struct LedgerHealth {
   int64_t full = 0;         ///< reservations refused because of max_reservations
 };
 
-/// Thread-safe. Reserve(), Commit(), Release(), HoldOf() and Durable() belong on the decision path;
+/// Thread-safe. Look(), Reserve(), Commit(), Release(), HoldOf() and Durable() belong on the decision path;
 /// the others may wait for the source.
 class Ledger {
  public:
@@ -248,6 +248,9 @@ class Ledger {
   /// SetAccount() opens it again. False when there is none.
   bool CloseAccount(uint64_t campaign);
 
+  /// Whether there is budget for `amount` now; kReserved: there is, and nothing is reserved. Asks
+  /// for a lease where one is missing, as Reserve() does.
+  [[nodiscard]] ReserveResult Look(uint64_t campaign, Micros amount, Currency currency);
   [[nodiscard]] Reservation Reserve(const ReserveAsk& ask);
   /// For Context::Take(): releases (kNotSent) what the decision does not keep. Only for what is
   /// ok().

@@ -34,7 +34,7 @@ enum Loss : int32_t {
   kAttributeExclusions = 210,
   kNotAllowedInDeal = 213,
   // From 1000 on they are the seller's own.
-  kBudgetPaced = 1000,
+  kWantOfBudget = 1000,
 };
 
 // Availability.
@@ -147,7 +147,7 @@ inline constexpr ReasonCode kPaced{
 inline constexpr ReasonCode kPacedOut{
     "paced_out",
     "campaign {subject} sits this one out: it has spent what is planned for now (loss {number})",
-    kBudgetPaced};
+    kWantOfBudget};
 
 // Pricing.
 inline constexpr ReasonCode kPaysPerImpression{
@@ -196,6 +196,22 @@ inline constexpr ReasonCode kHouseNotNeeded{
     "campaign {subject} is a house ad, and there is no dead air to fill "
     "(loss {number})",
     kLostToHigherBid};
+inline constexpr ReasonCode kBudgetSpent{
+    "budget_spent", "campaign {subject}: its budget is spent or reserved (loss {number})",
+    kWantOfBudget};
+inline constexpr ReasonCode kBudgetNotLeased{
+    "budget_not_leased",
+    "campaign {subject}: what has been leased of its budget is spent or reserved "
+    "(loss {number})",
+    kWantOfBudget};
+inline constexpr ReasonCode kBudgetTooSmall{
+    "budget_too_small",
+    "campaign {subject}: an impression costs more than may be leased of its budget at a time "
+    "(loss {number})",
+    kWantOfBudget};
+inline constexpr ReasonCode kLedgerRefused{
+    "ledger_refused", "campaign {subject}: the ledger does not reserve for it (loss {number})",
+    kInternalError};
 inline constexpr ReasonCode kBlockedCategory{
     "blocked_category",
     "campaign {subject} is in a category that the request blocks (bcat) (loss {number})",

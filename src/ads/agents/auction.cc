@@ -29,9 +29,12 @@ struct Auction::Scratch {
   std::vector<uint32_t> winners;
 };
 
-Auction::Auction(AuctionOptions options)
+Auction::Auction(AuctionOptions options, std::shared_ptr<Ledger> ledger,
+                 std::shared_ptr<const CurrencyRates> rates)
     : Agent({.name = "auction"}),
       options_(std::move(options)),
+      ledger_(std::move(ledger)),
+      rates_(rates != nullptr ? std::move(rates) : std::make_shared<const CurrencyRates>()),
       scratch_(std::make_unique<Scratch>(options_)) {}
 Auction::~Auction() = default;
 
@@ -47,13 +50,17 @@ absl::Status Auction::Run(Context& ctx) {
   const internal::Because because = say;
   Decision& decision = ctx[decision_];
   internal::Reservations& reservations = scratch_->reservations;
-  reservations.Begin(ctx.decision_id(), candidates, ctx[caps_], &*counts_);
+  reservations.Begin(ctx.decision_id(), candidates, ctx[caps_], &*counts_,
+                     {ledger_.get(), rates_.get()}, ctx[prices_].cur);
   scratch_->auctioneer.Run(ctx[request_], candidates, scores, ctx[prices_], &decision,
                            &scratch_->winners,
                            {.because = ctx.explaining() ? &because : nullptr,
                             .caps = &ctx[caps_],
                             .claims = &reservations});
   if (absl::Status status = reservations.Tie(ctx); !status.ok()) return status;
+  for (uint32_t b = 0; b < decision.bids.size(); ++b) {
+    decision.bids[b].reservation = reservations.ReservationOf(b);
+  }
   if (scores.imps.size() != candidates.imps.size()) return absl::OkStatus();
   for (uint32_t b = 0; b < decision.bids.size(); ++b) {
     const Candidate& c = candidates.items[scratch_->winners[b]];

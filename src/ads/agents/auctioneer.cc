@@ -38,17 +38,21 @@ bool Auctioneer::Pop(Offer* out) {
   return false;
 }
 
-/// The value of the best of another campaign; 0: there is none. House ads, which come after all
-/// others, are nobody's rivals. All stay in the auction: the winner may yet be refused.
+/// The value of the best of another campaign that could win; 0: there is none. House ads, which
+/// come after all others, are nobody's rivals. All stay in the auction: the winner may yet be
+/// refused.
 int64_t Auctioneer::RivalOf(const Offer& winner) {
   aside_.clear();
   int64_t rival = 0;
   Offer next;
   while (Pop(&next)) {
-    aside_.push_back(next);
-    if (sale_.item(next).campaign == sale_.item(winner).campaign) continue;
-    rival = IsHouse(next.tier) ? 0 : next.value;
-    break;
+    if (sale_.item(next).campaign == sale_.item(winner).campaign) {
+      aside_.push_back(next);
+    } else if (sale_.CouldClaim(next)) {
+      aside_.push_back(next);
+      rival = IsHouse(next.tier) ? 0 : next.value;
+      break;
+    }
   }
   for (const Offer& offer : aside_) PutBack(offer);
   return rival;

@@ -4,43 +4,95 @@
 #include "adagents/runtime/context.h"
 
 namespace adagents::ads::internal {
+namespace {
+
+// A decision has so many holds, of which one is for places; the others are for other agents.
+constexpr int kMostFunded = kMaxHolds - 4;
+
+constexpr Refusal Capped(const ReasonCode& why) { return {&why, Nbr::kFrequencyCapped}; }
+
+}  // namespace
 
 void Reservations::Begin(uint64_t decision, const Candidates& candidates, const CapVerdicts& caps,
-                         FrequencyCaps* counts) {
+                         FrequencyCaps* counts, const Budgets& budgets, Currency cur) {
   decision_ = decision;
   candidates_ = &candidates;
   caps_ = &caps;
   counts_ = counts;
   any_places_ = false;
+  budgets_ = budgets;
+  cur_ = cur;
+  funded_ = 0;
   sold_.clear();
 }
 
-Refusal Reservations::Take(uint32_t candidate, uint32_t bid, Micros) {
+bool Reservations::IsCapped(const Candidate& c) const {
+  return candidates_->catalog->creative_facts(c.campaign)[c.creative].capped;
+}
+
+Refusal Reservations::Look(uint32_t candidate, Micros price) {
+  const Candidate& c = candidates_->items[candidate];
+  if (IsCapped(c)) {
+    if (const Refusal refusal = ByPolicy(c); refusal.why != nullptr) return refusal;
+    for (const CapWindow& window : caps_->WindowsOf(candidate)) {
+      if (counts_->Look(window).reached) return Capped(reasons::kCapTaken);
+    }
+  }
+  const CampaignFacts& campaign = candidates_->catalog->facts(c.campaign);
+  return budgets_.Look(campaign.key, campaign.currency, price, cur_);
+}
+
+Refusal Reservations::Take(uint32_t candidate, uint32_t bid, Micros price) {
   if (const Refusal refusal = TakePlaces(candidate, bid); refusal.why != nullptr) return refusal;
-  if (sold_.size() <= bid) sold_.resize(bid + 1, kNobody);
-  sold_[bid] = candidate;
+  Sold sold{candidate, {}};
+  const CampaignFacts& campaign =
+      candidates_->catalog->facts(candidates_->items[candidate].campaign);
+  Refusal refusal;
+  if (budgets_.ledger != nullptr && funded_ == kMostFunded) {
+    refusal = {&reasons::kLedgerRefused, Nbr::kTechnicalError};
+  } else {
+    refusal = budgets_.Reserve(decision_, bid, campaign.key, campaign.currency, price, cur_,
+                               &sold.budget);
+  }
+  if (refusal.why != nullptr) {
+    (void)counts_->Release(decision_, bid);
+    return refusal;
+  }
+  funded_ += sold.budget.id != 0 ? 1 : 0;
+  if (sold_.size() <= bid) sold_.resize(bid + 1);
+  sold_[bid] = sold;
   return {};
 }
 
 void Reservations::Undo(uint32_t bid) {
   (void)counts_->Release(decision_, bid);
-  sold_[bid] = kNobody;
+  if (sold_[bid].budget.id != 0) {
+    (void)budgets_.ledger->Release(sold_[bid].budget.id, ReleaseCause::kNotSent);
+    --funded_;
+  }
+  sold_[bid] = {};
+}
+
+/// Whether the policy for requests that do not say for whom refuses it.
+Refusal Reservations::ByPolicy(const Candidate& c) const {
+  if (caps_->state.empty()) return Capped(reasons::kCapsUnknown);
+  const uint64_t brand = candidates_->catalog->creative_facts(c.campaign)[c.creative].brand;
+  if (caps_->per_request > 0 && SoldOf(c, brand) >= caps_->per_request) {
+    return Capped(reasons::kCapWithoutId);
+  }
+  return {};
 }
 
 Refusal Reservations::TakePlaces(uint32_t candidate, uint32_t bid) {
   const Candidate& c = candidates_->items[candidate];
-  const CreativeFacts& facts = candidates_->catalog->creative_facts(c.campaign)[c.creative];
-  if (!facts.capped) return {};
-  if (caps_->state.empty()) return {&reasons::kCapsUnknown, Nbr::kFrequencyCapped};
-  if (caps_->per_request > 0 && SoldOf(c, facts.brand) >= caps_->per_request) {
-    return {&reasons::kCapWithoutId, Nbr::kFrequencyCapped};
-  }
+  if (!IsCapped(c)) return {};
+  if (const Refusal refusal = ByPolicy(c); refusal.why != nullptr) return refusal;
   const std::span<const CapWindow> windows = caps_->WindowsOf(candidate);
   if (windows.empty()) return {};
   const FrequencyCaps::Reservation reserved = counts_->Reserve(decision_, bid, windows);
   any_places_ = any_places_ || reserved.ok;
   if (reserved.ok) return {};
-  return {reserved.full ? &reasons::kCapsFull : &reasons::kCapTaken, Nbr::kFrequencyCapped};
+  return Capped(reserved.full ? reasons::kCapsFull : reasons::kCapTaken);
 }
 
 /// How many bids there are of the campaign or, where its brand has caps, of the brand.
@@ -48,9 +100,9 @@ int32_t Reservations::SoldOf(const Candidate& c, uint64_t brand) const {
   const Catalog& catalog = *candidates_->catalog;
   const bool by_brand = !catalog.brand_caps(brand).empty();
   int32_t sold = 0;
-  for (const uint32_t item : sold_) {
-    if (item == kNobody) continue;
-    const Candidate& other = candidates_->items[item];
+  for (const Sold& s : sold_) {
+    if (s.candidate == kNobody) continue;
+    const Candidate& other = candidates_->items[s.candidate];
     const bool same =
         other.campaign == c.campaign ||
         (by_brand && catalog.creative_facts(other.campaign)[other.creative].brand == brand);
@@ -61,17 +113,30 @@ int32_t Reservations::SoldOf(const Candidate& c, uint64_t brand) const {
 
 /// One hold for the places of all bids: a pod may have more of them than a decision has holds.
 absl::Status Reservations::Tie(Context& ctx) {
-  if (!any_places_) return absl::OkStatus();
-  return ctx.Take({.settle =
-                       [](const Hold& hold, bool kept) {
-                         if (kept) return;
-                         for (uint32_t bid = 0; bid < hold.amount; ++bid) {
-                           static_cast<FrequencyCaps*>(hold.object)->Release(hold.subject, bid);
-                         }
-                       },
-                   .object = counts_,
-                   .subject = decision_,
-                   .amount = static_cast<int64_t>(sold_.size())});
+  absl::Status status;
+  if (any_places_) {
+    status = ctx.Take({.settle =
+                           [](const Hold& hold, bool kept) {
+                             if (kept) return;
+                             for (uint32_t bid = 0; bid < hold.amount; ++bid) {
+                               static_cast<FrequencyCaps*>(hold.object)->Release(hold.subject, bid);
+                             }
+                           },
+                       .object = counts_,
+                       .subject = decision_,
+                       .amount = static_cast<int64_t>(sold_.size())});
+  }
+  for (const Sold& sold : sold_) {
+    if (sold.budget.id == 0) continue;
+    const Hold hold = budgets_.ledger->HoldOf(sold.budget);
+    // After an error nothing is sent, so nothing is held.
+    if (status.ok()) {
+      status = ctx.Take(hold);
+    } else {
+      hold.settle(hold, /*kept=*/false);
+    }
+  }
+  return status;
 }
 
 }  // namespace adagents::ads::internal

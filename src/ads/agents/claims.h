@@ -1,4 +1,4 @@
-// What selling to a candidate needs besides its price: places under its frequency caps.
+// What selling to a candidate needs besides its price: places under its frequency caps, and budget.
 #pragma once
 
 #include <cstdint>
@@ -7,7 +7,10 @@
 #include "absl/status/status.h"
 #include "adagents/ads/decision.h"
 #include "adagents/ads/keys.h"
+#include "adagents/ads/ledger.h"
+#include "adagents/runtime/hold.h"
 #include "adagents/runtime/trace.h"
+#include "ads/budgets.h"
 
 namespace adagents {
 class Context;
@@ -15,17 +18,12 @@ class Context;
 
 namespace adagents::ads::internal {
 
-/// Why a candidate cannot be sold: a code of reasons.h, and what it makes of an answer without
-/// bids. Empty: it can.
-struct Refusal {
-  const ReasonCode* why = nullptr;
-  Nbr nbr = Nbr::kNone;
-};
-
 /// Asked by the auction for each bid before it is made. Thread-compatible.
 class Claims {
  public:
   virtual ~Claims() = default;
+  /// Whether Take() would refuse, as far as it can be seen without taking.
+  virtual Refusal Look(uint32_t candidate, Micros price) = 0;
   /// Takes what `candidate` needs to become the bid with the index `bid` at `price` (CPM). Takes
   /// nothing when it refuses.
   virtual Refusal Take(uint32_t candidate, uint32_t bid, Micros price) = 0;
@@ -36,17 +34,28 @@ class Claims {
 /// The claims of a decision in earnest, tied to its end.
 class Reservations final : public Claims {
  public:
-  /// All of them outlive the decision.
+  /// All of them outlive the decision. `cur`: of the prices. Without a ledger budgets are not
+  /// bounded.
   void Begin(uint64_t decision, const Candidates& candidates, const CapVerdicts& caps,
-             FrequencyCaps* counts);
+             FrequencyCaps* counts, const Budgets& budgets, Currency cur);
 
+  Refusal Look(uint32_t candidate, Micros price) override;
   Refusal Take(uint32_t candidate, uint32_t bid, Micros price) override;
   void Undo(uint32_t bid) override;
 
+  /// Of the budget that is held for a bid; 0: none.
+  uint64_t ReservationOf(uint32_t bid) const { return sold_[bid].budget.id; }
   /// Undoes all that was taken unless the decision is kept; at once on an error.
   absl::Status Tie(Context& ctx);
 
  private:
+  static constexpr uint32_t kNobody = UINT32_MAX;
+  struct Sold {
+    uint32_t candidate = kNobody;
+    Reservation budget;
+  };
+  bool IsCapped(const Candidate& c) const;
+  Refusal ByPolicy(const Candidate& c) const;
   Refusal TakePlaces(uint32_t candidate, uint32_t bid);
   int32_t SoldOf(const Candidate& c, uint64_t brand) const;
 
@@ -55,8 +64,10 @@ class Reservations final : public Claims {
   const CapVerdicts* caps_ = nullptr;
   FrequencyCaps* counts_ = nullptr;
   bool any_places_ = false;
-  static constexpr uint32_t kNobody = UINT32_MAX;
-  std::vector<uint32_t> sold_;  // the candidate of each bid, kNobody: undone
+  int funded_ = 0;  // of sold_
+  Budgets budgets_;
+  Currency cur_;
+  std::vector<Sold> sold_;  // by bid
 };
 
 }  // namespace adagents::ads::internal

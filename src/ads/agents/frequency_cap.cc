@@ -35,7 +35,11 @@ absl::Status FrequencyCapAgent::Run(Context& ctx) {
 
 absl::Status FrequencyCapCounter::Run(Context& ctx) {
   const OutcomeEvent& event = ctx[outcome_];
-  (void)counts_->Count(event.decision, event.bid);
+  if (event.kind == OutcomeKind::kLoss) {
+    (void)counts_->Release(event.decision, event.bid);
+  } else {
+    (void)counts_->Count(event.decision, event.bid);
+  }
   return absl::OkStatus();
 }
 

@@ -11,6 +11,9 @@ constexpr int64_t kMillis = 1000;
 constexpr int64_t kAnyLength =
     INT64_MAX / 4;  // a slot takes one ad of whatever length fits the imp
 
+bool Has(const std::vector<uint32_t>& candidates, uint32_t candidate) {
+  return std::find(candidates.begin(), candidates.end(), candidate) != candidates.end();
+}
 double Seconds(int64_t ms) { return static_cast<double>(ms) / 1000.0; }
 
 }  // namespace
@@ -51,17 +54,13 @@ void PodAuction::ReadOffers() {
     section.left_ads = section.ads;
     sale_->ReadOffers(section.imp, &section.pool);
     if (!refused_.empty()) {
-      std::erase_if(section.pool, [&](const Offer& o) { return IsRefused(o); });
+      std::erase_if(section.pool, [&](const Offer& o) { return Has(refused_, o.candidate); });
     }
     const auto paying = std::partition(section.pool.begin(), section.pool.end(),
                                        [](const Offer& o) { return !IsHouse(o.tier); });
     section.house.assign(paying, section.pool.end());
     section.pool.erase(paying, section.pool.end());
   }
-}
-
-bool PodAuction::IsRefused(const Offer& offer) const {
-  return std::find(refused_.begin(), refused_.end(), offer.candidate) != refused_.end();
 }
 
 void PodAuction::SayLater(const Offer& offer, const ReasonCode& code) {
@@ -72,20 +71,15 @@ void PodAuction::SayOfPodLater(const ReasonCode& code, double score, double thre
   if (sale_->explaining()) notes_.push_back({&code, {}, score, threshold});
 }
 
-/// Whether the request wants it and, once somebody was refused, whether it would have what it
-/// needs at the least price it could pay.
-bool PodAuction::MayBeSold(const Section& section, const Offer& offer) {
+/// Whether the request wants it, and it could be claimed.
+bool PodAuction::MayBeSold(const Offer& offer) {
   if (const ReasonCode* why = sale_->Blocked(offer); why != nullptr) {
     SayLater(offer, *why);
     return false;
   }
-  if (!asks_first_) return true;
-  if (!sale_->Claim(section.imp, offer, /*rival=*/0, sale_->bids())) {
-    refused_.push_back(offer.candidate);
-    return false;
-  }
-  sale_->Unclaim(sale_->bids());
-  return true;
+  if (Has(claimed_, offer.candidate) || sale_->CouldClaim(offer)) return true;
+  refused_.push_back(offer.candidate);
+  return false;
 }
 
 /// Whether the offer may still be sold at all; puts it among the choices then.
@@ -95,7 +89,7 @@ bool PodAuction::Look(uint16_t s, const Offer& offer, bool house) {
     SayLater(offer, reasons::kNotTimed);
     return false;
   }
-  if (!MayBeSold(section, offer)) return false;
+  if (!MayBeSold(offer)) return false;
   const Candidate& c = sale_->item(offer);
   // Another creative of the same campaign that is as short and ranks better makes it pointless.
   const bool pointless =
@@ -305,11 +299,16 @@ void PodAuction::Order() {
 
 /// Claims what everyone needs, and takes from the pod whom that is refused. Whether nobody was.
 bool PodAuction::ClaimAll() {
+  for (size_t i = 0; i < claimed_.size(); ++i) {
+    sale_->Unclaim(sale_->bids() + static_cast<uint32_t>(i));
+  }
+  claimed_.clear();
   size_t kept = 0;
   for (const Sold& s : sold_) {
     Section& section = sections_[s.section];
     const uint32_t bid = sale_->bids() + static_cast<uint32_t>(kept);
     if (sale_->Claim(section.imp, s.offer, s.rival, bid)) {
+      claimed_.push_back(s.offer.candidate);
       sold_[kept++] = s;
       continue;
     }
@@ -385,16 +384,11 @@ void PodAuction::Fill() {
 void PodAuction::Run(Sale* sale, std::span<const uint32_t> imps) {
   sale_ = sale;
   refused_.clear();
-  asks_first_ = false;
+  claimed_.clear();
   ReadSections(imps.first(std::min(imps.size(), kMostImps)));
-  for (int fills = 1;; ++fills) {
-    Fill();
-    if (ClaimAll() || fills == kMostFills) break;
-    for (size_t i = 0; i < sold_.size(); ++i) {
-      sale_->Unclaim(sale_->bids() + static_cast<uint32_t>(i));
-    }
-    asks_first_ = true;
-  }
+  int fills_left = kMostFills;
+  do Fill();
+  while (!ClaimAll() && --fills_left > 0);
   SellAll();
   if (sale_->explaining()) Explain();
 }

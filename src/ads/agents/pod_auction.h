@@ -21,9 +21,9 @@ class PodAuction {
   static constexpr size_t kLeastQuota = 4;
 
   static constexpr size_t kMostImps = 256;  // of one pod; the others stay empty
-  /// How often a pod is filled anew without those that cannot have what they need (a place under a
-  /// cap). From the second time on each candidate is asked before it is considered, so more are
-  /// only needed when others take the same at the same time. What is refused then stays empty.
+  /// How often a pod is filled, each time without those that could not have what they need. Who can
+  /// be seen not to have it is not considered at all, so more than once is only needed when several
+  /// of the pod, or decisions at the same time, need the same. What is refused then stays empty.
   static constexpr int kMostFills = 4;
 
   explicit PodAuction(const AuctionOptions& options) : separation_(options) {}
@@ -77,8 +77,7 @@ class PodAuction {
   bool ClaimAll();
   void SellAll();
   void Explain();
-  bool IsRefused(const Offer& offer) const;
-  bool MayBeSold(const Section& section, const Offer& offer);
+  bool MayBeSold(const Offer& offer);
   void SayLater(const Offer& offer, const ReasonCode& code);
   void SayOfPodLater(const ReasonCode& code, double score, double threshold);
   void ExplainLoser(uint16_t section, const Offer& offer);
@@ -99,8 +98,9 @@ class PodAuction {
   std::vector<Sold> sold_;
   std::vector<uint64_t> taken_;  // marks of what was sold
   std::vector<Note> notes_;
-  std::vector<uint32_t> refused_;  // candidates that could not be claimed
-  bool asks_first_ = false;
+  // Candidates that could not be claimed, and those that are: they hold what they need until the
+  // pod has been filled anew, so it is not given to the others that are considered.
+  std::vector<uint32_t> refused_, claimed_;
   std::vector<PodFiller::Item> items_;
   std::vector<PodFiller::Section> rooms_;
   std::vector<std::pair<uint64_t, uint64_t>> mark_of_;  // mark, bit of the choice that has it

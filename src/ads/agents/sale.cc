@@ -68,12 +68,20 @@ bool Sale::MayRun(const Offer& offer) {
   return why == nullptr;
 }
 
+bool Sale::CouldClaim(const Offer& offer) {
+  if (hooks_.claims == nullptr) return true;
+  return IsGranted(offer, hooks_.claims->Look(offer.candidate, prices_->floor[offer.candidate]));
+}
+
 bool Sale::Claim(uint32_t imp, const Offer& winner, int64_t rival, uint32_t bid) {
   if (hooks_.claims == nullptr) return true;
-  const Refusal refusal = hooks_.claims->Take(winner.candidate, bid, PriceOf(imp, winner, rival));
+  return IsGranted(winner, hooks_.claims->Take(winner.candidate, bid, PriceOf(imp, winner, rival)));
+}
+
+bool Sale::IsGranted(const Offer& offer, const Refusal& refusal) {
   if (refusal.why == nullptr) return true;
-  refused_ = refusal.nbr;
-  Say(winner, *refusal.why, 0, 0);
+  if (refusal.nbr != Nbr::kNone) refused_ = refusal.nbr;
+  Say(offer, *refusal.why, 0, 0);
   return false;
 }
 

@@ -76,6 +76,8 @@ class Sale {
   const ReasonCode* Blocked(const Offer& offer);
   /// Whether it wants it; says so when not.
   bool MayRun(const Offer& offer);
+  /// Whether it could be claimed now, at the least price that it could pay; says so when not.
+  bool CouldClaim(const Offer& offer);
   /// Takes what selling to it needs, as the bid with the index `bid`; says so when it cannot.
   bool Claim(uint32_t imp, const Offer& winner, int64_t rival, uint32_t bid);
   void Unclaim(uint32_t bid) {
@@ -96,6 +98,7 @@ class Sale {
   void SayLost(const Offer& offer, const Offer& winner) const;
 
  private:
+  bool IsGranted(const Offer& offer, const Refusal& refusal);
   Micros PriceOf(uint32_t imp, const Offer& winner, int64_t rival) const;
 
   const Request* request_ = nullptr;

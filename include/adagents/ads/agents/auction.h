@@ -18,9 +18,10 @@
 // Blocked: bcat (with subcategories), badv (with subdomains), bapp, bseat and wseat; battr is
 // availability's.
 //
-// Refused: a winner needs a place under each frequency cap on it, which is reserved when it is sold.
-// Who cannot have it is as if it were not there: the next has its turn, and a pod is filled anew
-// without it, a bounded number of times. (Until it is asked it may set the price of others.)
+// Refused: a winner needs a place under each frequency cap on it and, with a ledger, budget for its
+// price; both are reserved when it is sold. Who cannot have them is as if it were not there: it
+// sets no price, the next has its turn, and a pod is filled anew without it, a bounded number of
+// times.
 //
 // Pods: imps of one podid are slots of one ad; an imp with poddur takes several ads, as many as
 // maxseq (16 where it does not say) and its seconds allow; a pod may have both. The pod is filled
@@ -40,7 +41,9 @@
 #include <string_view>
 #include <vector>
 
+#include "adagents/ads/currency_rates.h"
 #include "adagents/ads/keys.h"
+#include "adagents/ads/ledger.h"
 #include "adagents/runtime/agent.h"
 #include "adagents/runtime/port.h"
 
@@ -73,10 +76,13 @@ struct AuctionOptions {
 };
 
 /// Requires kOutcomeBook, where it leaves what the winners were predicted from, and kFrequencyCaps,
-/// where it reserves their places: who has none left does not win.
+/// where it reserves their places: who has none left does not win. Bid::reservation names the
+/// budget.
 class Auction final : public Agent {
  public:
-  explicit Auction(AuctionOptions options = {});
+  /// With a ledger (and the exchange rates of prices), winners' budgets are reserved there.
+  explicit Auction(AuctionOptions options = {}, std::shared_ptr<Ledger> ledger = nullptr,
+                   std::shared_ptr<const CurrencyRates> rates = nullptr);
   ~Auction() override;
   absl::Status Run(Context& ctx) override;
 
@@ -91,6 +97,8 @@ class Auction final : public Agent {
   State<OutcomeBook> book_{this, kOutcomeBook};
   Out<Decision> decision_{this, kDecision};
   const AuctionOptions options_;
+  const std::shared_ptr<Ledger> ledger_;
+  const std::shared_ptr<const CurrencyRates> rates_;
   std::unique_ptr<Scratch> scratch_;
 };
 

@@ -89,7 +89,8 @@ class FrequencyCapAgent final : public Agent {
   std::unique_ptr<Scratch> scratch_;
 };
 
-/// Runs once per OutcomeEvent: whatever is reported of a bid implies its impression.
+/// Runs once per OutcomeEvent: whatever is reported of a bid implies its impression,
+/// except a loss, which releases it.
 class FrequencyCapCounter final : public Agent {
  public:
   FrequencyCapCounter() : Agent({.name = "frequency_cap_counter", .reentrant = true}) {}
