@@ -227,13 +227,13 @@ ReserveResult Ledger::Look(uint64_t campaign, Micros amount, Currency currency) 
 
 Reservation Ledger::Reserve(const ReserveAsk& ask) {
   internal::LedgerBoard& board = state_->board;
+  const uint64_t id = ReservationId(ask.decision, ask.imp, ask.campaign);
+  board.records.Prefetch(id);
   const int64_t now = board.clock.Now();
   if (EpochOf(ask.decision) != board.epoch) {
     return {board.closed.load(std::memory_order_relaxed) ? ReserveResult::kShutDown
                                                          : ReserveResult::kForeignDecision};
   }
-  const uint64_t id = ReservationId(ask.decision, ask.imp, ask.campaign);
-  board.records.Prefetch(id);
   const int64_t amount = ask.amount.value;
   uint32_t index = 0;
   int which = -1;
