@@ -126,9 +126,9 @@ TEST_CASE("of 64 threads that report the same win, one is charged") {
       }
     }
   });
-  CHECK(committed + late == static_cast<int>(kWins));
-  CHECK(late == released);
-  CHECK(duplicates == static_cast<int>(kWins) * (kThreads - 2));
+  CHECK(committed.load() + late.load() == static_cast<int>(kWins));
+  CHECK(late.load() == released.load());
+  CHECK(duplicates.load() == static_cast<int>(kWins) * (kThreads - 2));
   REQUIRE(ledger.Sync().ok());
   CHECK(source->Totals(kAcme)->spent == 900 * static_cast<int64_t>(kWins));
   CHECK(ledger.Report().at(0).Balanced());
@@ -171,7 +171,7 @@ TEST_CASE("reservations expire and days end while threads reserve, and the books
     CHECK(report.Balanced());
     CHECK(report.spent.value == charged[report.campaign].load());
     CHECK(source->Totals(report.campaign)->spent == report.spent.value);
-    CHECK(report.spent.value <= (days + 2) * 100'000'000);
+    CHECK(report.spent.value <= (days.load() + 2) * 100'000'000);
     all += report.spent.value;
   }
   CHECK(all > 0);
