@@ -34,8 +34,8 @@ namespace {
 
 constexpr uint64_t kEmpty = 0, kTombstone = 1;
 constexpr int64_t kNoLimit = std::numeric_limits<int64_t>::max();
-// Bids vary by +-5 %: enough to smooth a cliff in prices, and costs next to no value.
-constexpr double kDither = 0.05;
+// Bids vary by +-2 %: enough to smooth a cliff in prices, and costs next to no value.
+constexpr double kDither = 0.02;
 constexpr double kFrontLoad = 2.0;  // 1 - (1/2)^2: three quarters in the first half
 
 uint64_t Usable(uint64_t key) { return key <= kTombstone ? ~key : key; }

@@ -17,7 +17,7 @@ constexpr double kMostSlower = 1.0;
 // The estimate of the response remembers so many wins, within these times in seconds, and trusts
 // what it knew like so many wins.
 constexpr double kEvidenceWins = 20;
-constexpr double kLeastMemory = 400, kMostMemory = 3600;
+constexpr double kLeastMemory = 800, kMostMemory = 3600;
 constexpr double kPriorWins = 3;
 // Of spend in the multiplier. True ones are 1 to 5 where prices are lognormal; an error of it is
 // one of the feedback's gain, which bears it.
