@@ -3,8 +3,10 @@
 #include <lzma.h>
 
 #include <cstdint>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
+#include <system_error>
 #include <utility>
 
 #include "adagents/base/status.h"
@@ -39,6 +41,9 @@ absl::StatusOr<std::string> Unpack(const std::string& path, const std::string& p
 }  // namespace
 
 absl::StatusOr<std::string> ReadText(const std::string& path) {
+  if (std::error_code error; std::filesystem::is_directory(path, error)) {
+    return NotFound("cannot read '" + path + "', which is a folder");
+  }
   std::ifstream file(path, std::ios::binary);
   std::stringstream buffer;
   buffer << file.rdbuf();

@@ -30,6 +30,7 @@ true_that() { awk "BEGIN { exit !($1) }" || fail "not so: $1"; }
 expect 0 "Exit codes" --help
 expect 2 "name a log and a --budget-fraction"
 expect 1 "cannot read '/nowhere'" /nowhere --budget-fraction 0.1
+expect 1 "which is a folder" "$work" --budget-fraction 0.1
 expect 2 "--budget-fraction" /nowhere --budget-fraction nothing
 expect 2 "--bidder" /nowhere --budget-fraction 0.1 --bidder clever
 : > "$work/empty"
