@@ -72,12 +72,12 @@ void Reserve(const Request& request, const Catalog& catalog, const FrequencyCapP
     if (!known && policy.without_id == WithoutId::kBlock) continue;
     windows.clear();
     for (const internal::CapRule& rule : rules) windows.push_back(rule.window);
-    if (!counts.Reserve(decision->id, kept, windows).ok) continue;
+    if (!counts.ReserveOnce(decision->id, kept, windows).ok) continue;
     Reservation budget;
     const internal::Refusal refusal = budgets.Reserve(
         decision->id, kept, bid.campaign->key, bid.campaign->currency, bid.price, bid.cur, &budget);
     if (refusal.why != nullptr) {
-      (void)counts.Release(decision->id, kept);
+      if (!windows.empty()) (void)counts.Release(decision->id, kept);
       nbr = refusal.nbr;
       continue;
     }

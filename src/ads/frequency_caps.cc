@@ -96,6 +96,16 @@ size_t FrequencyCaps::BytesFor(const FrequencyCapsOptions& options) {
 
 FrequencyCaps::Reservation FrequencyCaps::Reserve(uint64_t decision, uint32_t bid,
                                                   std::span<const CapWindow> windows) {
+  return Reserve(decision, bid, windows, /*once=*/false);
+}
+
+FrequencyCaps::Reservation FrequencyCaps::ReserveOnce(uint64_t decision, uint32_t bid,
+                                                      std::span<const CapWindow> windows) {
+  return Reserve(decision, bid, windows, /*once=*/true);
+}
+
+FrequencyCaps::Reservation FrequencyCaps::Reserve(uint64_t decision, uint32_t bid,
+                                                  std::span<const CapWindow> windows, bool once) {
   State& s = *state_;
   if (windows.empty()) return {.ok = true};
   if (windows.size() > kMostWindows) return {.ok = false, .which = kMostWindows};
@@ -111,8 +121,9 @@ FrequencyCaps::Reservation FrequencyCaps::Reserve(uint64_t decision, uint32_t bi
   }
   HeldPlaces before;
   if (s.bids.Find(BidKey(decision, bid), &before) && before.state == HeldPlaces::kHeld &&
-      before.Holds(held) && !s.IsOver(before, now)) {
-    return {.ok = true};
+      !s.IsOver(before, now)) {
+    if (once) return {.ok = false, .held = true};
+    if (before.Holds(held)) return {.ok = true};
   }
   for (uint32_t i = 0; i < held.count; ++i) {
     const CapTaken taken = s.windows.Reserve(held.places[i], LimitOf(windows[i]), shapes[i], now);
@@ -123,16 +134,22 @@ FrequencyCaps::Reservation FrequencyCaps::Reserve(uint64_t decision, uint32_t bi
     return {.ok = false, .full = taken == CapTaken::kFull, .which = i};
   }
   before = HeldPlaces();
+  bool others = false;
   const Upserted stored =
       s.bids.Upsert(BidKey(decision, bid), [&](HeldPlaces& there, bool existed) {
         if (existed) before = there;
-        there = held;
+        others = once && before.state == HeldPlaces::kHeld && !s.IsOver(before, now);
+        if (!others) there = held;
       });
   if (stored == Upserted::kFull) {
     s.GiveBack(held, held.count, now);
     s.refused.Add(1);
     s.full.Add(1);
     return {.ok = false, .full = true};
+  }
+  if (others) {
+    s.GiveBack(held, held.count, now);
+    return {.ok = false, .held = true};
   }
   if (before.state == HeldPlaces::kHeld) s.GiveBack(before, before.count, now);
   s.reserved.Add(1);

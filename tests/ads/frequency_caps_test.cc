@@ -158,6 +158,29 @@ TEST_CASE("the same bid reserves once; with other windows it changes over") {
   CHECK(kit.caps.Look(other).reserved == 1);
 }
 
+TEST_CASE("of two who reserve for one bid, the second is refused and changes nothing") {
+  Kit kit;
+  const CapWindow other{.subject = 1, .target = 3, .seconds = 60, .limit = 1};
+  REQUIRE(kit.caps.ReserveOnce(9, 0, {&kDay, 1}).ok);
+  for (const CapWindow& window : {kDay, other}) {
+    const FrequencyCaps::Reservation second = kit.caps.ReserveOnce(9, 0, {&window, 1});
+    CHECK_FALSE(second.ok);
+    CHECK(second.held);
+  }
+  CHECK(kit.caps.Look(kDay).reserved == 1);
+  CHECK(kit.caps.Look(other).reserved == 0);
+  CHECK(kit.caps.ReserveOnce(9, 1, {&kDay, 1}).ok);
+  SECTION("until it is released") {
+    REQUIRE(kit.caps.Release(9, 0));
+    CHECK(kit.caps.ReserveOnce(9, 0, {&other, 1}).ok);
+    CHECK(kit.caps.Look(kDay).reserved == 1);
+  }
+  SECTION("or over") {
+    kit.clock.Advance(2 * kit.caps.ttl() + absl::Seconds(4));
+    CHECK(kit.caps.ReserveOnce(9, 0, {&other, 1}).ok);
+  }
+}
+
 TEST_CASE("subjects, targets and lengths are counted apart") {
   Kit kit;
   for (int i = 0; i < 3; ++i) REQUIRE(kit.Play(kDay));

@@ -91,11 +91,15 @@ class FrequencyCaps {
   struct Reservation {
     bool ok = false;
     bool full = false;  ///< not ok for want of memory, not of places
+    bool held = false;  ///< not ok because somebody holds places for this bid already
     size_t which = 0;   ///< the window that refused, when not ok and not for want of room for a bid
   };
   /// Takes a place in every one of `windows`, or in none. The same bid again holds what it held,
   /// or changes to other windows if those are others. Windows beyond kMostWindows refuse.
   Reservation Reserve(uint64_t decision, uint32_t bid, std::span<const CapWindow> windows);
+  /// Refuses when the bid holds places already: where two may reserve for one bid (an agent that is
+  /// late, and the fallback) and each releases what it does not need.
+  Reservation ReserveOnce(uint64_t decision, uint32_t bid, std::span<const CapWindow> windows);
 
   enum class Counted : uint8_t { kYes, kLate, kAgain, kUnknown };
   /// The impression of a bid. kAgain: it was counted or released before; kLate: counted, but after
@@ -123,6 +127,8 @@ class FrequencyCaps {
   [[nodiscard]] absl::Duration ttl() const;
 
  private:
+  Reservation Reserve(uint64_t decision, uint32_t bid, std::span<const CapWindow> windows,
+                      bool once);
   struct State;
   std::unique_ptr<State> state_;
 };

@@ -1,5 +1,7 @@
 #include "ads/agents/claims.h"
 
+#include <bit>
+
 #include "adagents/ads/reasons.h"
 #include "adagents/runtime/context.h"
 
@@ -8,6 +10,7 @@ namespace {
 
 // A decision has so many holds, of which one is for places; the others are for other agents.
 constexpr int kMostFunded = kMaxHolds - 4;
+constexpr uint32_t kMostPlaced = 64;  // bits of a hold
 
 constexpr Refusal Capped(const ReasonCode& why) { return {&why, Nbr::kFrequencyCapped}; }
 
@@ -19,7 +22,6 @@ void Reservations::Begin(uint64_t decision, const Candidates& candidates, const 
   candidates_ = &candidates;
   caps_ = &caps;
   counts_ = counts;
-  any_places_ = false;
   budgets_ = budgets;
   cur_ = cur;
   funded_ = 0;
@@ -43,8 +45,11 @@ Refusal Reservations::Look(uint32_t candidate, Micros price) {
 }
 
 Refusal Reservations::Take(uint32_t candidate, uint32_t bid, Micros price) {
-  if (const Refusal refusal = TakePlaces(candidate, bid); refusal.why != nullptr) return refusal;
-  Sold sold{candidate, {}};
+  bool placed = false;
+  if (const Refusal refused = TakePlaces(candidate, bid, &placed); refused.why != nullptr) {
+    return refused;
+  }
+  Sold sold{candidate, placed, {}};
   const CampaignFacts& campaign =
       candidates_->catalog->facts(candidates_->items[candidate].campaign);
   Refusal refusal;
@@ -55,7 +60,7 @@ Refusal Reservations::Take(uint32_t candidate, uint32_t bid, Micros price) {
                                &sold.budget);
   }
   if (refusal.why != nullptr) {
-    (void)counts_->Release(decision_, bid);
+    if (placed) (void)counts_->Release(decision_, bid);
     return refusal;
   }
   funded_ += sold.budget.id != 0 ? 1 : 0;
@@ -65,7 +70,7 @@ Refusal Reservations::Take(uint32_t candidate, uint32_t bid, Micros price) {
 }
 
 void Reservations::Undo(uint32_t bid) {
-  (void)counts_->Release(decision_, bid);
+  if (sold_[bid].placed) (void)counts_->Release(decision_, bid);
   if (sold_[bid].budget.id != 0) {
     (void)budgets_.ledger->Release(sold_[bid].budget.id, ReleaseCause::kNotSent);
     --funded_;
@@ -83,14 +88,15 @@ Refusal Reservations::ByPolicy(const Candidate& c) const {
   return {};
 }
 
-Refusal Reservations::TakePlaces(uint32_t candidate, uint32_t bid) {
+Refusal Reservations::TakePlaces(uint32_t candidate, uint32_t bid, bool* placed) {
   const Candidate& c = candidates_->items[candidate];
   if (!IsCapped(c)) return {};
   if (const Refusal refusal = ByPolicy(c); refusal.why != nullptr) return refusal;
   const std::span<const CapWindow> windows = caps_->WindowsOf(candidate);
   if (windows.empty()) return {};
-  const FrequencyCaps::Reservation reserved = counts_->Reserve(decision_, bid, windows);
-  any_places_ = any_places_ || reserved.ok;
+  if (bid >= kMostPlaced) return Capped(reasons::kCapsFull);
+  const FrequencyCaps::Reservation reserved = counts_->ReserveOnce(decision_, bid, windows);
+  *placed = reserved.ok;
   if (reserved.ok) return {};
   return Capped(reserved.full ? reasons::kCapsFull : reasons::kCapTaken);
 }
@@ -111,20 +117,26 @@ int32_t Reservations::SoldOf(const Candidate& c, uint64_t brand) const {
   return sold;
 }
 
-/// One hold for the places of all bids: a pod may have more of them than a decision has holds.
+/// One hold for the places of all bids, a bit each: a pod may have more of them than a decision has
+/// holds.
 absl::Status Reservations::Tie(Context& ctx) {
   absl::Status status;
-  if (any_places_) {
-    status = ctx.Take({.settle =
-                           [](const Hold& hold, bool kept) {
-                             if (kept) return;
-                             for (uint32_t bid = 0; bid < hold.amount; ++bid) {
-                               static_cast<FrequencyCaps*>(hold.object)->Release(hold.subject, bid);
-                             }
-                           },
+  uint64_t placed = 0;
+  for (size_t bid = 0; bid < sold_.size(); ++bid) {
+    if (sold_[bid].placed) placed |= uint64_t{1} << bid;
+  }
+  if (placed != 0) {
+    const auto settle = [](const Hold& hold, bool kept) {
+      if (kept) return;
+      for (auto rest = static_cast<uint64_t>(hold.amount); rest != 0; rest &= rest - 1) {
+        static_cast<FrequencyCaps*>(hold.object)
+            ->Release(hold.subject, static_cast<uint32_t>(std::countr_zero(rest)));
+      }
+    };
+    status = ctx.Take({.settle = settle,
                        .object = counts_,
                        .subject = decision_,
-                       .amount = static_cast<int64_t>(sold_.size())});
+                       .amount = static_cast<int64_t>(placed)});
   }
   for (const Sold& sold : sold_) {
     if (sold.budget.id == 0) continue;

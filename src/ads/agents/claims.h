@@ -31,7 +31,8 @@ class Claims {
   virtual void Undo(uint32_t bid) = 0;
 };
 
-/// The claims of a decision in earnest, tied to its end.
+/// The claims of a decision in earnest, tied to its end. Nothing is taken for a bid for which
+/// somebody has taken it already: the fallback, when this agent is late.
 class Reservations final : public Claims {
  public:
   /// All of them outlive the decision. `cur`: of the prices. Without a ledger budgets are not
@@ -52,18 +53,18 @@ class Reservations final : public Claims {
   static constexpr uint32_t kNobody = UINT32_MAX;
   struct Sold {
     uint32_t candidate = kNobody;
+    bool placed = false;  // under caps
     Reservation budget;
   };
   bool IsCapped(const Candidate& c) const;
   Refusal ByPolicy(const Candidate& c) const;
-  Refusal TakePlaces(uint32_t candidate, uint32_t bid);
+  Refusal TakePlaces(uint32_t candidate, uint32_t bid, bool* placed);
   int32_t SoldOf(const Candidate& c, uint64_t brand) const;
 
   uint64_t decision_ = 0;
   const Candidates* candidates_ = nullptr;
   const CapVerdicts* caps_ = nullptr;
   FrequencyCaps* counts_ = nullptr;
-  bool any_places_ = false;
   int funded_ = 0;  // of sold_
   Budgets budgets_;
   Currency cur_;
