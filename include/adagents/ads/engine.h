@@ -57,8 +57,9 @@ struct EngineOptions {
   RelevanceOptions relevance{.rows = 1 << 14};
   OutcomeBookOptions outcomes;
   /// Bounds budgets, when not null: winners' prices are reserved there, committed and released by
-  /// Record(). Its accounts follow the catalog, and decisions carry its epoch. Its owner shuts it
-  /// down, when no Record() runs any more.
+  /// Record(). Its accounts follow the catalog, and decisions carry its epoch. Where somebody has no
+  /// budget, availability.stop_when_certain may have left nobody else to sell to. Its owner shuts
+  /// it down, when no Record() runs any more.
   std::shared_ptr<Ledger> ledger;
   /// Paces campaigns, when not null; its owner sets goals, ticks it, and reports spend (pacer.h);
   /// with a ledger, Record() does that.
