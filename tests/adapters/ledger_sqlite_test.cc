@@ -119,7 +119,7 @@ TEST_CASE("what was applied is there after a crash, and the next process has the
   }
 }
 
-TEST_CASE("a process that ended well gives back what it left; one that crashed only if asked to") {
+TEST_CASE("a process that ended well gives back what it left, and one that crashed only if asked to") {
   for (const bool well : {false, true}) {
     for (const bool reclaim : {false, true}) {
       FaultyDisk disk;

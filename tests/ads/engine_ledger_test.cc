@@ -88,7 +88,7 @@ struct Shop {
   }
 };
 
-TEST_CASE("a campaign bids until its budget is reserved; then the next has its turn") {
+TEST_CASE("a campaign bids until its budget is reserved, then the next has its turn") {
   Shop shop({Budgeted("rich", 1), Budgeted("poor", 0.2, 50)});
   // Nothing that was decided before there was a lease holds any.
   CHECK(shop.Of("rich").reserved.value + shop.Of("poor").reserved.value == 0);

@@ -284,7 +284,7 @@ class NoAuction final : public Agent {
   absl::Status Run(Context&) override { return Unavailable("out of order"); }
 };
 
-TEST_CASE("when the agent fails nothing that is capped is sold; when the auction does, caps hold") {
+TEST_CASE("when the agent fails nothing that is capped is sold, and when the auction does, caps hold") {
   TestEngine engine({Capped("capped", 9, Cap(1, absl::Hours(1))), AudioCampaign("free", 1)});
   SECTION("the agent") {
     REQUIRE(engine->runtime().Edit().Replace<NoCaps>("frequency_cap").Commit().ok());

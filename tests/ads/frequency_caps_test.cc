@@ -82,7 +82,7 @@ TEST_CASE("a window gives as many places as its limit, and the next when the fir
   CHECK(kit.Play(kDay));
 }
 
-TEST_CASE("a bid that is out holds its place; released or expired, the place is free") {
+TEST_CASE("a bid that is out holds its place, and released or expired it is free") {
   Kit kit;
   CapWindow once = kDay;
   once.limit = 1;
@@ -143,7 +143,7 @@ TEST_CASE("a bid has all of its places or none") {
   CHECK_FALSE(kit.caps.Reserve(903, 0, std::vector<CapWindow>(13, kDay)).ok);
 }
 
-TEST_CASE("the same bid reserves once; with other windows it changes over") {
+TEST_CASE("the same bid reserves once, and with other windows it changes over") {
   Kit kit;
   const CapWindow other{.subject = 1, .target = 9, .seconds = 3600, .limit = 1};
   for (int i = 0; i < 5; ++i) CHECK(kit.caps.Reserve(77, 0, {&kDay, 1}).ok);
