@@ -98,6 +98,13 @@ TEST_CASE("two ads of one brand do not share a pod when the brand may be heard o
     CHECK(chain.find(why, said + 1) == std::string::npos);
     CHECK(Held(engine) == 1);
   }
+  SECTION("however many there are of the brand") {
+    std::vector<Campaign> campaigns = {House("w", "Weather", 20)};
+    for (uint64_t i = 1; i < 10; ++i) campaigns.push_back(House(Numbered("h", i), "News", 10));
+    const TestEngine engine = EngineWith(std::move(campaigns), brands);
+    CHECK(Played(engine.Decide(PodOf(30))) == "h1-1 w-1");
+    CHECK(Held(engine) == 1);
+  }
   SECTION("without another it stays empty") {
     const TestEngine engine = EngineWith({House("h1", "News"), House("h2", "News")}, brands);
     CHECK(Played(engine.Decide(PodOf(60))) == "h1-1");
