@@ -232,8 +232,11 @@ class CapTable {
     uint32_t hits = SlotsWith(lines[a], tag) | SlotsWith(lines[b], tag) << kSlots;
     for (; hits != 0; hits &= hits - 1) {
       const auto hit = static_cast<uint32_t>(std::countr_zero(hits));
-      Line& line = lines[hit < kSlots ? a : b];
-      const uint32_t k = hit < kSlots ? hit : hit - kSlots;
+      // In arithmetic: a branch would be guessed wrong half of the time, and each wrong guess would
+      // keep the processor from beginning with the next window while it waits for this one.
+      const uint32_t second = 0u - uint32_t{hit >= kSlots};
+      Line& line = lines[a ^ ((a ^ b) & second)];
+      const uint32_t k = hit - (kSlots & second);
       *word = line.words[k].load(Atomics::At(kRead, std::memory_order_acquire));
       if (*word == CapWord::kFree || *word == CapWord::kClaimed) continue;
       if (line.tags[k].load(std::memory_order_relaxed) == tag) return &line.words[k];
