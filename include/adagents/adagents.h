@@ -27,6 +27,7 @@
 #include "adagents/ads/kill_switches.h"
 #include "adagents/ads/lease_source.h"
 #include "adagents/ads/ledger.h"
+#include "adagents/ads/line.h"
 #include "adagents/ads/outcome_book.h"
 #include "adagents/ads/outcome_event.h"
 #include "adagents/ads/pacer.h"

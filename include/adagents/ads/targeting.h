@@ -128,7 +128,7 @@ class TargetingIndex {
   /// Gives the campaign with an id.
   using Campaigns = absl::FunctionRef<const Campaign&(uint32_t)>;
   /// Over the campaigns 0 to size - 1, whose conditions are canonical and which come by falling
-  /// priority and static score (Catalog sees to both). Keeps no reference to them.
+  /// tier and static score (Catalog sees to both). Keeps no reference to them.
   static std::unique_ptr<const TargetingIndex> Build(size_t size, Campaigns campaign);
 
   /// Of all campaigns of a catalog, those that Change() puts beside the ones that were built:

@@ -6,7 +6,7 @@
 //   builder.Add<ads::Availability>(ads::AvailabilityOptions{.max_candidates = 200}, rates);
 //
 // Of more than max_candidates it keeps the best by what they could be worth at most: those that buy
-// through a deal of the imp, then by campaign priority, then by max_cpm in the currency that the
+// through a deal of the imp, then by tier (line.h), then by max_cpm in the currency that the
 // request is bid in (above which no campaign pays, whatever is predicted), then by rank. That is
 // the auction's own order with the value's upper bound in place of the value, so ImpRange::left_out
 // can say which winners the limit cannot have changed: those worth more than the first that was
