@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstdio>
 #include <mutex>
+#include <numeric>
 #include <semaphore>
 #include <thread>
 
@@ -53,6 +54,12 @@ class Schedule {
       double last = first_;
       for (const auto& line : lines_) last = std::max(last, line.arrival);
       period_ = last - first_ + 1.0 / std::max<double>(1, static_cast<double>(lines_.size()));
+      // Logs are not always in the order of arrival, and who is handed out late is late.
+      order_.resize(lines_.size());
+      std::iota(order_.begin(), order_.end(), size_t{0});
+      std::stable_sort(order_.begin(), order_.end(), [this](size_t a, size_t b) {
+        return lines_[a].arrival < lines_[b].arrival;
+      });
     }
   }
 
@@ -64,6 +71,7 @@ class Schedule {
     }
     *number = n;
     *place = n % lines_.size();
+    if (!order_.empty()) *place = order_[*place];
     if (options_.rate > 0) {
       *due = start_ + static_cast<int64_t>(static_cast<double>(n) * kSecond / options_.rate);
     } else if (options_.rate < 0) {
@@ -90,6 +98,7 @@ class Schedule {
   const int64_t start_;
   int64_t end_ = INT64_MAX;
   double first_ = 1e18, period_ = 0;
+  std::vector<size_t> order_;  // by arrival, at the recorded rate
   std::atomic<size_t> next_{0};
 };
 

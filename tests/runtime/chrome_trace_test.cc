@@ -166,7 +166,7 @@ TEST_CASE("a timeline becomes spans on its threads and a row of its own") {
   CheckFormat(document);
   CHECK(Find(document, "M", "process_name")["args"]["name"] == "a \"server\"");
   CHECK(Find(document, "M", "thread_name")["args"]["name"] == "worker \"one\"\n\xef\xbf\xbd");
-  const json& agent = Find(document, "X", "na\\me \xe2\x82\xac \xef\xbf\xbd");
+  const json agent = Find(document, "X", "na\\me \xe2\x82\xac \xef\xbf\xbd");
   CHECK(Nanos(agent["ts"]) == 1'000'003'000);
   CHECK(Nanos(agent["dur"]) == 1'500);
   CHECK(agent["tid"] == 7);
@@ -174,7 +174,7 @@ TEST_CASE("a timeline becomes spans on its threads and a row of its own") {
   CHECK(agent["args"]["round"] == 2);
   CHECK(agent["args"]["decision"] == "0xfedcba9876543210");
   CHECK(Find(document, "i", "left out skipped")["args"]["cause"] == "no time left");
-  const json& row = Find(document, "b", "decision");
+  const json row = Find(document, "b", "decision");
   CHECK(row["args"]["verdict"] == "decided");
   CHECK(Nanos(row["args"]["deadline_us"]) == 49'500'000);
   CHECK(Nanos(Find(document, "b", "waits in the lane")["ts"]) == 1'000'000'001);
