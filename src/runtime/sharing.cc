@@ -160,7 +160,8 @@ Shared Sharing::Run(Crew& crew, RequestState& state, int64_t began) {
     if (!(place.claimed ? RunClaims(crew, place, began) : RunFlow(crew, place))) {
       return Shared::kLeft;
     }
-    Judge(state.mode, core_->clock().Now() - began);
+    // Not of flow graphs: their helpers come so seldom that they would rest for ever.
+    if (place.claimed) Judge(state.mode, core_->clock().Now() - began);
   }
   place.entrance.LeaveAsOwner();
   return runs ? Shared::kRan : Shared::kNot;
