@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <limits>
 
 namespace adagents::internal {
 
@@ -77,17 +78,26 @@ void CostHistogram::Clear() {
   count_.store(0, std::memory_order_relaxed);
 }
 
+namespace {
+
+uint32_t MeanOf(const CostHistogram& cost) {
+  return static_cast<uint32_t>(
+      std::clamp<int64_t>(cost.Mean(), 0, std::numeric_limits<uint32_t>::max()));
+}
+
+}  // namespace
+
 void AgentRecord::Refresh() {
   if (cost.count() == 0) return;
-  mean_nanos.store(cost.Mean(), std::memory_order_relaxed);
-  p99_nanos.store(cost.Quantile(0.99), std::memory_order_relaxed);
+  vitals.mean_nanos.store(MeanOf(cost), std::memory_order_relaxed);
+  vitals.p99_nanos.store(cost.Quantile(0.99), std::memory_order_relaxed);
   cost.Decay(4096);
 }
 
 void AgentRecord::Clear() {
   cost.Clear();
-  mean_nanos.store(0, std::memory_order_relaxed);
-  p99_nanos.store(0, std::memory_order_relaxed);
+  vitals.mean_nanos.store(0, std::memory_order_relaxed);
+  vitals.p99_nanos.store(0, std::memory_order_relaxed);
   breaker.store(kClosed, std::memory_order_relaxed);
   late_row.store(0, std::memory_order_relaxed);
   failed_row.store(0, std::memory_order_relaxed);
@@ -108,7 +118,7 @@ void AgentRecord::UpdateFlag() {
     return;
   }
   // Acquire: a Look() that this overwrites is seen together with its reason, and stands.
-  flag.exchange(kClean, std::memory_order_acq_rel);
+  vitals.flag.exchange(AgentVitals::kClean, std::memory_order_acq_rel);
   if (NeedsLook()) Look();
 }
 
@@ -116,8 +126,8 @@ void AgentRecord::LeftOut() {
   constexpr uint32_t kFadeEvery = 64;
   if (no_time.fetch_add(1, std::memory_order_relaxed) % kFadeEvery != kFadeEvery - 1) return;
   cost.Decay(0);
-  mean_nanos.store(cost.Mean(), std::memory_order_relaxed);
-  p99_nanos.store(cost.Quantile(0.99), std::memory_order_relaxed);
+  vitals.mean_nanos.store(MeanOf(cost), std::memory_order_relaxed);
+  vitals.p99_nanos.store(cost.Quantile(0.99), std::memory_order_relaxed);
 }
 
 }  // namespace adagents::internal

@@ -95,7 +95,7 @@ bool Context::cancelled() const {
 
 Random& Context::random() {
   if (!seeded_) {
-    random_ = Random(state_ != nullptr ? state_->id : 0, agent_hash_ + round());
+    random_ = Random(state_ != nullptr ? state_->id : 0, info_->hash + round());
     seeded_ = true;
   }
   return random_;

@@ -230,7 +230,7 @@ AgentRecord* Core::RecordOf(const std::string& name) {
   for (const auto& record : records_) {
     if (record->name == name) return record.get();
   }
-  records_.push_back(std::make_unique<AgentRecord>(name));
+  records_.push_back(std::make_unique<AgentRecord>(name, &vitals_.emplace_back()));
   return records_.back().get();
 }
 
@@ -258,8 +258,12 @@ absl::StatusOr<std::unique_ptr<Team>> Core::MakeTeam(const std::shared_ptr<const
     }
     if (info.required) step.flags |= HotStep::kRequired;
     step.slots = plan->SlotsOf(all[i]);
-    step.loop = plan->LoopOf(all[i]);
+    if (const PlanLoop* loop = plan->LoopOf(all[i])) {
+      step.flags |= HotStep::kInLoop;
+      if (all[i] == loop->members.back()) step.flags |= HotStep::kEndsLoop;
+    }
     step.record = info.spec->record;
+    step.vitals = &step.record->vitals;
     step.info = &info;
     step.index = all[i];
     if (i < deciding) {

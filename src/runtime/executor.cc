@@ -49,7 +49,7 @@ bool Executor::ShouldSample(Crew& crew, int64_t now) const {
   if (crew.samples < kFirstSamples) return true;
   int64_t total = 0;
   for (const HotStep& step : crew.team->steps) {
-    total += step.record->mean_nanos.load(std::memory_order_relaxed);
+    total += step.vitals->mean_nanos.load(std::memory_order_relaxed);
   }
   const int64_t cost = kSampleCost * static_cast<int64_t>(crew.team->steps.size());
   crew.until_sample = static_cast<uint32_t>(
@@ -114,6 +114,7 @@ RunEnd Executor::Run(Crew& crew, RequestState& state, uint32_t from, uint32_t to
   for (uint32_t at = from; at < to; at = After(crew, state, step_at(at), at, *time)) {
     const HotStep& step = step_at(at);
     AgentRecord& record = *step.record;
+    const AgentVitals& vitals = *step.vitals;
     if (state.gate.Read(state.generation) != End::kOpen) {
       crew.current.store(nullptr, std::memory_order_relaxed);
       return RunEnd::kCut;
@@ -128,9 +129,9 @@ RunEnd Executor::Run(Crew& crew, RequestState& state, uint32_t from, uint32_t to
       if (now >= due) return cut(End::kExpired);
     }
     const bool slow = state.missing.load(std::memory_order_relaxed) ||
-                      record.flag.load(std::memory_order_relaxed) != AgentRecord::kClean ||
+                      vitals.flag.load(std::memory_order_relaxed) != AgentVitals::kClean ||
                       (step.flags & HotStep::kBounded) != 0 ||
-                      time->predicted + record.p99_nanos.load(std::memory_order_relaxed) > due ||
+                      time->predicted + vitals.p99_nanos.load(std::memory_order_relaxed) > due ||
                       state.stop.stop_requested();
     Agent* agent = step.agent;
     bool look = false;
@@ -156,7 +157,7 @@ RunEnd Executor::Run(Crew& crew, RequestState& state, uint32_t from, uint32_t to
     crew.current.store(&record, std::memory_order_relaxed);
     ctx.slots_ = step.slots;
     ctx.agent_ = step.index;
-    ctx.agent_hash_ = step.info->hash;
+    ctx.info_ = step.info;
     ctx.seeded_ = false;
     // The end of one call is the start of the next.
     if constexpr (kTimed) {
@@ -190,7 +191,7 @@ RunEnd Executor::Run(Crew& crew, RequestState& state, uint32_t from, uint32_t to
       // Too late: the outputs are published below, to a board that nobody reads any more.
       if (ended >= due) (void)cut(End::kExpired);
     } else {
-      time->predicted += record.mean_nanos.load(std::memory_order_relaxed);
+      time->predicted += vitals.mean_nanos.load(std::memory_order_relaxed);
       if (look && status.ok()) health_->Succeeded(record);
     }
 
@@ -205,15 +206,15 @@ RunEnd Executor::Run(Crew& crew, RequestState& state, uint32_t from, uint32_t to
 }
 
 void Executor::Publish(BoardMemory& board, const HotStep& step, Outcome outcome) {
-  const uint8_t in_loop = step.loop == nullptr ? 0 : BoardMemory::kInLoop;
+  const uint8_t in_loop = (step.flags & HotStep::kInLoop) == 0 ? 0 : BoardMemory::kInLoop;
   board.outcome(step.index).store(Byte(outcome) | in_loop, std::memory_order_release);
 }
 
 uint32_t Executor::After(Crew& crew, RequestState& state, const HotStep& step, uint32_t at,
                          const StrandTime& time) {
-  if (step.loop == nullptr || step.index != step.loop->members.back()) [[likely]]
+  if ((step.flags & HotStep::kEndsLoop) == 0) [[likely]]
     return at + 1;
-  const PlanLoop& loop = *step.loop;
+  const PlanLoop& loop = *crew.team->plan->LoopOf(step.index);
   BoardMemory& board = *state.board;
   bool again = false;
   const auto threw = [&](std::string_view what) {
@@ -256,7 +257,8 @@ bool Executor::AnotherRound(const RequestState& state, const PlanLoop& loop,
   }
   int64_t p99 = 0;
   for (const uint32_t member : loop.members) {
-    p99 += board.plan().agents()[member].spec->record->p99_nanos.load(std::memory_order_relaxed);
+    p99 += board.plan().agents()[member].spec->record->vitals.p99_nanos.load(
+        std::memory_order_relaxed);
   }
   return time.predicted + p99 <= state.deadline.nanos();
 }
@@ -294,7 +296,7 @@ Cause Executor::Precheck(RequestState& state, const HotStep& step, StrandTime* t
     }
   }
   if ((step.flags & HotStep::kRequired) == 0 && !step.info->must_run) {
-    const int64_t p99 = step.record->p99_nanos.load(std::memory_order_relaxed);
+    const int64_t p99 = step.vitals->p99_nanos.load(std::memory_order_relaxed);
     if (time->predicted + p99 > state.deadline.nanos()) {
       time->now = time->predicted = clock_->Now();
       if (time->now + p99 > state.deadline.nanos()) {
@@ -304,7 +306,7 @@ Cause Executor::Precheck(RequestState& state, const HotStep& step, StrandTime* t
       }
     }
   }
-  if (step.record->flag.load(std::memory_order_relaxed) == AgentRecord::kClean) return Cause::kNone;
+  if (step.vitals->flag.load(std::memory_order_relaxed) == AgentVitals::kClean) return Cause::kNone;
   // Nobody waits for a replica when all of them are stuck.
   if ((step.flags & HotStep::kBounded) != 0 &&
       step.record->stuck.load(std::memory_order_relaxed) >= step.info->spec->pool()->size()) {
@@ -357,7 +359,7 @@ void Executor::Failed(RequestState& state, const HotStep& step, Cause cause,
 
 void Executor::RunListener(Crew& crew, const HotStep& step, const void* event) {
   AgentRecord& record = *step.record;
-  const bool look = record.flag.load(std::memory_order_relaxed) != AgentRecord::kClean;
+  const bool look = step.vitals->flag.load(std::memory_order_relaxed) != AgentVitals::kClean;
   if (look) {
     if (const Cause cause = health_->Admit(record); cause != Cause::kNone) {
       record.Count(cause == Cause::kBreakerOpen ? Outcome::kQuarantined : Outcome::kSkipped);
@@ -367,7 +369,7 @@ void Executor::RunListener(Crew& crew, const HotStep& step, const void* event) {
   Context ctx(clock_);
   ctx.slots_ = step.slots;
   ctx.agent_ = step.index;
-  ctx.agent_hash_ = step.info->hash;
+  ctx.info_ = step.info;
   ctx.event_ = event;
   Agent* agent = step.agent;
   if ((step.flags & HotStep::kBounded) != 0) {

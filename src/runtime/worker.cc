@@ -359,7 +359,8 @@ void Core::RefreshPredictions() {
   }
   int64_t expected = 0;
   for (const uint32_t agent : plan->order()) {
-    expected += plan->agents()[agent].spec->record->mean_nanos.load(std::memory_order_relaxed);
+    expected +=
+        plan->agents()[agent].spec->record->vitals.mean_nanos.load(std::memory_order_relaxed);
   }
   expected_nanos_.store(expected, std::memory_order_relaxed);
   if (sharing_ != nullptr) sharing_->Refresh(plan);

@@ -210,7 +210,8 @@ TEST_CASE("a change that fails leaves quarantines as they were") {
 // The flag says "look before you call". Two threads recompute it while a third flips what it stands
 // for: it must never be left saying that there is nothing to look at.
 TEST_CASE("a switch is not lost among those who tidy up behind it") {
-  internal::AgentRecord record("agent");
+  internal::AgentVitals vitals;
+  internal::AgentRecord record("agent", &vitals);
   std::atomic<bool> stop{false};
   std::atomic<uint64_t> rounds{0};
   std::vector<std::thread> tidiers;
@@ -229,7 +230,7 @@ TEST_CASE("a switch is not lost among those who tidy up behind it") {
     const uint64_t then = rounds.load();
     while (rounds.load() < then + 3) {
     }
-    lost += record.flag.load() != internal::AgentRecord::kLook;
+    lost += record.vitals.flag.load() != internal::AgentVitals::kLook;
     record.switched_off.store(false, std::memory_order_relaxed);
     record.UpdateFlag();
   }

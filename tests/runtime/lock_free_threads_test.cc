@@ -174,7 +174,8 @@ TEST_CASE("a recording is written by all who work on its decision and read after
     std::atomic<Recording*> recording{nullptr};
     std::atomic<int> round{0};
   };
-  const AgentRecord agent("agent");
+  AgentVitals vitals;
+  const AgentRecord agent("agent", &vitals);
   std::atomic<uint64_t> spans{0}, wrong{0}, recorded{0};
   Tracer tracer(
       2,

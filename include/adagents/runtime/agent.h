@@ -16,6 +16,7 @@
 // does no I/O and does not block: remote data arrives as events.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -44,9 +45,7 @@ struct AgentOptions {
 
 class Agent {
  public:
-  explicit Agent(const AgentOptions& options) : options_(options), name_(options.name) {
-    options_.name = name_;
-  }
+  explicit Agent(const AgentOptions& options) : wiring_(std::make_unique<Wiring>(options)) {}
   virtual ~Agent() = default;
   Agent(const Agent&) = delete;
   Agent& operator=(const Agent&) = delete;
@@ -55,19 +54,27 @@ class Agent {
   /// outputs are discarded.
   virtual absl::Status Run(Context& ctx) = 0;
 
-  [[nodiscard]] const AgentOptions& options() const { return options_; }
-  [[nodiscard]] const std::vector<internal::PortInfo>& ports() const { return ports_; }
+  [[nodiscard]] const AgentOptions& options() const { return wiring_->options; }
+  [[nodiscard]] const std::vector<internal::PortInfo>& ports() const { return wiring_->ports; }
 
  private:
   friend class Port;
-  AgentOptions options_;
-  std::string name_;
-  std::vector<internal::PortInfo> ports_;
+  // What is read when a team is built. Apart, so that a call finds an agent's ports and its own
+  // members beside its vtable.
+  struct Wiring {
+    explicit Wiring(const AgentOptions& from) : options(from), name(from.name) {
+      options.name = name;
+    }
+    AgentOptions options;
+    std::string name;
+    std::vector<internal::PortInfo> ports;
+  };
+  const std::unique_ptr<Wiring> wiring_;
 };
 
 inline Port::Port(Agent* agent, const internal::PortInfo& info)
-    : ordinal_(static_cast<uint32_t>(agent->ports_.size())) {
-  agent->ports_.push_back(info);
+    : ordinal_(static_cast<uint32_t>(agent->wiring_->ports.size())) {
+  agent->wiring_->ports.push_back(info);
 }
 
 }  // namespace adagents

@@ -23,6 +23,7 @@ namespace adagents {
 namespace internal {
 class Executor;
 struct ListLayout;
+struct PlanAgent;
 }  // namespace internal
 
 /// Valid during one call of Run, on that thread only.
@@ -109,7 +110,7 @@ class Context {
   internal::RequestState* state_ = nullptr;
   const internal::BoardMemory* board_ = nullptr;
   const Clock* clock_;
-  uint64_t agent_hash_ = 0;
+  const internal::PlanAgent* info_ = nullptr;
   uint32_t agent_ = 0;
   bool missing_ = false;  // whether any agent of this decision produced nothing
   bool seeded_ = false;

@@ -258,8 +258,10 @@ class Core final : public Host {
   std::mutex mutex_;  // guards what follows and every crew's `team` pointer; held briefly
   std::vector<std::shared_ptr<AgentSpec>> specs_;
   std::shared_ptr<const Plan> plan_;
-  std::vector<std::unique_ptr<AgentRecord>> records_;  // by name, for ever: stuck threads use them
-  std::vector<std::unique_ptr<Team>> retired_;         // freed by idle threads, not by a decision
+  // Both by name, for ever: stuck threads use them.
+  std::deque<AgentVitals> vitals_;
+  std::vector<std::unique_ptr<AgentRecord>> records_;
+  std::vector<std::unique_ptr<Team>> retired_;  // freed by idle threads, not by a decision
 
   std::vector<std::unique_ptr<ThreadSlot>> thread_slots_;
   ThreadSlot timer_slot_;

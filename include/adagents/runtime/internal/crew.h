@@ -17,13 +17,13 @@ namespace adagents::internal {
 
 /// One agent, ready to be called by one crew.
 struct HotStep {
-  enum Flag : uint8_t { kRequired = 1, kBounded = 2 };
+  enum Flag : uint8_t { kRequired = 1, kBounded = 2, kInLoop = 4, kEndsLoop = 8 };
 
   Agent* agent = nullptr;  // null when bounded: taken from the pool at each call
   const PortSlot* slots = nullptr;
+  const AgentVitals* vitals = nullptr;
   AgentRecord* record = nullptr;
   const PlanAgent* info = nullptr;
-  const PlanLoop* loop = nullptr;
   uint32_t index = 0;  // of the agent in its plan
   uint8_t flags = 0;
 };
