@@ -25,7 +25,7 @@ BoardMemory::~BoardMemory() {
   ::operator delete (data_, std::align_val_t{plan_->board_align()});
 }
 
-void BoardMemory::SetRequest(const void* request) {
+[[gnu::hot]] void BoardMemory::SetRequest(const void* request) {
   std::memcpy(data_ + plan_->request_offset(), &request, sizeof request);
 }
 
@@ -39,7 +39,7 @@ void ResetManaged(std::byte* data, const ManagedSlot& slot) {
 }
 }  // namespace
 
-void BoardMemory::Clear() {
+[[gnu::hot]] void BoardMemory::Clear() {
   std::memcpy(data_, plan_->prototype(), plan_->plain_size());
   for (const ManagedSlot& slot : plan_->managed()) ResetManaged(data_, slot);
   // Relaxed: the decision's own hand-over publishes the fresh board.
@@ -79,8 +79,18 @@ const void* Board::FindRaw(std::string_view key, const std::type_info& type) con
   return memory_->data() + offset;
 }
 
-bool Context::Present(uint32_t writer) const {
-  return internal::Stands(board_->plan(), writer, board_->Seen(writer));
+const void* Context::Find(const internal::PortSlot& slot) const {
+  switch (slot.kind) {
+    case internal::SlotKind::kRequest:
+      return *At<const void*>(slot.offset);
+    case internal::SlotKind::kValue:
+      if (!internal::Stands(board_->plan(), slot.writer, board_->Seen(slot.writer))) return nullptr;
+      return base_ + slot.offset;
+    case internal::SlotKind::kCarried:
+      return *At<uint32_t>(slot.extra) > 0 ? base_ + slot.offset : nullptr;
+    default:
+      return nullptr;
+  }
 }
 
 uint32_t Context::round() const {

@@ -210,7 +210,7 @@ void Core::TidyWhenIdle() {
 }
 
 // Of a state that is in no use; null when it has none of an older plan.
-std::unique_ptr<BoardMemory> Core::TakeStaleBoard(RequestState& state) {
+[[gnu::hot]] std::unique_ptr<BoardMemory> Core::TakeStaleBoard(RequestState& state) {
   const bool stale = state.board != nullptr &&
                      state.board->plan().version != version_.load(std::memory_order_relaxed);
   return stale ? std::move(state.board) : nullptr;
@@ -318,7 +318,7 @@ absl::Status Core::SetSwitchedOff(std::string_view agent, bool off) {
   return NotFound(fmt::format("no agent is named '{}'", agent));
 }
 
-void Core::Adopt(Crew& crew) {
+[[gnu::hot]] void Core::Adopt(Crew& crew) {
   if (crew.pending.load(std::memory_order_relaxed) == nullptr) [[likely]]
     return;
   const std::lock_guard<std::mutex> lock(mutex_);
@@ -337,13 +337,13 @@ void Core::Adopt(Crew& crew) {
   crew.samples = crew.until_sample = 0;
 }
 
-void Core::BeginWatch(Crew& crew, int64_t due) {
+[[gnu::hot]] void Core::BeginWatch(Crew& crew, int64_t due) {
   crew.due.store(due, std::memory_order_relaxed);
   crew.current.store(nullptr, std::memory_order_relaxed);
   crew.watch.Begin();
 }
 
-bool Core::EndWatch(Crew& crew) {
+[[gnu::hot]] bool Core::EndWatch(Crew& crew) {
   if (!crew.watch.End()) [[likely]]
     return false;
   if (crew.overdue != nullptr) health_.Unstuck(*crew.overdue);
@@ -356,7 +356,7 @@ bool Core::EndWatch(Crew& crew) {
   return true;
 }
 
-Verdict Core::Admit(const CallOptions& options, RequestState& state) {
+[[gnu::hot]] Verdict Core::Admit(const CallOptions& options, RequestState& state) {
   if (closed_.load(std::memory_order_acquire) || Forked()) return Verdict::kShutDown;
   const int64_t now = clock().Now();
   state.admitted = now;
@@ -369,7 +369,7 @@ Verdict Core::Admit(const CallOptions& options, RequestState& state) {
   return state.deadline.Passed(now) ? Verdict::kNoTime : Verdict::kDecided;
 }
 
-void Core::OpenState(RequestState& state, const CallOptions& options, Mode mode) {
+[[gnu::hot]] void Core::OpenState(RequestState& state, const CallOptions& options, Mode mode) {
   state.mode = mode;
   state.lane = options.lane;
   state.explain = options.explain;
@@ -386,7 +386,7 @@ void Core::OpenState(RequestState& state, const CallOptions& options, Mode mode)
   state.timed = state.explain || state.recording != nullptr;
 }
 
-const Ending& Core::EndingOf(const RequestState& state) {
+[[gnu::hot]] const Ending& Core::EndingOf(const RequestState& state) {
   const int which = Which(state);
   if (which == RequestState::kOtherwise) CountRefusal(state.endings[which].verdict);
   return state.endings[which];
@@ -409,7 +409,7 @@ Crew* Core::TakeInlineCrew() {
   return &crew;
 }
 
-Crew* Core::TakeCrew() {
+[[gnu::hot]] Crew* Core::TakeCrew() {
   if (inline_mode()) return TakeInlineCrew();
   if (has_bounded_.load(std::memory_order_relaxed)) return nullptr;
   const auto callers = static_cast<uint32_t>(crews_.size()) - threads_;
@@ -425,20 +425,20 @@ Crew* Core::TakeCrew() {
   return nullptr;
 }
 
-Verdict Core::OpenTrusted(Crew& crew, const CallOptions& options) {
+[[gnu::hot]] Verdict Core::OpenTrusted(Crew& crew, const CallOptions& options) {
   RequestState& state = *crew.own;
   const Verdict verdict = Admit(options, state);
   if (verdict == Verdict::kDecided) OpenState(state, options, Mode::kTrusted);
   return verdict;
 }
 
-void Core::RunTrusted(Crew& crew) {
+[[gnu::hot]] void Core::RunTrusted(Crew& crew) {
   crew.own->generation = crew.own->gate.Open();
   Adopt(crew);
   RunOn(crew, *crew.own);
 }
 
-void Core::ReturnCrew(Crew& crew, RequestState& state) {
+[[gnu::hot]] void Core::ReturnCrew(Crew& crew, RequestState& state) {
   if (crew.own.get() == &state) [[likely]] {
     Recycle(state);
   } else {
@@ -663,7 +663,7 @@ void Core::FinishRecording(RequestState& state) {
   FutexAtomics::Wake(trace_bell_, 1);
 }
 
-void Core::Recycle(RequestState& state) {
+[[gnu::hot]] void Core::Recycle(RequestState& state) {
   if (state.recording != nullptr) [[unlikely]]
     FinishRecording(state);
   if (state.stop.stop_possible()) {
@@ -690,7 +690,7 @@ void Core::Recycle(RequestState& state) {
 }
 
 // Runs the agents of an open decision on this thread, and settles it when they come to the end.
-void Core::RunOn(Crew& crew, RequestState& state) {
+[[gnu::hot]] void Core::RunOn(Crew& crew, RequestState& state) {
   BeginWatch(crew, state.deadline.nanos());
   if (state.recording != nullptr) [[unlikely]]
     state.recording->BeginRun();
@@ -726,7 +726,7 @@ void Core::RunOn(Crew& crew, RequestState& state) {
   EndRun(crew, state, end);
 }
 
-void Core::EndRun(Crew& crew, RequestState& state, RunEnd end) {
+[[gnu::hot]] void Core::EndRun(Crew& crew, RequestState& state, RunEnd end) {
   if (end == RunEnd::kQueued) {
     queued_decisions_.fetch_add(1, std::memory_order_relaxed);
     EndWatch(crew);

@@ -17,7 +17,7 @@ void StopCutter::operator()() const {
 // Whoever cuts the decision short at the same moment reads the board, and may have its own ending
 // in the works: until this call has settled, it touches nothing but the ending kCompleted. That is
 // why the result is moved out of its slot last.
-bool Executor::Complete(Crew& crew, RequestState& state) {
+[[gnu::hot]] bool Executor::Complete(Crew& crew, RequestState& state) {
   Ending& ending = state.endings[RequestState::kCompleted];
   const bool clean = !state.unclean.load(std::memory_order_relaxed);
   ending.defaulted = ending.late = 0;
@@ -91,7 +91,7 @@ void Executor::FinishOtherwise(RequestState& state) {
 // One acquire load per agent: an outcome that is seen here has all of its outputs behind it, and
 // what is published later is not in the sealed copy, so the decision cannot change any more. The
 // board is looked up once: a worker may be about to begin, with what an earlier decision sealed.
-void Executor::Seal(RequestState& state, Ending& ending) {
+[[gnu::hot]] void Executor::Seal(RequestState& state, Ending& ending) {
   ending.defaulted = ending.late = 0;
   const BoardMemory* board = ending.board = state.running.load(std::memory_order_acquire);
   if (board == nullptr) return;
@@ -108,7 +108,7 @@ void Executor::Seal(RequestState& state, Ending& ending) {
   }
 }
 
-Verdict Executor::Conclude(RequestState& state, int which, Verdict if_fallback) {
+[[gnu::hot]] Verdict Executor::Conclude(RequestState& state, int which, Verdict if_fallback) {
   const BoardMemory* board = state.endings[which].board;
   if (board == nullptr) {
     if (state.has_must_run) {

@@ -38,7 +38,7 @@ uint8_t Byte(Outcome outcome) { return static_cast<uint8_t>(outcome); }
 
 }  // namespace
 
-bool Executor::ShouldSample(Crew& crew, int64_t now) const {
+[[gnu::hot]] bool Executor::ShouldSample(Crew& crew, int64_t now) const {
   if (always_time_) return true;
   if (crew.until_sample > 0 && now - crew.sampled_at < kSampleAtLeastEvery) {
     --crew.until_sample;
@@ -57,7 +57,7 @@ bool Executor::ShouldSample(Crew& crew, int64_t now) const {
   return true;
 }
 
-void Executor::Begin(Crew& crew, RequestState& state) {
+[[gnu::hot]] void Executor::Begin(Crew& crew, RequestState& state) {
   if (state.board == nullptr || &state.board->plan() != crew.team->plan.get()) {
     state.board = std::make_unique<BoardMemory>(crew.team->plan);
     for (Ending& ending : state.endings) {
@@ -74,8 +74,8 @@ void Executor::Begin(Crew& crew, RequestState& state) {
   state.running.store(state.board.get(), std::memory_order_release);
 }
 
-RunEnd Executor::RunSteps(Crew& crew, RequestState& state, uint32_t from, uint32_t to,
-                          StrandTime* time) {
+[[gnu::hot]] RunEnd Executor::RunSteps(Crew& crew, RequestState& state, uint32_t from, uint32_t to,
+                                       StrandTime* time) {
   return state.timed || ShouldSample(crew, time->now)
              ? Run<true>(crew, state, from, to, time, nullptr)
              : Run<false>(crew, state, from, to, time, nullptr);
@@ -90,8 +90,8 @@ bool Executor::RunStrand(Crew& crew, RequestState& state, const uint32_t* agents
 }
 
 template <bool kTimed>
-RunEnd Executor::Run(Crew& crew, RequestState& state, uint32_t from, uint32_t to, StrandTime* time,
-                     const uint32_t* chosen) {
+[[gnu::hot]] RunEnd Executor::Run(Crew& crew, RequestState& state, uint32_t from, uint32_t to,
+                                  StrandTime* time, const uint32_t* chosen) {
   BoardMemory& board = *state.board;
   Context ctx(clock_);
   ctx.base_ = board.data();
@@ -205,13 +205,13 @@ RunEnd Executor::Run(Crew& crew, RequestState& state, uint32_t from, uint32_t to
   return RunEnd::kRan;
 }
 
-void Executor::Publish(BoardMemory& board, const HotStep& step, Outcome outcome) {
+[[gnu::hot]] void Executor::Publish(BoardMemory& board, const HotStep& step, Outcome outcome) {
   const uint8_t in_loop = (step.flags & HotStep::kInLoop) == 0 ? 0 : BoardMemory::kInLoop;
   board.outcome(step.index).store(Byte(outcome) | in_loop, std::memory_order_release);
 }
 
-uint32_t Executor::After(Crew& crew, RequestState& state, const HotStep& step, uint32_t at,
-                         const StrandTime& time) {
+[[gnu::hot]] uint32_t Executor::After(Crew& crew, RequestState& state, const HotStep& step,
+                                      uint32_t at, const StrandTime& time) {
   if ((step.flags & HotStep::kEndsLoop) == 0) [[likely]]
     return at + 1;
   const PlanLoop& loop = *crew.team->plan->LoopOf(step.index);
@@ -263,7 +263,8 @@ bool Executor::AnotherRound(const RequestState& state, const PlanLoop& loop,
   return time.predicted + p99 <= state.deadline.nanos();
 }
 
-absl::Status Executor::Call(const HotStep& step, Agent* agent, Context& ctx, Cause* cause) {
+[[gnu::hot]] absl::Status Executor::Call(const HotStep& step, Agent* agent, Context& ctx,
+                                         Cause* cause) {
   // A bounded agent's replica is given back however the call ends.
   struct GiveBack {
     ReplicaPool* pool;

@@ -62,7 +62,7 @@ Sharing::Sharing(Core* core, int workers, int64_t spin_nanos)
 
 Sharing::~Sharing() = default;
 
-bool Sharing::Wants(Crew& crew, const RequestState& state) {
+[[gnu::hot]] bool Sharing::Wants(Crew& crew, const RequestState& state) {
   if (gains_.load(std::memory_order_relaxed) != crew.team->plan.get()) return false;
   const int64_t last = crew.last_start.load(std::memory_order_relaxed);
   crew.last_start.store(state.arrival, std::memory_order_relaxed);

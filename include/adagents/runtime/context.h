@@ -36,15 +36,11 @@ class Context {
   template <class T>
   [[nodiscard]] const T& operator[](const In<T>& port) const {
     const internal::PortSlot& slot = slots_[port.ordinal()];
-    if (slot.kind == internal::SlotKind::kValue) [[likely]] {
-      if (missing_ && !Present(slot.writer)) return port.absent_;
+    if (slot.kind == internal::SlotKind::kValue && !missing_) [[likely]] {
       return *At<T>(slot.offset);
     }
-    if (slot.kind == internal::SlotKind::kRequest) return **At<const T*>(slot.offset);
-    if (slot.kind == internal::SlotKind::kCarried && *At<uint32_t>(slot.extra) > 0) {
-      return *At<T>(slot.offset);
-    }
-    return port.absent_;
+    const void* value = Find(slot);  // not here: agents' code is cold when their turn comes
+    return value != nullptr ? *static_cast<const T*>(value) : port.absent_;
   }
 
   /// The event that this call is for.
@@ -102,7 +98,8 @@ class Context {
   T* At(uint32_t offset) const {
     return std::launder(reinterpret_cast<T*>(base_ + offset));
   }
-  [[nodiscard]] bool Present(uint32_t writer) const;
+  /// The value of an input port; null when it has none but the port's own.
+  [[nodiscard]] const void* Find(const internal::PortSlot& slot) const;
 
   std::byte* base_ = nullptr;
   const internal::PortSlot* slots_ = nullptr;
