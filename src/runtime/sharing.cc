@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <thread>
 #include <utility>
 
@@ -468,14 +469,21 @@ bool Sharing::UpdateStrands(const std::shared_ptr<const Plan>& plan) {
     if (record.cost.count() < 8) return current_.worth;  // too early to tell
     costs[agent] = std::max<int64_t>(record.cost.Typical(), 20);
   }
+  // No cut gains more than all there is.
+  if (std::accumulate(costs.begin(), costs.end(), int64_t{0}) < kMinGain) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return current_.worth = false;
+  }
   if (current_.plan == plan && current_.strands != nullptr) {
     int64_t drift = 0, total = 0;
     for (const uint32_t agent : plan->order()) {
       drift += std::abs(costs[agent] - costs_then_[agent]);
       total += costs_then_[agent];
     }
-    if (drift * 5 < total) return current_.worth;
+    drifted_ = drift * 5 < total ? 0 : drifted_ + 1;
+    if (drifted_ < kLastingDrift) return current_.worth;
   }
+  drifted_ = 0;
   auto strands = std::make_shared<const Strands>(MakeStrands(*plan, costs, helpers_ + 1));
   const bool worth =
       strands->gain() >= kMinGain &&

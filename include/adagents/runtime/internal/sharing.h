@@ -102,6 +102,7 @@ class Sharing {
   static constexpr size_t kMaxAgents = 512;   // larger plans run as a loop
   static constexpr int64_t kMinGain = 3'000;  // ns; below, sharing costs what it saves
   static constexpr double kMinShare = 0.12;   // of the plan's total
+  static constexpr int kLastingDrift = 4;     // looks until a plan is cut anew
 
   Core* core_;
   const int64_t spin_nanos_;
@@ -125,6 +126,7 @@ class Sharing {
   int64_t faded_at_ = 0;                     // Refresh's own, as is what follows
   std::vector<int64_t> costs_;               // of each agent now,
   std::vector<int64_t> costs_then_;          // and when the strands were cut
+  int drifted_ = 0;                          // looks in a row that found them far apart
   std::atomic<const Plan*> gains_{nullptr};  // the plan whose strands are worth sharing
   std::atomic<int64_t> gain_{0};
   std::atomic<int64_t> total_{0};  // of the plan's agents in a row
