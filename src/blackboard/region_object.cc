@@ -1,15 +1,12 @@
 #include "adagents/blackboard/region_object.h"
 
-#include <cxxabi.h>
-
 #include <algorithm>
 #include <bit>
-#include <cstdlib>
 #include <cstring>
-#include <memory>
 #include <string>
 
 #include "adagents/base/ids.h"
+#include "adagents/base/type_name.h"
 
 namespace adagents {
 namespace {
@@ -25,14 +22,6 @@ std::string_view Text(const char (&field)[N]) {
 template <size_t N>
 void SetText(char (&field)[N], std::string_view text) {
   text.copy(field, N - 1);  // an empty text may have no data at all
-}
-
-// The same text from every compiler of this ABI, and legible.
-std::string TypeName(const std::type_info& type) {
-  int failed = 0;
-  const std::unique_ptr<char, decltype(&std::free)> name(
-      abi::__cxa_demangle(type.name(), nullptr, nullptr, &failed), &std::free);
-  return failed == 0 && name != nullptr ? name.get() : type.name();
 }
 
 void SetType(const internal::TypeFacts& facts, char (&field)[RegionObject::kNameBytes],

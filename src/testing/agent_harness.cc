@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "adagents/base/type_name.h"
 #include "fmt/format.h"
 #include "testing/harness_agents.h"
 
@@ -87,7 +88,7 @@ absl::Status AgentHarness::CheckSetUp(const Agent& agent, const std::type_info* 
   };
   bool listens = false, hears = false;
   for (const PortInfo& port : agent.ports()) {
-    const std::string type = internal::TypeName(*port.type);
+    const std::string type = TypeName(*port.type);
     if (port.kind == PortKind::kOn) {
       listens = true;
       hears |= event != nullptr && *port.type == *event;
@@ -102,7 +103,7 @@ absl::Status AgentHarness::CheckSetUp(const Agent& agent, const std::type_info* 
         }
       } else if (*input->second.type != *port.type) {
         problem(fmt::format("agent '{}' reads '{}' as {}, but the test sets it as {}", name,
-                            port.key, type, internal::TypeName(*input->second.type)));
+                            port.key, type, TypeName(*input->second.type)));
       }
     } else if (port.kind == PortKind::kState) {
       const auto state = states_.find(port.key);
@@ -113,7 +114,7 @@ absl::Status AgentHarness::CheckSetUp(const Agent& agent, const std::type_info* 
                         name, port.key, type));
       } else if (*state->second.type != *port.type) {
         problem(fmt::format("agent '{}' uses state '{}' as {}, but the test sets it as {}", name,
-                            port.key, type, internal::TypeName(*state->second.type)));
+                            port.key, type, TypeName(*state->second.type)));
       }
     } else if (port.kind == PortKind::kOut && inputs_.contains(port.key)) {
       problem(
@@ -124,7 +125,7 @@ absl::Status AgentHarness::CheckSetUp(const Agent& agent, const std::type_info* 
     problem(fmt::format("agent '{}' listens to events: call Send() instead of Run()", name));
   } else if (event != nullptr && !hears) {
     problem(fmt::format("agent '{}' does not listen to {}: it has no On<{}> port", name,
-                        internal::TypeName(*event), internal::TypeName(*event)));
+                        TypeName(*event), TypeName(*event)));
   }
   return problems.empty() ? absl::OkStatus() : InvalidArgument(problems);
 }

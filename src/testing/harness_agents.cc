@@ -1,13 +1,11 @@
 #include "testing/harness_agents.h"
 
-#include <cxxabi.h>
-
 #include <cstddef>
-#include <cstdlib>
 #include <exception>
 #include <new>
 #include <stdexcept>
 
+#include "adagents/base/type_name.h"
 #include "fmt/format.h"
 
 namespace adagents::testing::internal {
@@ -15,13 +13,6 @@ namespace adagents::testing::internal {
 using adagents::internal::PortInfo;
 using adagents::internal::PortKind;
 using adagents::internal::TypeOps;
-
-std::string TypeName(const std::type_info& type) {
-  int status = 0;
-  const std::unique_ptr<char, void (*)(void*)> name(
-      abi::__cxa_demangle(type.name(), nullptr, nullptr, &status), std::free);
-  return status == 0 && name != nullptr ? std::string(name.get()) : std::string(type.name());
-}
 
 std::string InputName(std::string_view key) { return fmt::format("the test's '{}'", key); }
 

@@ -13,9 +13,6 @@ namespace adagents::testing::internal {
 
 inline constexpr Key<Done> kDone{"adagents.testing.done"};
 
-/// A type's name in words, for messages.
-std::string TypeName(const std::type_info& type);
-
 /// A port that is described at run time.
 class DescribedPort final : public Port {
  public:
