@@ -30,7 +30,7 @@ constexpr int64_t kSampleShare = 1000;
 constexpr uint32_t kMaxSamplePeriod = 1024;
 constexpr uint32_t kFirstSamples = 32;
 // Where decisions are so few that this is longer: the costs of a quiet server drift, too.
-constexpr int64_t kSampleAtLeastEvery = 10'000'000;
+constexpr int64_t kSampleAtLeastEvery = 100'000'000;
 
 constexpr std::string_view kNoStdException = "an exception that is no std::exception";
 
