@@ -40,6 +40,9 @@ Object LookAt(const RegionView& view, size_t i, const LookOptions& options) {
     case ObjectKind::kStream:
       set(view.Stream(i));
       break;
+    case ObjectKind::kWindows:
+      set(view.Windows(i, options.sets));
+      break;
   }
   return out;
 }

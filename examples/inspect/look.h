@@ -16,7 +16,7 @@ struct Object {
   adagents::RegionObject facts;
   /// The view of its kind; nothing when it kept changing while it was looked at.
   std::variant<std::monostate, adagents::CellView, int64_t, adagents::BoundedCounterView,
-               adagents::TableView, adagents::StreamView>
+               adagents::TableView, adagents::StreamView, adagents::WindowsView>
       view;
 };
 
@@ -34,7 +34,8 @@ struct LookOptions {
   std::string path;
   /// Only the object of this name; empty for all.
   std::string object;
-  /// Sets of a table to look at; 0 for all. So many tell its load to within 2 %.
+  /// Sets of a table, or lines of windows, to look at; 0 for all. So many tell its load to within
+  /// 2 %.
   uint64_t sets = 2000;
   /// Entries of each table to copy.
   size_t entries = 5;

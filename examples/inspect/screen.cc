@@ -58,6 +58,7 @@ std::optional<uint64_t> Progress(const Object& object) {
   if (const auto* sum = std::get_if<int64_t>(&object.view)) return static_cast<uint64_t>(*sum);
   if (const auto* table = std::get_if<TableView>(&object.view)) return table->versions;
   if (const auto* stream = std::get_if<StreamView>(&object.view)) return stream->published;
+  if (const auto* windows = std::get_if<WindowsView>(&object.view)) return windows->opened;
   return std::nullopt;
 }
 
@@ -78,7 +79,7 @@ class Printer {
     if (look_.objects.empty()) Line("\nnothing is in it yet\n");
     for (const ObjectKind kind :
          {ObjectKind::kCell, ObjectKind::kCounter, ObjectKind::kBoundedCounter, ObjectKind::kTable,
-          ObjectKind::kStream}) {
+          ObjectKind::kStream, ObjectKind::kWindows}) {
       bool first = true;
       for (const Object& object : look_.objects) {
         if (object.facts.kind != kind) continue;
@@ -112,6 +113,10 @@ class Printer {
         break;
       case ObjectKind::kStream:
         Line("\n{:<20} {:>14} {:>11} {:>12}  newest\n", "STREAM", "published", "a second", "keeps");
+        break;
+      case ObjectKind::kWindows:
+        Line("\n{:<20} {:>14} {:>11} {:>12} {:>8}  terms\n", "WINDOWS", "opened", "a second",
+             "room for", "opening");
     }
   }
 
@@ -153,6 +158,10 @@ class Printer {
       Line("{:<20} {:>14} {:>11} {:>12}  {}\n", Name(object), Grouped(stream->published),
            Rate(object), Grouped(stream->capacity),
            stream->newest.empty() ? "" : ShowValue(facts.ValueFields(), stream->newest));
+    } else if (const auto* windows = std::get_if<WindowsView>(&object.view)) {
+      Line("{:<20} {:>14} {:>11} {:>12} {:>8}  {}\n", Name(object),
+           (windows->looked == windows->lines ? "" : "~") + Grouped(windows->opened), Rate(object),
+           Grouped(windows->slots), windows->opening, Printable(facts.ValueFields()));
     }
   }
 
@@ -211,6 +220,12 @@ nlohmann::ordered_json JsonObject(const Object& object) {
     out["published"] = stream->published;
     out["keeps"] = stream->capacity;
     if (!stream->newest.empty()) out["newest"] = JsonValue(facts.ValueFields(), stream->newest);
+  } else if (const auto* windows = std::get_if<WindowsView>(&object.view)) {
+    out["terms"] = Printable(facts.ValueFields());
+    out["exact"] = windows->looked == windows->lines;
+    out["opened"] = windows->opened;
+    out["room_for"] = windows->slots;
+    out["opening"] = windows->opening;
   } else {
     out["view"] = nullptr;
   }

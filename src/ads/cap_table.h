@@ -38,6 +38,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <typeinfo>
 
@@ -82,8 +83,8 @@ class CapTable {
   CapTable(size_t lines, uint32_t ttl, Region* region = nullptr, std::string_view name = {})
       : ttl_(ttl < 1 ? 1 : ttl),
         groups_(static_cast<uint32_t>(lines / kGroup < 1 ? 1 : lines / kGroup)),
-        block_(region, Describe(name, size_t{groups_} * kGroup), Atomics::kModelled),
-        lines_(block_, kLineBytes, size_t{groups_} * kGroup) {
+        block_(region, Describe(name, size_t{groups_} * kGroup, ttl_), Atomics::kModelled),
+        lines_(block_, 0, size_t{groups_} * kGroup) {
     if (block_.reopened()) Recover();
     block_.Commit();
   }
@@ -193,15 +194,20 @@ class CapTable {
     Half& lock_;
   };
 
-  /// The region's directory knows it as a cell whose four copies of the value are the lines: it is
-  /// found again by its name, type and size. The first line is the cell's state, and stays zero.
-  static RegionObject Describe(std::string_view name, size_t lines) {
-    static_assert(Atomics::kModelled || sizeof(Line) == kLineBytes);
+  /// The times to live tell which generation a reservation is of, so a region whose counts were
+  /// made with another one is refused.
+  static RegionObject Describe(std::string_view name, size_t lines, uint32_t ttl) {
+    using Layout = ::adagents::internal::WindowsLayout;
+    static_assert(Atomics::kModelled ||
+                  (sizeof(Line) == Layout::kLineBytes && kSlots == Layout::kSlots &&
+                   offsetof(Line, lock) == Layout::kLockOffset && kLocked == Layout::kLockedBit));
+    const std::string terms = "ttl_s=" + std::to_string(ttl * kCapUnitSeconds);
     ::adagents::internal::TypeFacts facts;
     facts.type = &typeid(CapWord);
-    facts.bytes = static_cast<uint32_t>(lines * kLineBytes / 4 + 16);
-    facts.align = kLineBytes;
-    return ::adagents::internal::DescribeObject(ObjectKind::kCell, name, 1, facts);
+    facts.fields = terms;
+    facts.bytes = sizeof(CapWord);
+    facts.align = alignof(CapWord);
+    return ::adagents::internal::DescribeObject(ObjectKind::kWindows, name, lines, facts);
   }
   static uint32_t WidthOf(uint32_t tag) { return CapShape::WidthOf(tag & 0xff); }
 

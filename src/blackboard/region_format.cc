@@ -282,6 +282,7 @@ absl::Status CheckObject(const char* base, const RegionObject& object, std::stri
       }
       return absl::OkStatus();
     case ObjectKind::kCounter:
+    case ObjectKind::kWindows:
       break;  // any bits are a number
   }
   return absl::OkStatus();

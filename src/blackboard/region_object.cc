@@ -47,6 +47,8 @@ std::string_view NameOf(ObjectKind kind) {
       return "table";
     case ObjectKind::kStream:
       return "stream";
+    case ObjectKind::kWindows:
+      return "windows";
   }
   return "unknown";
 }
@@ -110,6 +112,9 @@ uint64_t BytesOf(const RegionObject& object) {
       }
       bytes = StreamLayout::NodesOffset(object.capacity) +
               (Wide{object.capacity} + StreamLayout::kSpares) * value;
+      break;
+    case ObjectKind::kWindows:
+      bytes = Wide{object.capacity} * WindowsLayout::kLineBytes;
       break;
     default:
       return 0;

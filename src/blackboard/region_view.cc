@@ -216,6 +216,31 @@ std::optional<TableView> RegionView::Table(size_t index, const TableLook& look) 
   return out;
 }
 
+std::optional<WindowsView> RegionView::Windows(size_t index, uint64_t max_lines) const {
+  using Layout = internal::WindowsLayout;
+  const char* at = At(index, ObjectKind::kWindows);
+  if (at == nullptr) return std::nullopt;
+  WindowsView out;
+  out.lines = objects_[index].capacity;
+  out.slots = out.lines * Layout::kSlots;
+  out.looked = max_lines == 0 ? out.lines : std::min(max_lines, out.lines);
+  for (uint64_t i = 0; i < out.looked; ++i) {
+    const char* line = at + Scaled(i, out.lines, out.looked) * Layout::kLineBytes;
+    for (uint32_t slot = 0; slot < Layout::kSlots; ++slot) {
+      const uint64_t word = Load(line + slot * sizeof(uint64_t), std::memory_order_relaxed);
+      out.opened += word != 0 && word != ~uint64_t{0} ? 1 : 0;
+      out.opening += word == ~uint64_t{0} ? 1 : 0;
+    }
+    // The lock is the upper half of the line's last word.
+    const uint64_t last = Load(line + Layout::kLockOffset - 4, std::memory_order_relaxed);
+    out.opening += last >> 32 & Layout::kLockedBit;
+  }
+  for (uint64_t* estimate : {&out.opened, &out.opening}) {
+    *estimate = Scaled(*estimate, out.lines, out.looked);
+  }
+  return out;
+}
+
 std::optional<StreamView> RegionView::Stream(size_t index) const {
   using Layout = internal::StreamLayout;
   const char* at = At(index, ObjectKind::kStream);

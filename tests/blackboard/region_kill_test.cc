@@ -1,23 +1,17 @@
 // Kills a process while four of its threads write every state type of a region, over and over, and
 // compares what the region holds with what the threads had acknowledged as done. With ADAGENTS_LONG
 // set: a thousand kills.
-#include <sched.h>
-#include <sys/mman.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <array>
-#include <csignal>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <map>
-#include <new>
 #include <string>
 
 #include "adagents/base/random.h"
 #include "adagents/blackboard/region_view.h"
+#include "blackboard/killed_writer.h"
 #include "blackboard/region_crash.h"
 #include "blackboard/region_files.h"
 #include "catch.h"
@@ -25,97 +19,39 @@
 namespace adagents::crash {
 namespace {
 
-/// The page of acknowledgements, in memory of the test's that the writer maps too.
-class Page {
+using AckPage = Page<Acks>;
+
+uint64_t DoneOn(const AckPage& page) {
+  uint64_t sum = 0;
+  for (const auto& thread : page->threads) sum += thread.done.load(std::memory_order_relaxed);
+  return sum;
+}
+
+class Writer : public KilledWriter {
  public:
-  Page() : fd_(memfd_create("acks", 0)) {
-    REQUIRE(fd_ >= 0);
-    REQUIRE(ftruncate(fd_, sizeof(Acks)) == 0);
-    void* memory = mmap(nullptr, sizeof(Acks), PROT_READ | PROT_WRITE, MAP_SHARED, fd_, 0);
-    REQUIRE(memory != MAP_FAILED);
-    acks_ = new (memory) Acks;
-  }
-  ~Page() {
-    munmap(acks_, sizeof(Acks));
-    close(fd_);
-  }
-  Page(const Page&) = delete;
-  Page& operator=(const Page&) = delete;
-  Acks* operator->() const { return acks_; }
-  int fd() const { return fd_; }
-  uint64_t done() const {
-    uint64_t sum = 0;
-    for (const auto& thread : acks_->threads) sum += thread.done.load(std::memory_order_relaxed);
-    return sum;
-  }
-
- private:
-  const int fd_;
-  Acks* acks_ = nullptr;
-};
-
-/// A running writer; killed at the latest when it goes out of scope.
-class Writer {
- public:
-  Writer(const std::string& path, Page& page, uint64_t seed) : page_(page) {
-    page->steps = 0;
-    for (auto& thread : page->threads) thread.done = 0;
-    const std::string fd = std::to_string(page.fd());
-    const std::string seed_text = std::to_string(seed);
-    pid_ = fork();
-    REQUIRE(pid_ >= 0);
-    if (pid_ == 0) {
-      execl(ADAGENTS_REGION_WRITER, ADAGENTS_REGION_WRITER, path.c_str(), fd.c_str(),
-            seed_text.c_str(), nullptr);
-      _exit(9);
-    }
-  }
-  ~Writer() {
-    if (pid_ > 0) (void)End();
-  }
-  Writer(const Writer&) = delete;
-  Writer& operator=(const Writer&) = delete;
-
+  Writer(const std::string& path, AckPage& page, uint64_t seed)
+      : KilledWriter(ADAGENTS_REGION_WRITER, path, Ready(page), seed), page_(page) {}
   void AwaitSteps(uint64_t steps) {
-    while (page_->steps.load(std::memory_order_acquire) < steps) Look();
+    AwaitThat([&] { return page_->steps.load(std::memory_order_acquire) >= steps; });
   }
   void AwaitDone(uint64_t done) {
-    while (page_.done() < done) Look();
-  }
-  void Kill() {
-    const int status = End();
-    INFO("the writer ended by itself, with status " << status);
-    REQUIRE((WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL));
+    AwaitThat([&] { return DoneOn(page_) >= done; });
   }
 
  private:
-  void Look() {
-    int status = 0;
-    if (waitpid(pid_, &status, WNOHANG) == pid_) {
-      pid_ = -1;
-      INFO("the writer ended by itself, with status " << status);
-      REQUIRE(false);
-    }
-    sched_yield();
+  static int Ready(AckPage& page) {
+    page->steps = 0;
+    for (auto& thread : page->threads) thread.done = 0;
+    return page.fd();
   }
-  int End() {
-    int status = 0;
-    kill(pid_, SIGKILL);
-    while (waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
-    }
-    pid_ = -1;
-    return status;
-  }
-
-  Page& page_;
-  pid_t pid_ = -1;
+  AckPage& page_;
 };
 
 /// Compares a region that a killed writer left with the page. Each thread may have done one thing
 /// that it could not acknowledge any more; that is believed, and written to the page for the next.
 class Check {
  public:
-  Check(const Objects& all, Page& page) : all_(all), page_(page) {
+  Check(const Objects& all, AckPage& page) : all_(all), page_(page) {
     for (size_t i = 0; i < kOfEach; ++i) {
       CheckCells(i);
       CheckTable(i);
@@ -254,12 +190,12 @@ class Check {
   }
 
   const Objects& all_;
-  Page& page_;
+  AckPage& page_;
   std::array<uint64_t, kThreads> own_{};  // done and not acknowledged
   uint64_t shared_ = 0;
 };
 
-void CheckRegion(const std::string& path, Page& page) {
+void CheckRegion(const std::string& path, AckPage& page) {
   auto region = Region::Open(path, Options());
   INFO(region.status().ToString());
   REQUIRE(region.ok());
@@ -298,17 +234,13 @@ void LookAtLiveRegion(const std::string& path) {
   }
 }
 
-uint64_t Kills(uint64_t few, uint64_t many) {
-  return std::getenv("ADAGENTS_LONG") != nullptr ? many : few;
-}
-
 TEST_CASE("a writer that is killed again and again loses nothing that it had published") {
   const uint64_t seed = SeedOfTests();
   std::printf("ADAGENTS_SEED=%llu\n", static_cast<unsigned long long>(seed));
   Random random(seed);
   const Folder folder;
   const std::string path = folder / "state";
-  Page page;
+  AckPage page;
   const uint64_t lives = Kills(50, 1000);
   uint64_t done = 0;
   for (uint64_t life = 1; life <= lives; ++life) {
@@ -321,7 +253,7 @@ TEST_CASE("a writer that is killed again and again loses nothing that it had pub
       if (life % 4 == 0) LookAtLiveRegion(path);
     }
     writer.Kill();
-    done += page.done();
+    done += DoneOn(page);
     CheckRegion(path, page);
   }
   std::printf("%llu kills, %llu works acknowledged\n", static_cast<unsigned long long>(lives),
@@ -335,7 +267,7 @@ TEST_CASE("a writer that is killed while it makes a region leaves none, or one t
   for (uint64_t life = 1; life <= Kills(25, 200); ++life) {
     INFO("ADAGENTS_SEED=" << seed << ", life " << life);
     const std::string path = folder / std::to_string(life);
-    Page page;
+    AckPage page;
     for (const bool making : {true, false}) {
       Writer writer(path, page, seed + life);
       if (making) {

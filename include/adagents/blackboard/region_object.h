@@ -11,9 +11,17 @@
 
 namespace adagents {
 
-enum class ObjectKind : uint32_t { kCell = 1, kCounter, kBoundedCounter, kTable, kStream };
+/// kWindows: counts in sliding windows (ads/frequency_caps.h).
+enum class ObjectKind : uint32_t {
+  kCell = 1,
+  kCounter,
+  kBoundedCounter,
+  kTable,
+  kStream,
+  kWindows
+};
 
-/// "cell", "counter", "bounded counter", "table", "stream"; "unknown" for anything else.
+/// "cell", "counter", "bounded counter", "table", "stream", "windows"; "unknown" for anything else.
 std::string_view NameOf(ObjectKind kind);
 
 /// One object. As it stands in the file: plain numbers and zero-padded text, no padding between.
@@ -30,7 +38,7 @@ struct RegionObject {
   uint32_t key_bytes, key_align;  // 0 where there is no key
   uint32_t value_bytes, value_align;
   uint32_t reserved;
-  uint64_t capacity;  // a table's home sets, a stream's entries; else 1
+  uint64_t capacity;  // a table's home sets, a stream's entries, lines of windows; else 1
   uint64_t offset;    // from the region's start
   uint64_t bytes;
 
@@ -99,6 +107,12 @@ struct StreamLayout {
   static constexpr uint64_t kMaxEntries = uint64_t{1} << (kNodeBits - 1);
   static constexpr uint32_t kSpares = 64;
   static constexpr uint64_t NodesOffset(uint64_t entries) { return ToLine(entries * 8); }
+};
+/// A word for each window; 0: never used, all ones: changes hands.
+struct WindowsLayout {
+  static constexpr uint32_t kSlots = 5;
+  static constexpr uint64_t kLineBytes = 64;
+  static constexpr uint64_t kLockOffset = 60, kLockedBit = 1;
 };
 
 /// How many bytes an object of this kind, capacity and types has; 0 when it cannot be one.

@@ -57,6 +57,14 @@ struct StreamView {
   uint64_t published = 0;             // so far
   std::vector<unsigned char> newest;  // event; empty when none, or replaced meanwhile
 };
+struct WindowsView {
+  uint64_t lines = 0;   // of five slots, one for each window
+  uint64_t looked = 0;  // of them, at how many
+  uint64_t slots = 0;
+  // Estimates for all from the lines that were looked at; exact when these are all.
+  uint64_t opened = 0;   // slots that have a window, which may count nothing any more
+  uint64_t opening = 0;  // slots and lines in which one is being opened, by the dead included
+};
 
 struct TableLook {
   /// Sets to look at, spread over the table; 0 for all. 192 bytes are read of each.
@@ -91,6 +99,8 @@ class RegionView {
   [[nodiscard]] std::optional<BoundedCounterView> BoundedCounter(size_t index) const;
   [[nodiscard]] std::optional<TableView> Table(size_t index, const TableLook& look = {}) const;
   [[nodiscard]] std::optional<StreamView> Stream(size_t index) const;
+  /// `max_lines`: to look at, spread over all; 0 for all. 64 bytes are read of each.
+  [[nodiscard]] std::optional<WindowsView> Windows(size_t index, uint64_t max_lines = 0) const;
 
  private:
   RegionView() = default;
