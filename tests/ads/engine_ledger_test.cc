@@ -46,7 +46,7 @@ struct Shop {
     LedgerOptions money;
     money.background = false;
     money.clock = &clock;
-    money.max_accounts = 64;
+    money.max_accounts = 512;
     money.max_reservations = 4096;
     auto made = Ledger::Create(source.get(), money);
     REQUIRE(made.ok());
@@ -234,6 +234,18 @@ TEST_CASE("accounts follow the catalog") {
   }
 }
 
+/// Lets no decision with bids out.
+class Veto final : public Agent {
+ public:
+  Veto() : Agent({.name = "veto", .must_run = true}) {}
+  absl::Status Run(Context& ctx) override {
+    return ctx[decision_].bids.empty() ? absl::OkStatus() : absl::InternalError("as asked");
+  }
+
+ private:
+  In<Decision> decision_{this, kDecision};
+};
+
 TEST_CASE("the fallback reserves too, and a decision that is not sent holds nothing") {
   SECTION("fallback") {
     Shop shop({Budgeted("a", 0.1)});
@@ -248,22 +260,76 @@ TEST_CASE("the fallback reserves too, and a decision that is not sent holds noth
     CHECK(shop.Of("a").spent == Units(0.1));
   }
   SECTION("vetoed") {
-    class Veto final : public Agent {
-     public:
-      Veto() : Agent({.name = "veto", .must_run = true}) {}
-      absl::Status Run(Context& ctx) override {
-        return ctx[decision_].bids.empty() ? absl::OkStatus() : absl::InternalError("as asked");
-      }
-
-     private:
-      In<Decision> decision_{this, kDecision};
-    };
     EngineOptions options;
     options.customize = [](AdRuntime::Builder& builder) { builder.Add<Veto>(); };
     Shop shop({Budgeted("a", 0.1)}, std::move(options));
     CHECK(shop.Decide().bids.empty());
     CHECK(shop.Of("a").reserved.value == 0);
   }
+}
+
+TEST_CASE("a request with more imps than a decision has holds is sold whole, and paid for") {
+  const int imps = GENERATE(24, 25, 40, 64, 65, 200);
+  INFO(imps << " imps");
+  const Campaign a = Budgeted("a", 10'000);
+  SECTION("sent") {
+    Shop shop({a});
+    const Decision d = shop.Decide(imps);
+    REQUIRE(static_cast<int>(d.bids.size()) == imps);
+    for (const Bid& bid : d.bids) CHECK(bid.reservation != 0);
+    CHECK(shop.Of("a").reserved == Units(0.1 * imps));
+    shop.Record(d);
+    CHECK(shop.Of("a").spent == Units(0.1 * imps));
+    CHECK(shop.Of("a").reserved.value == 0);
+  }
+  SECTION("not sent") {
+    EngineOptions options;
+    options.customize = [](AdRuntime::Builder& builder) { builder.Add<Veto>(); };
+    Shop shop({a}, std::move(options));
+    CHECK(shop.Decide(imps).bids.empty());
+    CHECK(shop.Of("a").reserved.value == 0);
+  }
+}
+
+TEST_CASE("a pod of seventy slots is filled, and each has its budget and its place under caps") {
+  constexpr size_t kSlots = 70;
+  std::vector<Campaign> campaigns;
+  for (int i = 0; i < 80; ++i) {
+    Campaign c = Budgeted("c" + std::to_string(i), 10, 50 + i);
+    c.cat = {"IAB" + std::to_string(100 + i)};
+    c.caps = {{CapPer::kListener, 2, absl::Hours(1)}};
+    campaigns.push_back(std::move(c));
+  }
+  TestRequest request;
+  request.audio.podid = "p";
+  request.request.user.id = "ann";
+  const RequestPtr done = request.Done();
+  std::vector<Imp> slots(kSlots, request.request.imps[0]);
+  for (size_t i = 0; i < slots.size(); ++i) {
+    slots[i].id = request.made.arena->Copy(Text(std::to_string(i + 1)));
+  }
+  request.request.imps = request.made.arena->Copy(List<Imp>(slots));
+  EngineOptions options;
+  const bool sent = GENERATE(true, false);
+  if (!sent) options.customize = [](AdRuntime::Builder& builder) { builder.Add<Veto>(); };
+  Shop shop(std::move(campaigns), std::move(options));
+  // Money is leased when it is first asked for, and a pod asks for its best four times.
+  for (int i = 0; i < 20; ++i) {
+    shop.Record(shop.engine->Decide(done).value, OutcomeKind::kLoss);
+    REQUIRE(shop.ledger->Tick().ok());
+  }
+  const Decision d = shop.engine->Decide(done).value;
+  REQUIRE(d.bids.size() == (sent ? kSlots : 0));
+  int64_t sold = 0, reserved = 0;
+  for (const Bid& bid : d.bids) {
+    CHECK(bid.reservation != 0);
+    sold += CostOfImpression(bid.price).value;
+  }
+  for (const AccountReport& report : shop.ledger->Report()) reserved += report.reserved.value;
+  CHECK(reserved == sold);
+  const FrequencyCaps::Counts caps = shop.engine->GetStats().caps;
+  CHECK(caps.reserved > static_cast<int64_t>(kSlots));
+  CHECK(caps.reserved - caps.released == static_cast<int64_t>(d.bids.size()));
 }
 
 TEST_CASE("an engine's decisions carry its ledger's epoch, or it is not made") {

@@ -1,6 +1,9 @@
 #include "ads/agents/claims.h"
 
 #include <bit>
+#include <memory>
+#include <utility>
+#include <vector>
 
 #include "adagents/ads/reasons.h"
 #include "adagents/runtime/context.h"
@@ -8,9 +11,26 @@
 namespace adagents::ads::internal {
 namespace {
 
-// A decision has so many holds, of which one is for places; the others are for other agents.
-constexpr int kMostFunded = kMaxHolds - 4;
-constexpr uint32_t kMostPlaced = 64;  // bits of a hold
+// Of a decision's holds one is for places under caps, one for what is beyond these numbers, and
+// some are for other agents.
+constexpr int kSingleBudgets = kMaxHolds - 8;
+constexpr uint32_t kPlacesInOne = 64;  // bits of a hold
+
+/// What bids beyond those numbers hold: in memory that their hold owns, as its settle is called
+/// exactly once.
+struct RestHeld {
+  FrequencyCaps* counts = nullptr;
+  Ledger* ledger = nullptr;
+  uint64_t decision = 0;
+  std::vector<uint32_t> placed;   // bids
+  std::vector<uint64_t> budgets;  // reservations
+
+  bool empty() const { return placed.empty() && budgets.empty(); }
+  void GiveBack() const {
+    for (const uint32_t bid : placed) (void)counts->Release(decision, bid);
+    for (const uint64_t id : budgets) (void)ledger->Release(id, ReleaseCause::kNotSent);
+  }
+};
 
 constexpr Refusal Capped(const ReasonCode& why) { return {&why, Nbr::kFrequencyCapped}; }
 
@@ -24,7 +44,6 @@ void Reservations::Begin(uint64_t decision, const Candidates& candidates, const 
   counts_ = counts;
   budgets_ = budgets;
   cur_ = cur;
-  funded_ = 0;
   sold_.clear();
 }
 
@@ -52,18 +71,12 @@ Refusal Reservations::Take(uint32_t candidate, uint32_t bid, Micros price) {
   Sold sold{candidate, placed, {}};
   const CampaignFacts& campaign =
       candidates_->catalog->facts(candidates_->items[candidate].campaign);
-  Refusal refusal;
-  if (budgets_.ledger != nullptr && funded_ == kMostFunded) {
-    refusal = {&reasons::kLedgerRefused, Nbr::kTechnicalError};
-  } else {
-    refusal = budgets_.Reserve(decision_, bid, campaign.key, campaign.currency, price, cur_,
-                               &sold.budget);
-  }
+  const Refusal refusal =
+      budgets_.Reserve(decision_, bid, campaign.key, campaign.currency, price, cur_, &sold.budget);
   if (refusal.why != nullptr) {
     if (placed) (void)counts_->Release(decision_, bid);
     return refusal;
   }
-  funded_ += sold.budget.id != 0 ? 1 : 0;
   if (sold_.size() <= bid) sold_.resize(bid + 1);
   sold_[bid] = sold;
   return {};
@@ -73,7 +86,6 @@ void Reservations::Undo(uint32_t bid) {
   if (sold_[bid].placed) (void)counts_->Release(decision_, bid);
   if (sold_[bid].budget.id != 0) {
     (void)budgets_.ledger->Release(sold_[bid].budget.id, ReleaseCause::kNotSent);
-    --funded_;
   }
   sold_[bid] = {};
 }
@@ -94,7 +106,6 @@ Refusal Reservations::TakePlaces(uint32_t candidate, uint32_t bid, bool* placed)
   if (const Refusal refusal = ByPolicy(c); refusal.why != nullptr) return refusal;
   const std::span<const CapWindow> windows = caps_->WindowsOf(candidate);
   if (windows.empty()) return {};
-  if (bid >= kMostPlaced) return Capped(reasons::kCapsFull);
   const FrequencyCaps::Reservation reserved = counts_->ReserveOnce(decision_, bid, windows);
   *placed = reserved.ok;
   if (reserved.ok) return {};
@@ -117,36 +128,54 @@ int32_t Reservations::SoldOf(const Candidate& c, uint64_t brand) const {
   return sold;
 }
 
-/// One hold for the places of all bids, a bit each: a pod may have more of them than a decision has
-/// holds.
+/// One hold for the places of the first bids, a bit each; one for each of the first budgets; and
+/// one for all that are more, since a pod or a request with many imps may have more of them than a
+/// decision has holds.
 absl::Status Reservations::Tie(Context& ctx) {
   absl::Status status;
-  uint64_t placed = 0;
-  for (size_t bid = 0; bid < sold_.size(); ++bid) {
-    if (sold_[bid].placed) placed |= uint64_t{1} << bid;
-  }
-  if (placed != 0) {
-    const auto settle = [](const Hold& hold, bool kept) {
-      if (kept) return;
-      for (auto rest = static_cast<uint64_t>(hold.amount); rest != 0; rest &= rest - 1) {
-        static_cast<FrequencyCaps*>(hold.object)
-            ->Release(hold.subject, static_cast<uint32_t>(std::countr_zero(rest)));
-      }
-    };
-    status = ctx.Take({.settle = settle,
-                       .object = counts_,
-                       .subject = decision_,
-                       .amount = static_cast<int64_t>(placed)});
-  }
-  for (const Sold& sold : sold_) {
-    if (sold.budget.id == 0) continue;
-    const Hold hold = budgets_.ledger->HoldOf(sold.budget);
-    // After an error nothing is sent, so nothing is held.
+  // After an error nothing is sent, so nothing is held.
+  const auto take = [&](const Hold& hold) {
     if (status.ok()) {
       status = ctx.Take(hold);
     } else {
       hold.settle(hold, /*kept=*/false);
     }
+  };
+  uint64_t placed = 0;
+  int singles = 0;
+  RestHeld rest{counts_, budgets_.ledger, decision_, {}, {}};
+  for (uint32_t bid = 0; bid < sold_.size(); ++bid) {
+    const Sold& sold = sold_[bid];
+    if (sold.placed && bid < kPlacesInOne) placed |= uint64_t{1} << bid;
+    if (sold.placed && bid >= kPlacesInOne) rest.placed.push_back(bid);
+    if (sold.budget.id == 0) continue;
+    if (singles++ < kSingleBudgets) {
+      take(budgets_.ledger->HoldOf(sold.budget));
+    } else {
+      rest.budgets.push_back(sold.budget.id);
+    }
+  }
+  if (placed != 0) {
+    const auto settle = [](const Hold& hold, bool kept) {
+      if (kept) return;
+      for (auto bits = static_cast<uint64_t>(hold.amount); bits != 0; bits &= bits - 1) {
+        static_cast<FrequencyCaps*>(hold.object)
+            ->Release(hold.subject, static_cast<uint32_t>(std::countr_zero(bits)));
+      }
+    };
+    take({.settle = settle,
+          .object = counts_,
+          .subject = decision_,
+          .amount = static_cast<int64_t>(placed)});
+  }
+  if (!rest.empty()) {
+    const auto settle = [](const Hold& hold, bool kept) {
+      const std::unique_ptr<const RestHeld> held(static_cast<const RestHeld*>(hold.object));
+      if (!kept) held->GiveBack();
+    };
+    take({.settle = settle,
+          .object = std::make_unique<RestHeld>(std::move(rest)).release(),
+          .subject = decision_});
   }
   return status;
 }

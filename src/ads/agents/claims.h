@@ -65,7 +65,6 @@ class Reservations final : public Claims {
   const Candidates* candidates_ = nullptr;
   const CapVerdicts* caps_ = nullptr;
   FrequencyCaps* counts_ = nullptr;
-  int funded_ = 0;  // of sold_
   Budgets budgets_;
   Currency cur_;
   std::vector<Sold> sold_;  // by bid
