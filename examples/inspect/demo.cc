@@ -7,6 +7,7 @@
 #include <cstring>
 #include <thread>
 
+#include "adagents/ads/frequency_caps.h"
 #include "adagents/base/random.h"
 #include "adagents/base/status.h"
 #include "adagents/blackboard/cell.h"
@@ -33,7 +34,7 @@ struct Session {
   float attention;
   uint32_t last_campaigns[4];
 };
-struct Cap {  // whose fields are not told
+struct Last {  // whose fields are not told
   uint64_t shown;
 };
 struct Outcome {
@@ -56,12 +57,13 @@ int Main(const char* path, double seconds) {
   auto budget = region->Place<BoundedCounter>("budget.micros", 5'000'000'000);
   Table<uint64_t, Session> sessions(
       {.capacity = 20'000, .ttl = absl::Minutes(30), .region = &*region, .name = "sessions"});
-  Table<uint64_t, Cap> caps({.capacity = 5000,
-                             .ttl = absl::Seconds(20),
-                             .when_full = WhenFull::kRefuse,
-                             .expiry = Expiry::kAfterCreation,
-                             .region = &*region,
-                             .name = "caps"});
+  Table<uint64_t, Last> last({.capacity = 5000,
+                              .ttl = absl::Seconds(20),
+                              .when_full = WhenFull::kRefuse,
+                              .expiry = Expiry::kAfterCreation,
+                              .region = &*region,
+                              .name = "last"});
+  ads::FrequencyCaps caps({.windows = 20'000, .bids = 2000, .region = &*region});
   Stream<Outcome> outcomes(4096, &*region, "outcomes");
   if (!region->status().ok()) {
     fmt::print(stderr, "inspect_demo: {}\n", Message(region->status()));
@@ -88,8 +90,11 @@ int Main(const char* path, double seconds) {
       s.last_campaigns[s.requests++ % 4] = campaign;
     });
     const int64_t price = 500 + static_cast<int64_t>(random.Below(4000));
-    if ((*budget)->TryAdd(price)) {
-      caps.Upsert(listener << 16 | campaign, [](Cap& cap, bool) { ++cap.shown; });
+    const ads::CapWindow twice_a_minute{Mix64(listener), campaign, 60, 2};
+    const uint64_t decision = random();
+    if (caps.Reserve(decision, 0, {&twice_a_minute, 1}).ok && (*budget)->TryAdd(price)) {
+      caps.Count(decision, 0);
+      last.Upsert(listener << 16 | campaign, [](Last& l, bool) { ++l.shown; });
       outcomes.Publish({campaign, random.Below(100) == 0, price});
     }
     if (n % 100 == 0) {

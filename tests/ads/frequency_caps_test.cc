@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "adagents/base/random.h"
+#include "adagents/base/status.h"
 #include "adagents/blackboard/region.h"
 #include "adagents/testing/virtual_clock.h"
 #include "ads/cap_table.h"
@@ -367,6 +368,15 @@ TEST_CASE("a region hands counts and bids to the next process") {
     CHECK(caps.Count(2, 0) == FrequencyCaps::Counted::kYes);
     CHECK(caps.Count(1, 0) == FrequencyCaps::Counted::kAgain);
     CHECK(caps.Look(kDay).shown == 2);
+  }
+  {
+    // Reservations that live longer would be taken for others.
+    Region region = open();
+    FrequencyCapsOptions o = options;
+    o.region = &region;
+    o.ttl = 2 * kTtl;
+    const FrequencyCaps caps(o);
+    CHECK(std::string(Message(region.status())).find("ttl_s=") != std::string::npos);
   }
   unlink(path.c_str());
 }

@@ -52,6 +52,8 @@ expect 0 "unsigned long -> demo::Session" "$region" --once
 expect 0 "[0-9]+ -> requests=[0-9]+ genre=[a-z]+ .*\(expires in (30m|29m[0-9.]+s)\)" "$region" --once
 expect 0 "[0-9]+ -> 8 bytes [0-9a-f]{16} " "$region" --once  # fields that were not told
 expect 0 "outcomes +[0-9,]+ +4,096 +campaign=[0-9]+ clicked=(true|false) price" "$region" --once
+expect 0 "caps/windows +[0-9,~]+ .* ttl_s=900$" "$region" --once
+expect 0 '"name":"caps/windows","kind":"windows".*"terms":"ttl_s=900".*"opened":[1-9]' "$region" --once --json
 expect 0 '^\{"path":.*"name":"sessions","kind":"table".*"value":\{"requests":[0-9]+' "$region" --once --json
 expect 0 "^requests " "$region" --once --object requests
 expect 1 "has no object 'nobody'" "$region" --once --object nobody
