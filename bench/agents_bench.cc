@@ -1,6 +1,7 @@
-// What each agent of the ad team costs a request, by the number of candidates: one audio imp in a
-// second-price auction, and a pod of two minutes, among campaigns that all match. Half of these pay
-// per impression, the others per click or completion, and each has one creative that fits.
+// What each agent of the ad team costs a request, by the number of candidates of each imp: one
+// audio imp in a second-price auction, a pod of two minutes, and a pod of sixty slots, which is
+// sixty imps, among campaigns that all match. Half of these pay per impression, the others per
+// click or completion, and each has one creative that fits.
 //
 //   bench/run.sh agents_bench [--rounds N]
 //
@@ -60,8 +61,11 @@ std::vector<ads::Campaign> Matching(size_t n) {
   return campaigns;
 }
 
-/// Different listeners and contents, the same imp.
-std::vector<ads::RequestPtr> Requests(bool pod, std::vector<ads::RequestPtr>* alive) {
+enum class Sells { kOneAd, kMinutes, kSlots };
+constexpr size_t kSlots = 60;
+
+/// Different listeners and contents, the same imps.
+std::vector<ads::RequestPtr> Requests(Sells sells, std::vector<ads::RequestPtr>* alive) {
   Random random(1);
   std::vector<ads::RequestPtr> requests;
   for (size_t i = 0; i < kRequests; ++i) {
@@ -74,12 +78,14 @@ std::vector<ads::RequestPtr> Requests(bool pod, std::vector<ads::RequestPtr>* al
     imp.id = "1";
     ads::Audio audio;
     audio.mimes = made.arena->Copy<ads::Text>({"audio/mpeg"});
-    if (pod) {
+    if (sells == Sells::kMinutes) {
       audio.poddur = 120;
       audio.maxseq = 6;
     }
+    if (sells == Sells::kSlots) audio.podid = "pod";
     imp.audio = made.arena->New(audio);
-    made.request->imps = made.arena->Copy({imp});
+    const std::vector<ads::Imp> imps(sells == Sells::kSlots ? kSlots : 1, imp);
+    made.request->imps = made.arena->Copy(ads::List<ads::Imp>(imps));
     requests.push_back(std::move(made.ptr));
   }
   return requests;
@@ -184,9 +190,9 @@ Column Measure(size_t candidates, const std::vector<ads::RequestPtr>& requests) 
   return column;
 }
 
-void PrintTable(bool pod, int rounds) {
+void PrintTable(const char* title, Sells sells, int rounds) {
   std::vector<ads::RequestPtr> alive;
-  const std::vector<ads::RequestPtr> requests = Requests(pod, &alive);
+  const std::vector<ads::RequestPtr> requests = Requests(sells, &alive);
   std::vector<std::string> rows;  // as the plan has them
   std::map<std::string, std::map<size_t, std::vector<double>>> cells;
   for (int round = 0; round < rounds; ++round) {
@@ -197,7 +203,7 @@ void PrintTable(bool pod, int rounds) {
       }
     }
   }
-  fmt::print("\n{}, us a request\n", pod ? "a pod of 120 s and up to 6 ads" : "one imp");
+  fmt::print("\n{}, us a request\n", title);
   fmt::print("  {:<20}", "candidates");
   for (const size_t n : kCandidates) fmt::print("{:>10}", n);
   for (const std::string& row : rows) {
@@ -225,6 +231,7 @@ int main(int argc, char** argv) {
     return 2;
   }
   fmt::print("medians of {} rounds\n", rounds);
-  PrintTable(/*pod=*/false, rounds);
-  PrintTable(/*pod=*/true, rounds);
+  PrintTable("one imp", Sells::kOneAd, rounds);
+  PrintTable("a pod of 120 s and up to 6 ads", Sells::kMinutes, rounds);
+  PrintTable("a pod of 60 slots", Sells::kSlots, rounds);
 }

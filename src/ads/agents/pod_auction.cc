@@ -148,10 +148,17 @@ std::span<const PodFiller::Item> PodAuction::Items(bool by_time) {
   const size_t n = std::min(choices_.size(), PodFiller::kMostItems);
   items_.resize(n);
   mark_of_.clear();
+  rooms_.clear();
+  room_of_.assign(used_, kNoRoom);
   for (size_t i = 0; i < n; ++i) {
     const Choice& choice = choices_[i];
     const int64_t ms = std::max<int64_t>(MillisOf(choice.offer), 1);  // banners have none
-    items_[i] = {by_time ? ms : choice.offer.value, static_cast<int32_t>(ms), choice.section,
+    uint16_t& room = room_of_[choice.section];
+    if (room == kNoRoom) {
+      room = static_cast<uint16_t>(rooms_.size());
+      rooms_.push_back({sections_[choice.section].left_ms, sections_[choice.section].left_ads});
+    }
+    items_[i] = {by_time ? ms : choice.offer.value, static_cast<int32_t>(ms), room,
                  by_time ? int16_t{0} : choice.offer.tier, 0};
     for (const uint64_t mark : choice.marks) mark_of_.emplace_back(mark, uint64_t{1} << i);
   }
@@ -166,10 +173,6 @@ std::span<const PodFiller::Item> PodAuction::Items(bool by_time) {
     }
   }
   for (size_t i = 0; i < n; ++i) items_[i].excludes &= ~(uint64_t{1} << i);
-  rooms_.clear();
-  for (size_t s = 0; s < used_; ++s) {
-    rooms_.push_back({sections_[s].left_ms, sections_[s].left_ads});
-  }
   return items_;
 }
 
@@ -177,7 +180,7 @@ void PodAuction::Take(const Choice& choice) {
   Section& section = sections_[choice.section];
   section.left_ms -= MillisOf(choice.offer);
   --section.left_ads;
-  taken_.insert(taken_.end(), choice.marks.begin(), choice.marks.end());
+  taken_.insert(choice.marks.begin(), choice.marks.end());
   sold_.push_back({choice.offer, choice.section, 0});
 }
 
@@ -230,15 +233,14 @@ void PodAuction::TakeInTurn() {
     std::sort(pool.begin(), pool.end(), Before);
     size_t kept = 0;
     for (const Offer& offer : pool) {
+      const bool tried = Fits(section, offer) && !apart_.contains(CreativeOf(offer));
       choices_.clear();
-      if (Fits(section, offer) && Look(s, offer, /*house=*/false)) {
-        if (Separation::Between(choices_[0].marks, taken_) == nullptr) {
-          Take(choices_[0]);
-          continue;
-        }
-      } else if (Fits(section, offer)) {
-        continue;  // it may not run, which was said
+      if (tried && !Look(s, offer, /*house=*/false)) continue;  // it may not run, which was said
+      if (tried && Separation::Between(choices_[0].marks, taken_) == nullptr) {
+        Take(choices_[0]);
+        continue;
       }
+      if (tried) apart_.insert(CreativeOf(offer));
       pool[kept++] = offer;
     }
     pool.resize(kept);
@@ -372,6 +374,7 @@ void PodAuction::Fill() {
   notes_.clear();
   sold_.clear();
   taken_.clear();
+  apart_.clear();
   ReadOffers();
   Consider();
   Combine();

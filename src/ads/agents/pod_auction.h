@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/container/flat_hash_set.h"
 #include "ads/agents/pod_filler.h"
 #include "ads/agents/sale.h"
 #include "ads/agents/separation.h"
@@ -21,6 +22,7 @@ class PodAuction {
   static constexpr size_t kLeastQuota = 4;
 
   static constexpr size_t kMostImps = 256;  // of one pod; the others stay empty
+  static constexpr uint16_t kNoRoom = UINT16_MAX;
   /// How often a pod is filled, each time without those that could not have what they need. Who can
   /// be seen not to have it is not considered at all, so more than once is only needed when several
   /// of the pod, or decisions at the same time, need the same. What is refused then stays empty.
@@ -83,6 +85,11 @@ class PodAuction {
   void ExplainLoser(uint16_t section, const Offer& offer);
 
   int64_t MillisOf(const Offer& offer) const { return sale_->item(offer).duration_ms; }
+  /// Of the creative, in whichever imp it is offered.
+  uint64_t CreativeOf(const Offer& offer) const {
+    const Candidate& c = sale_->item(offer);
+    return uint64_t{c.campaign} << 16 | c.creative;
+  }
   bool Fits(const Section& section, const Offer& offer) const {
     return section.left_ads > 0 && MillisOf(offer) <= section.left_ms;
   }
@@ -96,13 +103,16 @@ class PodAuction {
   std::vector<Choice> choices_;  // by rank
   std::vector<std::pair<uint16_t, Offer>> losers_;
   std::vector<Sold> sold_;
-  std::vector<uint64_t> taken_;  // marks of what was sold
+  absl::flat_hash_set<uint64_t> taken_;  // marks of what was sold
+  // Creatives that must not stand beside what was sold: a pod of many slots meets them in each.
+  absl::flat_hash_set<uint64_t> apart_;
   std::vector<Note> notes_;
   // Candidates that could not be claimed, and those that are: they hold what they need until the
   // pod has been filled anew, so it is not given to the others that are considered.
   std::vector<uint32_t> refused_, claimed_;
   std::vector<PodFiller::Item> items_;
-  std::vector<PodFiller::Section> rooms_;
+  std::vector<PodFiller::Section> rooms_;               // of sections with choices
+  std::vector<uint16_t> room_of_;                       // by section; kNoRoom: it has none
   std::vector<std::pair<uint64_t, uint64_t>> mark_of_;  // mark, bit of the choice that has it
 };
 

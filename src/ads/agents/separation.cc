@@ -97,9 +97,10 @@ void Separation::Read(const Catalog& catalog, uint32_t campaign, uint16_t creati
   }
 }
 
-const ReasonCode* Separation::Between(std::span<const uint64_t> a, std::span<const uint64_t> b) {
-  for (const uint64_t mark : a) {
-    if (std::find(b.begin(), b.end(), mark) == b.end()) continue;
+const ReasonCode* Separation::Between(std::span<const uint64_t> marks,
+                                      const absl::flat_hash_set<uint64_t>& taken) {
+  for (const uint64_t mark : marks) {
+    if (!taken.contains(mark)) continue;
     switch (static_cast<Kind>(mark & 3)) {
       case kCampaign:
         return &reasons::kInPodAlready;

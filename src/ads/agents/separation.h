@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/container/inlined_vector.h"
 #include "adagents/ads/agents/auction.h"
 #include "adagents/ads/catalog.h"
@@ -34,8 +35,10 @@ class Separation {
   void Read(const Catalog& catalog, uint32_t campaign, uint16_t creative, bool house,
             const Dedupe& dedupe, Marks* out) const;
 
-  /// Why the two must not (a code of reasons.h); nullptr when they may.
-  static const ReasonCode* Between(std::span<const uint64_t> a, std::span<const uint64_t> b);
+  /// Why an ad must not stand beside those whose marks are in `taken` (a code of reasons.h);
+  /// nullptr when it may.
+  static const ReasonCode* Between(std::span<const uint64_t> marks,
+                                   const absl::flat_hash_set<uint64_t>& taken);
 
  private:
   void ReadCategories(const Catalog& catalog, uint32_t campaign, Marks* out) const;
