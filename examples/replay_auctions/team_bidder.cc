@@ -112,7 +112,8 @@ class TeamBidder final : public Bidder {
     const auto micros = static_cast<int64_t>(budget * kMicrosOfImpression);
     (void)pacer_->Set(key_, {.lifetime = Micros{std::max<int64_t>(1, spent_ + micros)},
                              .start = midnight,
-                             .end = midnight + between_ * static_cast<double>(auctions)});
+                             .end = midnight + between_ * static_cast<double>(auctions),
+                             .within = absl::Hours(24)});  // what counts is the episode's total
     clock_.SetWall(midnight);
     pacer_->Tick(midnight);
   }

@@ -9,17 +9,23 @@
 //   rate     what to spend until the next step: the plan's rate, plus what the spend is behind the
 //   plan
 //            spread over a horizon, at most so much faster or slower than planned.
-//   response how spend follows the multiplier m: spend = requests * exp(a + k ln m). `a` is
-//   estimated
-//            from evidence that forgets; k is the elasticity. m is what gives the wanted rate.
+//   response how spend follows the multiplier m: spend = requests * exp(a + k ln m). `a`, the
+//   level,
+//            and k, the elasticity, are estimated from evidence that forgets; m is what gives the
+//            wanted rate. Where prices are lognormal k is 1 to 5; where most auctions have one
+//            price (a floor) it is as large as the variation of bids lets it be, and a controller
+//            that does not know that swings between everything and nothing.
 //
 // In the words of the literature: m = 1 / (1 + mu), with mu the dual variable of the budget,
 // follows the target of each step by multiplicative (entropic mirror descent) updates: Balseiro, Lu
 // and Mirrokni, "The best of many worlds: dual mirror descent for online allocation problems",
 // Operations Research 71(1), 2023; targets that follow a forecast instead of a constant: Balseiro,
 // Kumar, Mirrokni, Sivan and Wang, "Robust budget pacing with a single sample", ICML 2023. The step
-// in ln m is the error of ln spend divided by the elasticity, as in self-tuning regulators (Astrom
-// and Wittenmark, "Adaptive control", 1995), which makes it free of units.
+// in ln m is the error of ln spend divided by the elasticity, which makes it free of units; that
+// both are estimated recursively with forgetting, and used as if they were true, is a self-tuning
+// regulator (Astrom and Wittenmark, "Adaptive control", 1995). The elasticity moves by Fisher
+// scoring of a Poisson regression of wins on ln m (McCullagh and Nelder, "Generalized linear
+// models", 1989), one step a time.
 #pragma once
 
 #include <cstdint>
@@ -38,6 +44,7 @@ struct ControlInput {
   double next = 0;           ///< forecast until the next step
   double next_seconds = 0;   ///< until the next step, > 0
   double seconds_left = 0;   ///< of the period
+  double horizon = 0;        ///< seconds in which to be back on the plan, or more
 };
 
 struct ControlOutput {
@@ -48,16 +55,19 @@ struct ControlOutput {
 /// Thread-compatible.
 class PacingController {
  public:
+  PacingController();
   /// gamma: see above; >= 1.
   void BeginPeriod(double budget, double gamma);
   ControlOutput Step(const ControlInput& in);
 
   [[nodiscard]] double planned() const { return planned_; }  ///< micros in the period so far
   [[nodiscard]] double log_multiplier() const { return x_; }
+  [[nodiscard]] double elasticity() const { return k_; }
 
  private:
   double PlannedAt(double left) const;
   void Learn(const ControlInput& in);
+  void LearnElasticity(double seconds, double wins, double predicted);
 
   double budget_ = 0, gamma_ = 1;
   double left_ = 1;     // share of the forecast still to come
@@ -65,6 +75,10 @@ class PacingController {
   double allowance_ = 0;
   // The response.
   double a_ = 0, x_ = 0;
+  double k_;                        // elasticity
+  double late_x_ = 0;               // x_ of the time of which news comes now
+  double center_ = 0, weight_ = 0;  // late_x_ of wins, their mean and number, forgetting
+  double information_ = 0;          // on k_
   bool started_ = false;
   double seen_ = 0, predicted_ = 0;  // micros, forgetting
   double win_cost_ = 0;              // micros, mean of late

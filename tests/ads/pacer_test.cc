@@ -83,6 +83,8 @@ TEST_CASE("goals that make no sense are refused with what is wrong") {
   CHECK(message({.daily = Micros{-1}}) == "a pacing goal's budget is negative");
   CHECK(message({.daily = Micros{1}, .target = Micros{-1}}) ==
         "a pacing goal's target is negative");
+  CHECK(message({.daily = Micros{1}, .within = -absl::Seconds(1)}) ==
+        "a pacing goal wants to be back on its plan within a negative time");
   CHECK(message({.daily = Micros{1}, .start = kMonday, .end = kMonday}) ==
         "a pacing goal's flight ends before it starts");
   CHECK(pacer.size() == 0);
@@ -128,35 +130,85 @@ TEST_CASE("an even budget follows the forecast when traffic is three times more 
   CHECK(spent == Approx(budget / 24.0).epsilon(0.1));
 }
 
+/// As RunUntil(), among auctions that all have one price.
+int64_t RunAtOnePrice(Market& m, absl::Time until) {
+  constexpr int64_t kPrice = 2000;
+  const int64_t before = m.spent;
+  while (m.now < until) {
+    m.now += absl::Seconds(20);
+    for (int i = 0; i < static_cast<int>(20 * m.per_second); ++i) {
+      m.pacer.OnRequest();
+      if (kValue * m.pacer.Factor(kCampaign, ++m.decision) < kPrice) continue;
+      m.spent += kPrice;
+      m.pacer.OnSpend(kCampaign, Micros{kPrice});
+    }
+    m.pacer.Tick(m.now);
+  }
+  return m.spent - before;
+}
+
 TEST_CASE("where all auctions have one price, spending is even too") {
   Pacer pacer(Expecting(2));
   const int64_t budget = 20'000'000;
   REQUIRE(pacer.Set(kCampaign, {.daily = Micros{budget}}).ok());
   Market market(pacer);
-  market.most = 1;  // of which follows the price below
-  struct Cliff {
-    static int64_t Run(Market& m, absl::Time until) {
-      const int64_t before = m.spent;
-      while (m.now < until) {
-        m.now += absl::Seconds(20);
-        for (int i = 0; i < 40; ++i) {
-          m.pacer.OnRequest();
-          constexpr int64_t kPrice = 2000;
-          if (kValue * m.pacer.Factor(kCampaign, ++m.decision) < kPrice) continue;
-          m.spent += kPrice;
-          m.pacer.OnSpend(kCampaign, Micros{kPrice});
-        }
-        m.pacer.Tick(m.now);
-      }
-      return m.spent - before;
-    }
-  };
   for (int hour = 0; hour < 24; ++hour) {
-    const auto spent = static_cast<double>(Cliff::Run(market, market.now + absl::Hours(1)));
+    const auto spent = static_cast<double>(RunAtOnePrice(market, market.now + absl::Hours(1)));
     INFO("hour " << hour << " spent " << spent);
     CHECK(spent == Approx(budget / 24.0).epsilon(hour == 0 ? 0.25 : 0.1));
   }
   CHECK(market.spent < budget + kValue);  // no bid after the one that reached it
+}
+
+TEST_CASE("a few wins a day among many auctions of one price are spread over the day") {
+  // One auction in 1,728 is to be won, four an hour. A controller that takes the cliff for a slope
+  // wins none for a while and then several at once: a fifth of the budget in the wrong hours.
+  Pacer pacer(Expecting(2));
+  const int64_t budget = 100 * 2000;
+  REQUIRE(pacer.Set(kCampaign, {.daily = Micros{budget}}).ok());
+  Market market(pacer);
+  RunAtOnePrice(market, kMonday + absl::Hours(24));
+  double error = 0;
+  for (int hour = 0; hour < 24; ++hour) {
+    const auto spent = static_cast<double>(RunAtOnePrice(market, market.now + absl::Hours(1)));
+    error += std::abs(spent - budget / 24.0) / budget;
+  }
+  INFO("the hours are off their plan by " << 100 * error << " % of the budget");
+  CHECK(error < 0.15);
+  CHECK(static_cast<double>(market.spent) == Approx(2 * budget).epsilon(0.01));
+}
+
+TEST_CASE("who need not be back on the plan soon buys more for the same budget") {
+  const auto clicks = [](absl::Duration within) {
+    Pacer pacer(Expecting(2));
+    constexpr int64_t kBudget = 100 * 2000;
+    (void)pacer.Set(kCampaign, {.daily = Micros{kBudget}, .within = within});
+    Random random(7);
+    double worth = 0;
+    int64_t spent = 0;
+    uint64_t decision = 0;
+    absl::Time now = kMonday;
+    pacer.Tick(now);
+    for (int tick = 0; tick < 10 * 4320; ++tick) {
+      now += absl::Seconds(20);
+      for (int i = 0; i < 40; ++i) {
+        // Few are worth much more than the others.
+        const double value = 0.02 / (0.01 + random.Uniform());
+        const double price = 1000 + 2000 * random.Uniform();
+        pacer.OnRequest();
+        if (value * kValue * pacer.Factor(kCampaign, ++decision) < price) continue;
+        worth += value;
+        spent += static_cast<int64_t>(price);
+        pacer.OnSpend(kCampaign, Micros{static_cast<int64_t>(price)});
+      }
+      pacer.Tick(now);
+    }
+    CHECK(static_cast<double>(spent) == Approx(10.0 * kBudget).epsilon(0.02));
+    return worth;
+  };
+  const double soon = clicks(absl::ZeroDuration()), late = clicks(absl::Hours(24));
+  INFO(soon << " against " << late);
+  CHECK(late > 1.03 * soon);
 }
 
 TEST_CASE("a front-loaded budget spends three quarters in the first half of the traffic") {

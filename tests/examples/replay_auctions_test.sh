@@ -89,6 +89,11 @@ for bidder in constant linear adagents; do
 done
 # The library buys more than a constant bid, and spends its budget.
 true_that "$(field adagents expected_clicks) > 1.3 * $(field constant expected_clicks)"
-true_that "$(field adagents expected_clicks) > 0.95 * $(field linear expected_clicks)"
 true_that "$(field adagents cost) > 0.95 * $(field constant cost)"
+# And more than a linear one, whatever share of the auctions the budget pays for.
+for fraction in 0.5 0.25 0.125 0.0625 0.03125 0.015625; do
+  expect 0 '"bidders"' "$work/log" --budget-fraction "$fraction" --json
+  true_that "$(field adagents expected_clicks) > $(field linear expected_clicks)"
+  true_that "$(field adagents cost) <= $(field adagents auctions) / 1000 * $(sed -E 's/.*"episode_budget":([-+.0-9e]+).*/\1/' "$work/said")"
+done
 echo "replay_auctions keeps its promises"

@@ -78,6 +78,10 @@ struct PacingGoal {
   absl::Time start = absl::InfinitePast();  ///< the flight is [start, end)
   absl::Time end = absl::InfiniteFuture();
   absl::TimeZone zone = absl::UTCTimeZone();  ///< whose midnight begins a day
+  /// How soon to be back on the plan, at the earliest: a few minutes at least, a third of what is
+  /// left of the period at most. Short keeps every hour's plan; long buys more for the budget, the
+  /// more the fewer and the more different the impressions are, and keeps the period's plan alone.
+  absl::Duration within = absl::ZeroDuration();
 
   /// What one `action` may cost on average; kNone: a thousand impressions. 0: no target.
   Micros target{};
