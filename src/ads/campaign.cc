@@ -31,6 +31,18 @@ std::string_view Name(Objective o) {
   return "unknown";
 }
 
+std::string_view Name(Pace p) {
+  switch (p) {
+    case Pace::kEven:
+      return "even";
+    case Pace::kAsap:
+      return "asap";
+    case Pace::kFrontLoaded:
+      return "front_loaded";
+  }
+  return "unknown";
+}
+
 std::string_view Name(MarkupType m) {
   switch (m) {
     case MarkupType::kUnset:

@@ -239,6 +239,13 @@ void CheckCreative(const std::string& at, const Creative& c, FaultSink fault) {
   }
 }
 
+void CheckPacing(const PacingTerms& pacing, FaultSink fault) {
+  CheckMoney("pacing.target", pacing.target, true, fault);
+  if (pacing.per != Action::kNone && pacing.target.value == 0) {
+    fault("pacing.target", "must be > 0 where it is per action");
+  }
+}
+
 void CheckCreatives(const Campaign& c, FaultSink fault) {
   if (c.creatives.empty()) fault("creatives", "must have at least one creative");
   if (c.creatives.size() > kMaxCreatives) {
@@ -295,6 +302,7 @@ void CheckCampaign(const Campaign& c, FaultSink fault) {
   CheckText("brand", c.brand, kMaxTextBytes, fault);
   CheckText("seat", c.seat, kMaxIdBytes, fault);
   CheckBid(c, fault);
+  CheckPacing(c.pacing, fault);
   if (c.end <= c.start) fault("flight.end", "must be after flight.start");
   CheckRange("priority", c.priority, -100, 100, fault);
   if (c.adomain.empty()) fault("adomain", "must name at least one domain of the advertiser");

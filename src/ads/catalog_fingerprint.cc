@@ -65,6 +65,11 @@ uint64_t ContentHash(const Campaign& c) {
     h.Add(m);
   }
   if (!c.budget.time_zone.empty()) h.Add(std::string_view(c.budget.time_zone));
+  if (c.pacing != PacingTerms()) {
+    h.Add(uint64_t{1} << 48 | static_cast<uint64_t>(c.pacing.pace) << 8 |
+          static_cast<uint64_t>(c.pacing.per));
+    h.Add(c.pacing.target);
+  }
   h.Add(static_cast<uint64_t>(c.objective) << 8 | static_cast<uint64_t>(c.bid.action));
   h.Add(absl::ToUnixMicros(c.start));
   h.Add(absl::ToUnixMicros(c.end));

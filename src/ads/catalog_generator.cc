@@ -70,6 +70,7 @@ class CampaignMaker {
     AddCreatives(&c, format);
     if (random_.Chance(0.1)) AddCreatives(&c, PickFormat());
     AddTargeting(&c.targeting);
+    AddPacing(&c);
     return c;
   }
 
@@ -103,6 +104,21 @@ class CampaignMaker {
     } else {
       c->objective = Objective::kReach;
     }
+  }
+
+  /// From numbers of its own, so that all else of a campaign is what it is without pacing.
+  void AddPacing(Campaign* c) {
+    Random random(CombineHash(options_.seed, number_), 1);
+    c->budget.time_zone = ZipfOf(random, kTimeZones);
+    const double u = random.Uniform();
+    c->pacing.pace = u < 0.7 ? Pace::kEven : u < 0.85 ? Pace::kFrontLoaded : Pace::kAsap;
+    if (!random.Chance(0.25)) return;
+    // Between what is bid at most and half of it.
+    const double share = 0.5 + 0.5 * random.Uniform();
+    c->pacing.per = c->bid.action;
+    const Micros most =
+        c->bid.action == Action::kNone ? c->bid.max_cpm : c->bid.value_per_action;
+    c->pacing.target = {std::max<int64_t>(1, std::llround(share * static_cast<double>(most.value)))};
   }
 
   void AddCreatives(Campaign* c, MarkupType format) {

@@ -218,6 +218,31 @@ void ReadMoney(FieldReader& fields, Campaign* c) {
   });
 }
 
+/// At most one target, named after what it is the price of.
+void ReadPacing(FieldReader& pacing, PacingTerms* out) {
+  pacing.Enum("strategy", {Pace::kEven, Pace::kAsap, Pace::kFrontLoaded}, &out->pace);
+  std::string_view first;
+  for (const auto& [key, per] : {std::pair{"target_cpm", Action::kNone},
+                                 {"target_cpc", Action::kClick},
+                                 {"target_cpcv", Action::kCompletion},
+                                 {"target_cpa", Action::kConversion}}) {
+    Micros target;
+    if (!pacing.Money(key, &target)) continue;
+    if (!first.empty()) {
+      pacing.Fault(key, fmt::format("there is a {} already, and only one target can be kept", first));
+      continue;
+    }
+    if (target.value <= 0) {
+      pacing.Fault(key, fmt::format("must be > 0, got {}: leave it out when there is no target",
+                                    target.units()));
+      continue;
+    }
+    first = key;
+    out->target = target;
+    out->per = per;
+  }
+}
+
 void ReadCampaign(FieldReader& fields, Campaign* c) {
   for (const char* key : {"id", "advertiser", "budget", "bid", "adomain", "creatives"}) {
     fields.Require(key);
@@ -234,6 +259,7 @@ void ReadCampaign(FieldReader& fields, Campaign* c) {
               &c->objective);
   fields.Enum("line", {Line::kOpen, Line::kGuaranteed, Line::kHouse}, &c->line);
   ReadMoney(fields, c);
+  fields.Object("pacing", [&](FieldReader& pacing) { ReadPacing(pacing, &c->pacing); });
   fields.Object("flight", [&](FieldReader& flight) {
     c->start = ReadTime(flight, "start", c->start);
     c->end = ReadTime(flight, "end", c->end);

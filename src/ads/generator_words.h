@@ -10,6 +10,11 @@ struct Place {
   int utcoffset;  // minutes, winter time
 };
 
+// Of advertisers; not all share their clock with the listeners.
+inline constexpr std::string_view kTimeZones[] = {
+    "America/New_York", "America/Los_Angeles", "America/Chicago", "America/Toronto",
+    "America/Denver",   "Europe/London",       "America/Phoenix", "UTC"};
+
 // Large markets of North America, with Google metro codes where they have one.
 inline constexpr Place kPlaces[] = {{"USA", "NY", "New York", "501", -300},
                                     {"USA", "CA", "Los Angeles", "803", -480},

@@ -62,25 +62,18 @@ void PeriodAt(const PacingGoal& goal, absl::Time now, absl::Time* begin, absl::T
 
 }  // namespace
 
-std::string_view Name(Pace pace) {
-  switch (pace) {
-    case Pace::kEven:
-      return "even";
-    case Pace::kAsap:
-      return "asap";
-    case Pace::kFrontLoaded:
-      return "front_loaded";
-  }
-  return "unknown";
-}
-
-PacingGoal GoalOf(const Campaign& campaign, Pace pace) {
+PacingGoal GoalOf(const Campaign& campaign) {
   PacingGoal goal;
-  goal.pace = pace;
+  goal.pace = campaign.pacing.pace;
+  goal.target = campaign.pacing.target;
+  goal.action = campaign.pacing.per;
   goal.daily = campaign.budget.daily;
   goal.lifetime = campaign.budget.lifetime;
   goal.start = campaign.start;
   goal.end = campaign.end;
+  if (!campaign.budget.time_zone.empty()) {  // the catalog has seen to it that there is such a zone
+    (void)absl::LoadTimeZone(campaign.budget.time_zone, &goal.zone);
+  }
   return goal;
 }
 

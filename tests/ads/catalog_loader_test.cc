@@ -127,6 +127,40 @@ TEST_CASE("Each fault is named with line, path and what is wrong") {
         "line 2, campaigns[0].advertiser: is missing");
 }
 
+TEST_CASE("How a budget is paced is read and checked") {
+  const auto pacing = [](const std::string& json) {
+    return With("\"priority\": 3", "\"pacing\": " + json + ", \"priority\": 3");
+  };
+  const auto terms = [&](const std::string& json) {
+    const auto loaded = LoadCatalog(pacing(json));
+    INFO((loaded.ok() ? "" : loaded.status().ToString()));
+    REQUIRE(loaded.ok());
+    return (*loaded)->campaign(0).pacing;
+  };
+  CHECK(terms("{}") == PacingTerms{Pace::kEven, {}, Action::kNone});
+  CHECK(terms(R"({"strategy": "front_loaded"})") == PacingTerms{Pace::kFrontLoaded});
+  CHECK(terms(R"({"strategy": "asap", "target_cpm": 2.5})") ==
+        PacingTerms{Pace::kAsap, {2'500'000}, Action::kNone});
+  CHECK(terms(R"({"target_cpc": 0.5})") ==
+        PacingTerms{Pace::kEven, {500'000}, Action::kClick});
+  CHECK(terms(R"({"target_cpcv": 0.01})").per == Action::kCompletion);
+  CHECK(terms(R"({"target_cpa": 12})").per == Action::kConversion);
+  CHECK(ErrorOf(pacing(R"({"strategy": "evn"})")) ==
+        "line 10, campaigns[0].pacing.strategy: unknown \"evn\", did you mean \"even\"?");
+  CHECK(ErrorOf(pacing(R"({"target_cpa": 0})")) ==
+        "line 10, campaigns[0].pacing.target_cpa: must be > 0, got 0: leave it out when there is "
+        "no target");
+  CHECK(ErrorOf(pacing(R"({"target_cpc": "1"})")) ==
+        "line 10, campaigns[0].pacing.target_cpc: must be a number, got text");
+  CHECK(ErrorOf(pacing(R"({"target_cpm": 1, "target_cpa": 2})")) ==
+        "line 10, campaigns[0].pacing.target_cpa: there is a target_cpm already, and only one "
+        "target can be kept");
+  CHECK(ErrorOf(pacing(R"({"target": 1})")).find("campaigns[0].pacing.target: unknown key") !=
+        std::string::npos);
+  CHECK(ErrorOf(With("9000.5}", "9000.5, \"time_zone\": \"Mars/Base\"}")) ==
+        "line 7, campaigns[0].budget.time_zone: there is no time zone \"Mars/Base\"");
+}
+
 TEST_CASE("All faults are found in one go") {
   const std::string text = R"({
     "campaign": [],

@@ -374,12 +374,16 @@ TEST_CASE("a campaign's own terms make its goal") {
   campaign.end = kMonday;
   campaign.bid.action = Action::kClick;
   campaign.bid.value_per_action = Micros{7};
-  const PacingGoal goal = GoalOf(campaign, Pace::kFrontLoaded);
+  campaign.budget.time_zone = "Europe/Berlin";
+  campaign.pacing = {Pace::kFrontLoaded, Micros{5}, Action::kClick};
+  const PacingGoal goal = GoalOf(campaign);
   CHECK(goal.pace == Pace::kFrontLoaded);
+  CHECK(goal.zone.name() == "Europe/Berlin");
   CHECK(goal.daily.value == 10);
   CHECK(goal.lifetime.value == 100);
   CHECK(goal.end == kMonday);
-  CHECK(goal.target.value == 0);
+  CHECK(goal.target.value == 5);
+  CHECK(goal.action == Action::kClick);
   CHECK(Name(Pace::kEven) == "even");
 }
 

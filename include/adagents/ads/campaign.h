@@ -175,6 +175,19 @@ struct Budget {
   bool operator==(const Budget&) const = default;
 };
 
+/// How a budget is spread over its period.
+enum class Pace : uint8_t { kEven, kAsap, kFrontLoaded };
+std::string_view Name(Pace p);
+
+/// How a pacer (pacer.h) is to spend the budget.
+struct PacingTerms {
+  Pace pace = Pace::kEven;
+  Micros target{};             // what one `per` may cost on average; 0: no target
+  Action per = Action::kNone;  // kNone: a thousand impressions
+
+  bool operator==(const PacingTerms&) const = default;
+};
+
 /// How it bids. The price of a thousand impressions never exceeds max_cpm; with a target action the
 /// value of an impression is value_per_action times the predicted rate of that action.
 struct BidStrategy {
@@ -196,6 +209,7 @@ struct Campaign {
   Objective objective = Objective::kBrandAwareness;
   Currency currency;  // of budget and bid
   Budget budget;
+  PacingTerms pacing;
   absl::Time start = absl::InfinitePast();  // runs in [start, end)
   absl::Time end = absl::InfiniteFuture();
   BidStrategy bid;

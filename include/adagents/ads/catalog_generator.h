@@ -6,8 +6,10 @@
 // The mix: every attribute of every campaign is open with probability `open`, an eighth of the
 // others excludes instead of includes; places, genres and categories follow Zipf laws, so that
 // many campaigns want New York and few Boise. Four in ten have banners in the usual sizes, a
-// quarter audio in several variants, the others video, native or several formats. Flights never
-// end, so that recordings of any year can be replayed.
+// quarter audio in several variants, the others video, native or several formats. Seven in ten
+// budgets are to be spent evenly, the others front-loaded or as soon as possible, in days of the
+// advertiser's time zone; a quarter of the campaigns have a target cost. Flights never end, so that
+// recordings of any year can be replayed.
 #pragma once
 
 #include <cstdint>

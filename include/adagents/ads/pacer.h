@@ -66,10 +66,6 @@ struct PacedCampaign;
 struct ControlOutput;
 }  // namespace internal
 
-/// How a budget is spread over its period.
-enum class Pace : uint8_t { kEven, kAsap, kFrontLoaded };
-std::string_view Name(Pace pace);
-
 /// What one campaign's spending should look like. Plain value.
 struct PacingGoal {
   Pace pace = Pace::kEven;
@@ -86,11 +82,13 @@ struct PacingGoal {
   /// What one `action` may cost on average; kNone: a thousand impressions. 0: no target.
   Micros target{};
   Action action = Action::kNone;
+
+  bool operator==(const PacingGoal&) const = default;
 };
 
-/// What a campaign's own terms ask for: its budget and flight. No target: that takes somebody who
+/// What a campaign's own terms ask for: its budget, flight and pacing. A target takes somebody who
 /// reports the actions, for a campaign of which none is heard bids less and less.
-PacingGoal GoalOf(const Campaign& campaign, Pace pace = Pace::kEven);
+PacingGoal GoalOf(const Campaign& campaign);
 
 /// A moment's pace of one campaign. Plain value.
 struct PaceOf {
