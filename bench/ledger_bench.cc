@@ -150,6 +150,7 @@ class Plenty final : public LeaseSource {
   }
   absl::Status Close(int64_t) override { return absl::OkStatus(); }
   std::optional<LeaseTotals> Totals(uint64_t) const override { return std::nullopt; }
+  int64_t Gone(uint64_t, int64_t) const override { return 0; }
   absl::StatusOr<std::vector<LateWin>> LateWins() const override { return std::vector<LateWin>(); }
 };
 

@@ -116,9 +116,9 @@ class CampaignMaker {
     // Between what is bid at most and half of it.
     const double share = 0.5 + 0.5 * random.Uniform();
     c->pacing.per = c->bid.action;
-    const Micros most =
-        c->bid.action == Action::kNone ? c->bid.max_cpm : c->bid.value_per_action;
-    c->pacing.target = {std::max<int64_t>(1, std::llround(share * static_cast<double>(most.value)))};
+    const Micros most = c->bid.action == Action::kNone ? c->bid.max_cpm : c->bid.value_per_action;
+    c->pacing.target = {
+        std::max<int64_t>(1, std::llround(share * static_cast<double>(most.value)))};
   }
 
   void AddCreatives(Campaign* c, MarkupType format) {

@@ -229,7 +229,8 @@ void ReadPacing(FieldReader& pacing, PacingTerms* out) {
     Micros target;
     if (!pacing.Money(key, &target)) continue;
     if (!first.empty()) {
-      pacing.Fault(key, fmt::format("there is a {} already, and only one target can be kept", first));
+      pacing.Fault(key,
+                   fmt::format("there is a {} already, and only one target can be kept", first));
       continue;
     }
     if (target.value <= 0) {

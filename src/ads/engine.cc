@@ -16,8 +16,9 @@
 #include "ads/agents/cap_rules.h"
 #include "ads/agents/worth.h"
 #include "ads/budgets.h"
+#include "ads/campaign_books.h"
 #include "ads/consent_guard.h"
-#include "ads/ledger_accounts.h"
+#include "ads/upkeep.h"
 #include "ads/why_not.h"
 #include "fmt/format.h"
 
@@ -112,6 +113,17 @@ Nbr NbrOf(Verdict verdict, Nbr own) {
   return Nbr::kUnknownError;
 }
 
+/// The actions that targets are about; the catalog says which. Of impressions the ledger knows.
+void TellOfActions(const Catalog& catalog, const OutcomeEvent& event, Pacer& pacer) {
+  const Action action = event.kind == OutcomeKind::kClick        ? Action::kClick
+                        : event.kind == OutcomeKind::kCompletion ? Action::kCompletion
+                        : event.kind == OutcomeKind::kConversion ? Action::kConversion
+                                                                 : Action::kNone;
+  if (action == Action::kNone) return;
+  const auto index = catalog.FindKey(event.campaign);
+  if (index && catalog.campaign(*index).pacing.per == action) pacer.OnAction(event.campaign);
+}
+
 /// With what the auction's rule of prices needs.
 AvailabilityOptions AvailabilityOf(const EngineOptions& options) {
   AvailabilityOptions availability = options.availability;
@@ -179,20 +191,26 @@ absl::Status Engine::Build(EngineOptions options) {
     if (!empty.ok()) return empty.status();
     options.catalog = *std::move(empty);
   }
+  const bool inline_scheduler = options.runtime.inline_scheduler.has_value();
   // The first listener's local hour loads the zones of all countries, some 15 ms: now, not later.
   Request somewhere;
   somewhere.device.geo.country = "USA";
   (void)TargetingFacts::HourOfWeek(somewhere, clock_->WallNow());
   ledger_ = options.ledger;
   pacer_ = options.pacer;
-  if (absl::Status status = internal::OpenAccounts(ledger_.get(), nullptr, *options.catalog);
-      !status.ok()) {
-    return status;
-  }
+  if (absl::Status status = Books().Open(nullptr, *options.catalog); !status.ok()) return status;
   catalog_ = std::make_shared<Snapshot<Catalog>>(std::move(options.catalog));
   switches_ = std::make_shared<KillSwitches>(options.kill_switches);
   models_ = std::make_shared<RelevanceModels>(options.relevance);
   if (options.outcomes.clock == nullptr) options.outcomes.clock = clock_;
+  if (ledger_ != nullptr && pacer_ != nullptr) {
+    options.outcomes.on_news =
+        [catalog = catalog_, pacer = pacer_,
+         also = std::move(options.outcomes.on_news)](const OutcomeEvent& event) {
+          TellOfActions(*catalog->Pin(), event, *pacer);
+          if (also) also(event);
+        };
+  }
   book_ = std::make_shared<OutcomeBook>(options.outcomes);
   if (absl::Status status = BuildCaps(options); !status.ok()) return status;
 
@@ -219,11 +237,20 @@ absl::Status Engine::Build(EngineOptions options) {
         .Add<PacingLearner>();
   }
   if (options.customize) options.customize(builder);
+  const bool threads = options.background && !inline_scheduler && ledger_ != nullptr;
   auto runtime = builder.Build();
   if (!runtime.ok()) return runtime.status();
   runtime_ = *std::move(runtime);
+  upkeep_ = std::make_unique<internal::Upkeep>(internal::Upkeep::Parts{
+      clock_, ledger_, ledger_ != nullptr ? pacer_ : nullptr, book_, models_});
+  (void)upkeep_->Tick();  // so that nobody sits out until the first; the ledger's health tells
+  if (threads) upkeep_->Start();
   return absl::OkStatus();
 }
+
+internal::CampaignBooks Engine::Books() const { return {ledger_.get(), pacer_.get()}; }
+
+absl::Status Engine::Tick() { return upkeep_->Tick(); }
 
 absl::Status Engine::BuildCaps(const EngineOptions& options) {
   FrequencyCapPolicy policy = options.cap_policy;
@@ -387,12 +414,12 @@ absl::Status Engine::SwapCatalog(std::unique_ptr<const Catalog> catalog) {
   if (catalog == nullptr) return InvalidArgument("the catalog is null");
   const std::lock_guard<std::mutex> lock(catalog_writer_);
   const CatalogPin before = catalog_->Pin();
-  absl::Status status = internal::OpenAccounts(ledger_.get(), &*before, *catalog);
+  absl::Status status = Books().Open(&*before, *catalog);
   if (!status.ok()) return status;
   swapped_while_merging_ = merging_;
   status = catalog_->Publish(std::move(catalog));
   if (!status.ok()) return status;
-  internal::CloseAccounts(ledger_.get(), *before, *catalog_->Pin());
+  Books().Close(*before, *catalog_->Pin());
   return status;
 }
 
@@ -408,10 +435,10 @@ absl::Status Engine::ChangeCatalog(CatalogChange change) {
   const CatalogPin before = catalog_->Pin();
   auto next = before->With(std::move(change));
   if (!next.ok()) return next.status();
-  absl::Status status = internal::OpenAccounts(ledger_.get(), &*before, **next, put);
+  absl::Status status = Books().Open(&*before, **next, put);
   if (!status.ok()) return status;
   status = catalog_->Publish(*std::move(next));
-  if (status.ok()) internal::CloseAccounts(ledger_.get(), *catalog_->Pin(), removed);
+  if (status.ok()) Books().Close(*catalog_->Pin(), removed);
   if (status.ok() && merging_) changed_while_merging_.push_back(std::move(kept));
   return status;
 }
@@ -469,7 +496,8 @@ std::string Engine::WhyNot(const RequestPtr& request, std::string_view campaign_
                            *caps_,
                            *cap_policy_,
                            clock_->Now(),
-                           {ledger_.get(), rates_.get()}},
+                           {ledger_.get(), rates_.get()},
+                           pacer_.get()},
                           campaign_id);
 }
 
@@ -506,6 +534,9 @@ EngineStats Engine::GetStats() const {
   return stats;
 }
 
-ShutdownReport Engine::Shutdown(absl::Duration grace) { return runtime_->Shutdown(grace); }
+ShutdownReport Engine::Shutdown(absl::Duration grace) {
+  upkeep_->Stop();
+  return runtime_->Shutdown(grace);
+}
 
 }  // namespace adagents::ads

@@ -119,6 +119,13 @@ std::optional<LeaseTotals> LeaseBook::Totals(uint64_t key) const {
   return totals;
 }
 
+int64_t LeaseBook::Gone(uint64_t key, int64_t day) const {
+  const auto found = accounts_.find(key);
+  if (found == accounts_.end()) return 0;
+  const auto charged = found->second.day_charged.find(day);
+  return charged == found->second.day_charged.end() ? 0 : charged->second;
+}
+
 void LeaseBook::Count(Account& account, int64_t day, int64_t charged) {
   account.charged += charged;
   account.day_charged[day] += charged;

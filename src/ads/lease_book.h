@@ -78,6 +78,7 @@ class LeaseBook {
   void TakeBack();
 
   [[nodiscard]] std::optional<LeaseTotals> Totals(uint64_t account) const;
+  [[nodiscard]] int64_t Gone(uint64_t account, int64_t day) const;
 
  private:
   using RowKey = std::pair<uint32_t, int64_t>;  // epoch, day

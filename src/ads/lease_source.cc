@@ -80,6 +80,11 @@ std::optional<LeaseTotals> MemoryLeaseSource::Totals(uint64_t account) const {
   return state_->book.Totals(account);
 }
 
+int64_t MemoryLeaseSource::Gone(uint64_t account, int64_t day) const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->book.Gone(account, day);
+}
+
 absl::StatusOr<std::vector<LateWin>> MemoryLeaseSource::LateWins() const {
   const std::lock_guard lock(state_->mutex);
   std::vector<LateWin> out;

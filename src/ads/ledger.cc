@@ -184,6 +184,11 @@ absl::Status Ledger::SetAccount(const AccountConfig& config) {
   return state_->keeper.SetAccount(config);
 }
 bool Ledger::CloseAccount(uint64_t campaign) { return state_->keeper.CloseAccount(campaign); }
+absl::Status Ledger::LeaseAhead(std::span<const uint64_t> campaigns) {
+  return state_->keeper.LeaseAhead(campaigns);
+}
+BudgetUse Ledger::Used(uint64_t campaign) const { return state_->keeper.Used(campaign); }
+const LedgerOptions& Ledger::options() const { return state_->keeper.options(); }
 absl::Status Ledger::Tick() { return state_->keeper.Tick(); }
 absl::Status Ledger::Sync(absl::Duration timeout) { return state_->keeper.Sync(timeout); }
 absl::Status Ledger::Shutdown() { return state_->keeper.Shutdown(); }

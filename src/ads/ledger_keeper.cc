@@ -472,6 +472,38 @@ bool LedgerKeeper::CloseAccount(uint64_t campaign) {
   return true;
 }
 
+absl::Status LedgerKeeper::LeaseAhead(std::span<const uint64_t> campaigns) {
+  const std::lock_guard lock(mutex_);
+  if (shut_down_) return shutdown_status_;
+  absl::Status status;
+  while (!campaigns.empty() && status.ok()) {
+    const auto group = campaigns.first(std::min(campaigns.size(), kMostAsks));
+    LookAtClocks();
+    for (const uint64_t campaign : group) {
+      uint32_t index = kNoAccount;
+      if (!board_->FindAccount(campaign, &index)) continue;
+      books_[index].busy_at = now_;  // or it would be returned at the next visit
+      board_->account(index).Want(1);
+      board_->Call(index);
+    }
+    status = TickLocked();
+    campaigns = campaigns.subspan(group.size());
+  }
+  return status;
+}
+
+BudgetUse LedgerKeeper::Used(uint64_t campaign) {
+  const std::lock_guard lock(mutex_);
+  uint32_t index = kNoAccount;
+  if (!board_->FindAccount(campaign, &index)) return {};
+  LookAtClocks();
+  const auto totals = source_->Totals(campaign);
+  if (!totals) return {};
+  const BudgetDay today = BudgetDayOf(absl::FromUnixNanos(wall_), books_[index].config.time_zone);
+  const int64_t gone = source_->Gone(campaign, today.day);
+  return {{gone}, {totals->leased - totals->returned - gone}};
+}
+
 LedgerHealth LedgerKeeper::health() const {
   LedgerHealth health;
   {

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <limits>
 #include <mutex>
+#include <span>
 #include <thread>
 #include <vector>
 
@@ -29,6 +30,9 @@ class LedgerKeeper {
 
   absl::Status SetAccount(const AccountConfig& config);
   bool CloseAccount(uint64_t campaign);
+  absl::Status LeaseAhead(std::span<const uint64_t> campaigns);
+  [[nodiscard]] BudgetUse Used(uint64_t campaign);
+  [[nodiscard]] const LedgerOptions& options() const { return options_; }
   [[nodiscard]] LedgerHealth health() const;
 
  private:

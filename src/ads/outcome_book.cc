@@ -29,6 +29,7 @@ bool IsSuccess(OutcomeKind kind, Action target) {
 OutcomeBook::OutcomeBook(const OutcomeBookOptions& options)
     : window_(absl::ToInt64Nanoseconds(options.window)),
       capacity_(options.capacity),
+      on_news_(options.on_news),
       bids_({.capacity = options.capacity,
              .ttl = options.window * 2 + absl::Minutes(1),
              .when_full = WhenFull::kEvict,
@@ -40,8 +41,16 @@ void OutcomeBook::Remember(uint64_t decision, uint32_t bid, const RememberedBid&
 
 bool OutcomeBook::Record(const OutcomeEvent& event, int64_t now, RelevanceModels* models) {
   if (event.kind == OutcomeKind::kLoss) return false;  // nobody saw it: nothing to learn
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (!RecordLocked(event, now, models)) return false;
+  }
+  if (on_news_) on_news_(event);
+  return true;
+}
+
+bool OutcomeBook::RecordLocked(const OutcomeEvent& event, int64_t now, RelevanceModels* models) {
   const uint64_t key = KeyOf(event.decision, event.bid);
-  const std::lock_guard<std::mutex> lock(mutex_);
   (void)SettleLocked(now, kSettledPerEvent, models);
   RememberedBid bid;
   if (!bids_.Find(key, &bid) || (bid.seen & BitOf(event.kind)) != 0) return false;

@@ -58,6 +58,17 @@ class Looking final : public Claims {
   const Currency cur_;
 };
 
+/// What each candidate would bid of its value at this moment; empty without a pacer.
+Paces PacesNow(const Pacer* pacer, const Candidates& candidates) {
+  Paces paces;
+  if (pacer == nullptr) return paces;
+  for (const Candidate& c : candidates.items) {
+    const PaceOf pace = pacer->Read(candidates.catalog->facts(c.campaign).key);
+    paces.factor.push_back(pace.sits_out ? 0.0f : pace.multiplier);
+  }
+  return paces;
+}
+
 /// The whole chain once more, with notes of how each candidate fared.
 struct Replay {
   struct Fate {
@@ -67,6 +78,7 @@ struct Replay {
   Candidates candidates;
   CapVerdicts caps;
   Scores scores;
+  Paces paces;
   Prices prices;
   Decision decision;
   std::vector<uint32_t> winners;
@@ -78,7 +90,8 @@ struct Replay {
     Capper(s.cap_policy).Run(s.request, candidates, s.caps, s.now_nanos, &caps, nullptr);
     Scorer().Run(s.request, candidates, s.models, &scores);
     if (candidates.items.empty()) return;
-    PriceAll(s.request, candidates, scores, Paces{}, s.rates, &prices,
+    paces = PacesNow(s.pacer, candidates);
+    PriceAll(s.request, candidates, scores, paces, s.rates, &prices,
              [](const ReasonCode&, uint64_t, Micros, Micros) {});
     fates.resize(candidates.items.size());
     const auto note = [&](uint32_t subject, const ReasonCode& code, double score,
@@ -202,6 +215,20 @@ class Answerer {
     return text.empty() ? "capped together with its campaign" : text.substr(2);
   }
 
+  /// Of a campaign that sits out: what it has spent, and what it may.
+  std::string PlanOf() const {
+    const auto report = s_.pacer->Report(catalog_.facts(index_).key);
+    std::string text = "sits this one out to keep to its plan";
+    if (report) {
+      const Currency cur = campaign_.currency;
+      text += fmt::format(
+          ": {} spent, {} planned by now, of a budget of {} until {}", Amount(report->spent, cur),
+          Amount(report->planned, cur), Amount(report->budget, cur),
+          absl::FormatTime(absl::RFC3339_sec, report->period_end, absl::UTCTimeZone()));
+    }
+    return text + fmt::format(" (loss {})", static_cast<int>(reasons::kWantOfBudget));
+  }
+
   std::string FateOf(const Imp& imp, uint32_t k) {
     const Candidate& c = replay_.candidates.items[k];
     if (k < replay_.caps.state.size()) {
@@ -216,12 +243,15 @@ class Answerer {
     }
     const Currency cur = replay_.prices.cur;
     const float rate = k < replay_.scores.rate.size() ? replay_.scores.rate[k] : 0.0f;
-    const std::string predicted = fmt::format("predicted rate {:.4g}", rate);
+    const float pace = k < replay_.paces.factor.size() ? replay_.paces.factor[k] : 1.0f;
+    std::string predicted = fmt::format("predicted rate {:.4g}", rate);
+    if (pace < 1.0f)
+      predicted += fmt::format(", {:.3g} % of it bid to keep to the plan", 100 * pace);
     if (replay_.prices.value.empty()) return "no currency to bid in";
     Micros value, floor;
     Pricer pricer(s_.request, catalog_, s_.rates, cur);
     (void)pricer.BeginImp(static_cast<size_t>(&imp - s_.request.imps.data()));
-    switch (pricer.Price(c, rate, &value, &floor)) {
+    switch (pricer.Price(c, rate, &value, &floor, pace)) {
       case PriceTrouble::kBelowFloor:
         return fmt::format("worth {} a thousand ({}), below the floor of {} (loss {})",
                            Amount(value, cur), predicted, Amount(floor, cur),
@@ -232,7 +262,8 @@ class Answerer {
         return "no exchange rate for the currency of the floor";
       case PriceTrouble::kNotANumber:
         return "its predicted rate is not a number in [0, 1]";
-      case PriceTrouble::kPacedOut:  // it is asked for unpaced values
+      case PriceTrouble::kPacedOut:
+        return PlanOf();
       case PriceTrouble::kNone:
         break;
     }

@@ -10,6 +10,7 @@
 #include "adagents/ads/agents/frequency_cap.h"
 #include "adagents/ads/currency_rates.h"
 #include "adagents/ads/keys.h"
+#include "adagents/ads/pacer.h"
 #include "ads/budgets.h"
 
 namespace adagents::ads::internal {
@@ -28,6 +29,7 @@ struct WhyNotSetting {
   const FrequencyCapPolicy& cap_policy;
   int64_t now_nanos;  // of the caps' clock
   Budgets budgets;
+  const Pacer* pacer = nullptr;  // null: nobody is paced
 };
 
 std::string WhyNot(const WhyNotSetting& setting, std::string_view campaign_id);

@@ -37,6 +37,7 @@ class SlowSource final : public ads::LeaseSource {
   std::optional<LeaseTotals> Totals(uint64_t account) const override {
     return inner_->Totals(account);
   }
+  int64_t Gone(uint64_t account, int64_t day) const override { return inner_->Gone(account, day); }
   absl::StatusOr<std::vector<ads::LateWin>> LateWins() const override { return inner_->LateWins(); }
 
  private:

@@ -141,8 +141,7 @@ TEST_CASE("How a budget is paced is read and checked") {
   CHECK(terms(R"({"strategy": "front_loaded"})") == PacingTerms{Pace::kFrontLoaded});
   CHECK(terms(R"({"strategy": "asap", "target_cpm": 2.5})") ==
         PacingTerms{Pace::kAsap, {2'500'000}, Action::kNone});
-  CHECK(terms(R"({"target_cpc": 0.5})") ==
-        PacingTerms{Pace::kEven, {500'000}, Action::kClick});
+  CHECK(terms(R"({"target_cpc": 0.5})") == PacingTerms{Pace::kEven, {500'000}, Action::kClick});
   CHECK(terms(R"({"target_cpcv": 0.01})").per == Action::kCompletion);
   CHECK(terms(R"({"target_cpa": 12})").per == Action::kConversion);
   CHECK(ErrorOf(pacing(R"({"strategy": "evn"})")) ==

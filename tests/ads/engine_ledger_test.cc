@@ -61,9 +61,8 @@ struct Shop {
     INFO(built.status().ToString());
     REQUIRE(built.ok());
     engine = *std::move(built);
-    Lease();
   }
-  /// Money is leased when it is first asked for. What is sold meanwhile is given back.
+  /// Money is leased when more of it is first asked for. What is sold meanwhile is given back.
   void Lease() { Record(Decide(4), OutcomeKind::kLoss); }
   Decision Decide(int imps = 1) {
     const Decision d = engine->Decide(Imps(imps)).value;
@@ -90,8 +89,6 @@ struct Shop {
 
 TEST_CASE("a campaign bids until its budget is reserved, then the next has its turn") {
   Shop shop({Budgeted("rich", 1), Budgeted("poor", 0.2, 50)});
-  // Nothing that was decided before there was a lease holds any.
-  CHECK(shop.Of("rich").reserved.value + shop.Of("poor").reserved.value == 0);
   std::vector<Decision> decisions;
   for (int i = 0; i < 10; ++i) {
     decisions.push_back(shop.Decide());
@@ -119,6 +116,27 @@ TEST_CASE("a campaign bids until its budget is reserved, then the next has its t
   shop.clock.Advance(absl::Hours(24));
   shop.Lease();
   CHECK(Winner(shop.Decide()) == "rich");
+}
+
+TEST_CASE("a campaign's first lease is there before its first decision") {
+  Shop shop({Budgeted("a", 10)});
+  CHECK(Winner(shop.engine->Decide(Imps(1)).value) == "a");
+  CatalogChange change;
+  change.put = {Budgeted("b", 10, 200)};
+  REQUIRE(shop.engine->ChangeCatalog(std::move(change)).ok());
+  CHECK(Winner(shop.engine->Decide(Imps(1)).value) == "b");
+  REQUIRE(shop.engine->SwapCatalog(MakeCatalog({Budgeted("c", 10, 300)})).ok());
+  CHECK(Winner(shop.engine->Decide(Imps(1)).value) == "c");
+  // What nobody uses goes back after a while, and comes again with the first bid that is lost.
+  shop.clock.Advance(absl::Minutes(40));
+  REQUIRE(shop.engine->Tick().ok());
+  shop.clock.Advance(absl::Seconds(20));
+  REQUIRE(shop.engine->Tick().ok());
+  CHECK(shop.Of("a").returned.value > 0);
+  CHECK(shop.Of("c").free.value == 0);
+  CHECK(shop.engine->Decide(Imps(1)).value.bids.empty());
+  REQUIRE(shop.engine->Tick().ok());
+  CHECK(Winner(shop.engine->Decide(Imps(1)).value) == "c");
 }
 
 TEST_CASE("what is lost or never heard of again comes back to the budget") {

@@ -31,6 +31,7 @@ class MoodySource final : public LeaseSource {
   std::optional<LeaseTotals> Totals(uint64_t account) const override {
     return inner_->Totals(account);
   }
+  int64_t Gone(uint64_t account, int64_t day) const override { return inner_->Gone(account, day); }
   absl::StatusOr<std::vector<LateWin>> LateWins() const override { return inner_->LateWins(); }
 
  private:

@@ -564,5 +564,51 @@ TEST_CASE("an impression costs a thousandth of its CPM") {
   CHECK(CostOfImpression({2'500'500}).value == 2501);
 }
 
+TEST_CASE("leases can be there before the first reservation, in groups of any size") {
+  LedgerKit kit;
+  std::vector<uint64_t> campaigns;
+  for (uint64_t c = 1; c <= 50; ++c) {
+    kit.Account({100'000'000}, {}, absl::UTCTimeZone(), c);
+    campaigns.push_back(c);
+  }
+  campaigns.push_back(1234);  // nobody
+  CHECK(kit.Try(1000, 7).result == ReserveResult::kNoLease);
+  const int before = kit.source.applied;
+  REQUIRE(kit.ledger->LeaseAhead(campaigns).ok());
+  CHECK(kit.source.applied == before + 1);
+  for (uint64_t c = 1; c <= 50; ++c) CHECK(kit.Try(1000, c).ok());
+  // Who has something is given no more, and what is not used goes back in time.
+  const Micros leased = kit.Report(8).leased;
+  REQUIRE(kit.ledger->LeaseAhead(campaigns).ok());
+  CHECK(kit.Report(8).leased == leased);
+  kit.source.mood = MakeStatus(absl::StatusCode::kUnavailable, "no disk");
+  kit.Account({100'000'000}, {}, absl::UTCTimeZone(), 51);
+  const std::vector<uint64_t> one = {51};
+  CHECK(kit.ledger->LeaseAhead(one).code() == absl::StatusCode::kUnavailable);
+  CHECK_FALSE(kit.ledger->health().leasing);
+}
+
+TEST_CASE("what is gone of a budget is known, today's and before, over restarts") {
+  LedgerKit kit;
+  kit.Account({100'000'000}, {500'000'000});
+  CHECK(kit.ledger->Used(kAcme).today.value == 0);
+  CHECK(kit.ledger->Used(99).before.value == 0);
+  for (int i = 0; i < 3; ++i) {
+    REQUIRE(kit.Reserve(500'000).ok());
+    kit.Commit(500'000);
+  }
+  REQUIRE(kit.ledger->Tick().ok());
+  kit.Crash();
+  kit.Account({100'000'000}, {500'000'000});
+  // What the crash left open is gone too, until it is given back.
+  const LeaseTotals totals = kit.Totals();
+  CHECK(totals.spent == 1'500'000);
+  CHECK(kit.ledger->Used(kAcme).today.value == totals.leased - totals.returned);
+  CHECK(kit.ledger->Used(kAcme).before.value == 0);
+  kit.clock.Advance(absl::Hours(24));
+  CHECK(kit.ledger->Used(kAcme).today.value == 0);
+  CHECK(kit.ledger->Used(kAcme).before.value == totals.leased - totals.returned);
+}
+
 }  // namespace
 }  // namespace adagents::ads

@@ -64,6 +64,7 @@ class LocalLeaseSource final : public ads::LeaseSource {
   [[nodiscard]] absl::Status Apply(ads::LeaseBatch* batch) override;
   [[nodiscard]] absl::Status Close(int64_t wall_nanos) override;
   [[nodiscard]] std::optional<ads::LeaseTotals> Totals(uint64_t account) const override;
+  [[nodiscard]] int64_t Gone(uint64_t account, int64_t day) const override;
   [[nodiscard]] absl::StatusOr<std::vector<ads::LateWin>> LateWins() const override;
 
   /// Whether this win was charged, as far as it is remembered.

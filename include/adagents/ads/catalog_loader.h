@@ -17,11 +17,10 @@
 //   "currency": "USD",              of budget and bid
 //   "budget"*: {"daily": 500, "lifetime": 9000,      at least one of them
 //               "time_zone": "Europe/Berlin"},       whose days they are; UTC when absent
-//   "pacing": {"strategy": "even", or "asap", "front_loaded": how a pacer spends the budget;
-//              "target_cpm": none,                  what a thousand impressions may cost on average,
-//              "target_cpc", "target_cpcv", "target_cpa": or a click, a completion, a conversion;
-//                                                   at most one of them
-//             },
+//   "pacing": {"strategy": "even", or "asap", "front_loaded"; and at most one of
+//              "target_cpm": 3,                       what a thousand impressions may cost on
+//              average, "target_cpc", "target_cpcv", "target_cpa": or a click, a completion, a
+//              conversion},
 //   "flight": {"start": always, "end": never},
 //   "bid"*: {"max_cpm"*: 4.5,
 //            "action": "none", or "click", "completion", "conversion",

@@ -41,6 +41,11 @@ namespace adagents::ads {
 
 using AdRuntime = Runtime<RequestPtr, Decision>;
 
+namespace internal {
+class Upkeep;
+struct CampaignBooks;
+}  // namespace internal
+
 struct EngineOptions {
   /// What to sell from the start; null: nothing, until SwapCatalog().
   std::unique_ptr<const Catalog> catalog;
@@ -57,13 +62,18 @@ struct EngineOptions {
   RelevanceOptions relevance{.rows = 1 << 14};
   OutcomeBookOptions outcomes;
   /// Bounds budgets, when not null: winners' prices are reserved there, committed and released by
-  /// Record(). Its accounts follow the catalog, and decisions carry its epoch. Where somebody has no
-  /// budget, availability.stop_when_certain may have left nobody else to sell to. Its owner shuts
-  /// it down, when no Record() runs any more.
+  /// Record(). Its accounts follow the catalog, each with a first lease before it can bid, and
+  /// decisions carry its epoch. Where somebody has no budget, availability.stop_when_certain may
+  /// have left nobody else to sell to. Its owner shuts it down, when no Record() runs any more.
   std::shared_ptr<Ledger> ledger;
-  /// Paces campaigns, when not null; its owner sets goals, ticks it, and reports spend (pacer.h);
-  /// with a ledger, Record() does that.
+  /// Paces campaigns, when not null. With a ledger the engine sees to all of it: goals are what the
+  /// catalog says (GoalOf), Record() reports what was charged and the actions that targets are
+  /// about, Tick() moves the multipliers; a campaign that is added later bids from the next one on.
+  /// Without a ledger nobody knows what is spent twice: its owner sets goals, reports and ticks.
   std::shared_ptr<Pacer> pacer;
+  /// With a ledger: whether a thread of the engine's own, "adagents-engine", does Tick(). There is
+  /// none with the inline scheduler.
+  bool background = true;
   /// With a pacer: shades bids in first-price auctions; its owner reports what won
   /// (win_landscape.h).
   std::shared_ptr<const WinLandscape> landscape;
@@ -125,9 +135,15 @@ class Engine {
   /// or when such an event names no campaign; ResourceExhausted when too many events wait or when
   /// the ledger says "busy": report it again. FailedPrecondition after shutdown.
   absl::Status Record(const OutcomeEvent& event);
-  /// Learns from impressions whose time for an action has passed. Record() does so on its way;
-  /// call this now and then where events are rare. Returns how many.
+  /// Learns from impressions whose time for an action has passed. Record() does so on its way, and
+  /// Tick(); call this now and then where events are rare and there is neither. Returns how many.
   size_t SettleOutcomes();
+  /// Does what has to be done now and then, as far as it is due by the runtime's clock: leases,
+  /// expiry and durable spend, if the ledger has no thread for that; with a ledger, the pacer's
+  /// multipliers; SettleOutcomes(). The engine's own thread calls it; without one call it yourself,
+  /// every few milliseconds, or whenever a virtual clock has moved. The ledger's error, which its
+  /// health() shows too.
+  absl::Status Tick();
 
   /// Replaces all campaigns at once; decisions in flight end with those they began with.
   /// InvalidArgument for null, ResourceExhausted when 15 older catalogs are still in use.
@@ -160,7 +176,8 @@ class Engine {
 
   [[nodiscard]] EngineStats GetStats() const;
 
-  /// Answers what is in flight, then ends the threads; see Runtime::Shutdown().
+  /// Answers what is in flight, then ends the threads; see Runtime::Shutdown(). Before the
+  /// ledger's.
   ShutdownReport Shutdown(absl::Duration grace);
 
   /// For publishing events of your own, changing the team, switching agents off, running inline.
@@ -177,6 +194,7 @@ class Engine {
   absl::Status Build(EngineOptions options);
   CallOptions Prepare(const Request& request, const CallOptions& options);
   absl::Status BuildCaps(const EngineOptions& options);
+  internal::CampaignBooks Books() const;
   absl::Status Settle(const OutcomeEvent& event);
   static void Finish(Tally& tally, const Request& request, Answer<Decision>* answer);
   static Decision FromBoard(const Request& request, const Board& board, const CurrencyRates& rates,
@@ -200,6 +218,7 @@ class Engine {
   std::shared_ptr<Ledger> ledger_;
   std::shared_ptr<Pacer> pacer_;
   std::unique_ptr<AdRuntime> runtime_;
+  std::unique_ptr<internal::Upkeep> upkeep_;
 
   std::shared_ptr<Tally> tally_;
   std::atomic<uint64_t> next_id_{0};

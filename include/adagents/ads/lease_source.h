@@ -134,6 +134,8 @@ class LeaseSource {
 
   /// Nothing for an account that never leased.
   [[nodiscard]] virtual std::optional<LeaseTotals> Totals(uint64_t account) const = 0;
+  /// What is gone of one day's budget: leased and not returned, by all processes. 0: nothing.
+  [[nodiscard]] virtual int64_t Gone(uint64_t account, int64_t day) const = 0;
   /// Those that are still remembered, in order of decision.
   [[nodiscard]] virtual absl::StatusOr<std::vector<LateWin>> LateWins() const = 0;
 };
@@ -148,6 +150,7 @@ class MemoryLeaseSource : public LeaseSource {
   [[nodiscard]] absl::Status Apply(LeaseBatch* batch) override;
   [[nodiscard]] absl::Status Close(int64_t wall_nanos) override;
   [[nodiscard]] std::optional<LeaseTotals> Totals(uint64_t account) const override;
+  [[nodiscard]] int64_t Gone(uint64_t account, int64_t day) const override;
   [[nodiscard]] absl::StatusOr<std::vector<LateWin>> LateWins() const override;
 
   /// As if the process had died here and been started anew: the next epoch, knowing all that was

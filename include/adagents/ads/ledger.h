@@ -48,6 +48,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -101,6 +102,12 @@ struct AccountConfig {
   Micros daily{};         ///< 0: no bound
   Micros lifetime{};      ///< 0: no bound
   absl::TimeZone time_zone = absl::UTCTimeZone();
+};
+
+/// What is gone of an account's budget, by all processes: spent, or leased.
+struct BudgetUse {
+  Micros today{};   ///< on its present day
+  Micros before{};  ///< on all other days
 };
 
 /// What one impression costs at a CPM, to the nearest micro.
@@ -225,8 +232,8 @@ struct LedgerHealth {
   int64_t full = 0;         ///< reservations refused because of max_reservations
 };
 
-/// Thread-safe. Look(), Reserve(), Commit(), Release(), HoldOf() and Durable() belong on the decision path;
-/// the others may wait for the source.
+/// Thread-safe. Look(), Reserve(), Commit(), Release(), HoldOf() and Durable() belong on the
+/// decision path; the others may wait for the source.
 class Ledger {
  public:
   /// InvalidArgument naming the option that is wrong. `source` must outlive the ledger.
@@ -239,14 +246,22 @@ class Ledger {
 
   /// The upper 24 bits that this process's decisions must have (EngineOptions::epoch).
   [[nodiscard]] uint32_t epoch() const;
+  [[nodiscard]] const LedgerOptions& options() const;
 
-  /// Opens an account or changes its bounds; money is leased when it is first asked for. A bound
+  /// Opens an account or changes its bounds; money is leased when it is first asked for, or by
+  /// LeaseAhead(). A bound
   /// that is lowered below what is spent stops it. InvalidArgument for negative or absent bounds,
   /// FailedPrecondition when it has another currency, ResourceExhausted beyond max_accounts.
   absl::Status SetAccount(const AccountConfig& config);
   /// Nothing more is reserved; what is reserved is settled as always, the rest is returned.
   /// SetAccount() opens it again. False when there is none.
   bool CloseAccount(uint64_t campaign);
+  /// Leases a first block for those of `campaigns` that have none, so that they can bid at once;
+  /// else the first bid of each is what asks for it, and is lost. Waits for the source; its error,
+  /// after which leases are asked for as always.
+  absl::Status LeaseAhead(std::span<const uint64_t> campaigns);
+  /// For those who plan how to spend the rest. Nothing for an account that there is not.
+  [[nodiscard]] BudgetUse Used(uint64_t campaign) const;
 
   /// Whether there is budget for `amount` now; kReserved: there is, and nothing is reserved. Asks
   /// for a lease where one is missing, as Reserve() does.

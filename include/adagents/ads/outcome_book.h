@@ -15,6 +15,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <mutex>
 
 #include "absl/time/time.h"
@@ -66,6 +67,9 @@ struct OutcomeBookOptions {
   /// How long after its impression an action still counts; without one it was a failure.
   absl::Duration window = absl::Minutes(30);
   const Clock* clock = nullptr;  ///< of the memory's expiry; null: the system's
+  /// Called for each event that changed something, and so at most once for each kind and bid, by
+  /// whoever records it. Must be thread-safe and not throw.
+  std::function<void(const OutcomeEvent&)> on_news;
 };
 
 /// Thread-safe. Remember() belongs on the decision path: it takes no lock that is held for long,
@@ -92,10 +96,12 @@ class OutcomeBook {
     int64_t since = 0;
   };
   static uint64_t KeyOf(uint64_t decision, uint32_t bid) { return CombineHash(decision, bid); }
+  bool RecordLocked(const OutcomeEvent& event, int64_t now, RelevanceModels* models);
   size_t SettleLocked(int64_t now, size_t most, RelevanceModels* models);
 
   const int64_t window_;
   const size_t capacity_;
+  const std::function<void(const OutcomeEvent&)> on_news_;
   Table<uint64_t, RememberedBid> bids_;
   mutable std::mutex mutex_;
   std::deque<Waiting> waiting_;  // by time of impression; guarded by mutex_

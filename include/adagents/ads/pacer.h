@@ -132,6 +132,9 @@ class Pacer {
   /// step.
   void Tick(absl::Time now);
 
+  /// PacerOptions::tick.
+  [[nodiscard]] absl::Duration tick() const { return tick_; }
+
   // The decision path.
   void OnRequest(int64_t n = 1) { requests_.Add(n); }
   [[nodiscard]] PaceOf Read(uint64_t campaign) const;

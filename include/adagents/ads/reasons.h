@@ -2,8 +2,8 @@
 // sentence speaks of a campaign, the index of the imp where it speaks of an imp; Engine::Explain()
 // fills in their names.
 //
-// Reasons why a candidate lost have OpenRTB 2.6's loss reason code (AdCOM's list) as their number,
-// and say it in their sentence.
+// Reasons why a candidate lost have OpenRTB's loss reason code as their number, and say it in their
+// sentence. The list is that of OpenRTB 3.0, to which 2.6 refers; 2.5's has the same numbers.
 #pragma once
 
 #include <cstdint>
@@ -33,7 +33,8 @@ enum Loss : int32_t {
   kCategoryExclusions = 209,
   kAttributeExclusions = 210,
   kNotAllowedInDeal = 213,
-  // From 1000 on they are the seller's own.
+  // OpenRTB has no code for what the buyer's own budget or plan forbids. The exchange's own codes
+  // begin at 500 in the list that 2.6 refers to and at 1000 in 2.5's, so this is one by both.
   kWantOfBudget = 1000,
 };
 

@@ -220,6 +220,11 @@ absl::Status LocalLeaseSource::Store::Close(int64_t wall_nanos) {
   return broken_;
 }
 
+int64_t LocalLeaseSource::Store::Gone(uint64_t account, int64_t day) const {
+  const std::lock_guard lock(mutex_);
+  return book_.Gone(account, day);
+}
+
 std::optional<ads::LeaseTotals> LocalLeaseSource::Store::Totals(uint64_t account) const {
   const std::lock_guard lock(mutex_);
   return book_.Totals(account);
@@ -264,6 +269,9 @@ LocalLeaseSource::~LocalLeaseSource() = default;
 uint32_t LocalLeaseSource::epoch() const { return store_->epoch(); }
 absl::Status LocalLeaseSource::Apply(LeaseBatch* batch) { return store_->Apply(batch); }
 absl::Status LocalLeaseSource::Close(int64_t wall_nanos) { return store_->Close(wall_nanos); }
+int64_t LocalLeaseSource::Gone(uint64_t account, int64_t day) const {
+  return store_->Gone(account, day);
+}
 std::optional<ads::LeaseTotals> LocalLeaseSource::Totals(uint64_t account) const {
   return store_->Totals(account);
 }

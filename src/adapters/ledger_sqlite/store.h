@@ -27,6 +27,7 @@ class LocalLeaseSource::Store {
   absl::Status Apply(ads::LeaseBatch* batch);
   absl::Status Close(int64_t wall_nanos);
   std::optional<ads::LeaseTotals> Totals(uint64_t account) const;
+  int64_t Gone(uint64_t account, int64_t day) const;
   absl::StatusOr<std::vector<ads::LateWin>> LateWins() const;
   absl::StatusOr<bool> Knows(uint64_t decision, uint32_t imp, uint64_t account) const;
 

@@ -1,0 +1,67 @@
+#include "ads/upkeep.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <chrono>
+
+namespace adagents::ads::internal {
+namespace {
+
+constexpr int64_t kSettleEvery = 1'000'000'000;
+/// So that nothing is much later than it could be, and no thread is busy with looking.
+constexpr absl::Duration kLongestPause = absl::Seconds(1), kShortestPause = absl::Milliseconds(1);
+
+}  // namespace
+
+absl::Status Upkeep::Tick() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  absl::Status status;
+  if (parts_.ledger != nullptr && !parts_.ledger->options().background) {
+    status = parts_.ledger->Tick();
+  }
+  const int64_t now = parts_.clock->Now();
+  if (parts_.pacer != nullptr && now >= next_pace_) {
+    parts_.pacer->Tick(parts_.clock->WallNow());
+    next_pace_ = now + absl::ToInt64Nanoseconds(parts_.pacer->tick());
+  }
+  if (now >= next_settle_) {
+    (void)parts_.book->Settle(now, parts_.models.get());
+    next_settle_ = now + kSettleEvery;
+  }
+  return status;
+}
+
+void Upkeep::Start() {
+  thread_ = std::thread([this] { Run(); });
+  pthread_setname_np(thread_.native_handle(), "adagents-engine");
+}
+
+void Upkeep::Stop() {
+  {
+    const std::lock_guard<std::mutex> lock(stop_mutex_);
+    stop_ = true;
+  }
+  stopped_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+absl::Duration Upkeep::Pause() const {
+  absl::Duration pause = kLongestPause;
+  if (parts_.pacer != nullptr) pause = std::min(pause, parts_.pacer->tick());
+  if (parts_.ledger != nullptr && !parts_.ledger->options().background) {
+    pause = std::min(pause, parts_.ledger->options().tick);
+  }
+  return std::max(pause, kShortestPause);
+}
+
+void Upkeep::Run() {
+  const auto pause = absl::ToChronoNanoseconds(Pause());
+  for (;;) {
+    (void)Tick();  // the ledger's health tells
+    std::unique_lock<std::mutex> lock(stop_mutex_);
+    if (stopped_.wait_for(lock, pause, [this] { return stop_; })) return;
+  }
+}
+
+}  // namespace adagents::ads::internal

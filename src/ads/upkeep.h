@@ -1,0 +1,51 @@
+// What an engine has to do now and then, and the thread that does it.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <thread>
+
+#include "absl/status/status.h"
+#include "adagents/ads/ledger.h"
+#include "adagents/ads/outcome_book.h"
+#include "adagents/ads/pacer.h"
+#include "adagents/base/clock.h"
+
+namespace adagents::ads::internal {
+
+/// Thread-safe; Start() and Stop() are called once, in this order.
+class Upkeep {
+ public:
+  struct Parts {
+    const Clock* clock = nullptr;
+    std::shared_ptr<Ledger> ledger;  // may be null, as the pacer
+    std::shared_ptr<Pacer> pacer;
+    std::shared_ptr<OutcomeBook> book;
+    std::shared_ptr<RelevanceModels> models;
+  };
+  explicit Upkeep(Parts parts) : parts_(std::move(parts)) {}
+  ~Upkeep() { Stop(); }
+
+  /// Does what is due by the clock. The ledger's error.
+  absl::Status Tick();
+  /// The thread, named "adagents-engine".
+  void Start();
+  void Stop();
+
+ private:
+  void Run();
+  absl::Duration Pause() const;
+
+  const Parts parts_;
+  std::mutex mutex_;  // of what follows
+  int64_t next_pace_ = 0, next_settle_ = 0;
+
+  std::mutex stop_mutex_;
+  std::condition_variable stopped_;
+  bool stop_ = false;
+  std::thread thread_;
+};
+
+}  // namespace adagents::ads::internal

@@ -1,0 +1,264 @@
+// An engine with a ledger and a pacer: who sets goals, who reports spend, who ticks.
+#include <map>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "adagents/ads/ledger.h"
+#include "adagents/ads/pacer.h"
+#include "adagents/testing/traffic.h"
+#include "ads/engine_kit.h"
+
+namespace adagents::ads::test {
+namespace {
+
+using testing::Traffic;
+using testing::TrafficEvent;
+using testing::TrafficOptions;
+
+const absl::Time kMonday = absl::FromCivil(absl::CivilDay(2026, 6, 1), absl::UTCTimeZone());
+
+Campaign Paced(const std::string& id, double daily, double cpm, PacingTerms terms = {}) {
+  Campaign c = AudioCampaign(id, cpm);
+  c.budget.daily = Units(daily);
+  c.pacing = terms;
+  return c;
+}
+
+/// On a virtual clock that begins on Monday; what is in `source` outlives the engine.
+struct Server {
+  testing::VirtualClock clock{kMonday};
+  std::unique_ptr<MemoryLeaseSource> source = MemoryLeaseSource::Create(9);
+  std::shared_ptr<Ledger> ledger;
+  std::shared_ptr<Pacer> pacer;
+  std::unique_ptr<Engine> engine;
+  double forecast = 60'000;  // requests an hour
+
+  void Start(std::vector<Campaign> campaigns) {
+    LedgerOptions money;
+    money.background = false;
+    money.clock = &clock;
+    money.max_accounts = 64;
+    money.max_reservations = 1 << 14;
+    auto made = Ledger::Create(source.get(), money);
+    REQUIRE(made.ok());
+    ledger = *std::move(made);
+    PacerOptions pacing;
+    pacing.forecast = TrafficForecast::Flat(forecast);
+    pacing.capacity = 16;
+    pacer = std::make_shared<Pacer>(pacing);
+    EngineOptions options;
+    options.ledger = ledger;
+    options.pacer = pacer;
+    options.catalog = MakeCatalog(std::move(campaigns));
+    options.relevance.rows = 64;
+    options.outcomes.capacity = 1 << 13;
+    options.auction.pricing = AuctionPricing::kFirstPrice;  // the exchange reduces second prices
+    options.runtime.clock = &clock;
+    options.runtime.inline_scheduler = InlineScheduler{};
+    auto built = Engine::Create(std::move(options));
+    INFO(built.status().ToString());
+    REQUIRE(built.ok());
+    engine = *std::move(built);
+  }
+  Decision Decide() { return engine->Decide(TestRequest().Done()).value; }
+  PaceReport Of(const std::string& id) {
+    const auto report = pacer->Report(StableHash64(id));
+    REQUIRE(report.has_value());
+    return *report;
+  }
+  absl::Status Record(const Decision& d, OutcomeKind kind) {
+    const Bid& bid = d.bids[0];
+    const absl::Status status =
+        engine->Record({d.id, 0, kind, bid.campaign->key, bid.price, bid.cur, clock.WallNow()});
+    engine->runtime().RunPending();
+    return status;
+  }
+  Micros Spent(const std::string& id) {
+    for (const AccountReport& report : ledger->Report()) {
+      if (report.campaign == StableHash64(id)) return report.spent;
+    }
+    return {};
+  }
+};
+
+TEST_CASE("goals are what the catalog says, and follow it") {
+  Server server;
+  Campaign berlin = Paced("berlin", 24, 4, {Pace::kFrontLoaded, Units(1), Action::kClick});
+  berlin.budget.time_zone = "Europe/Berlin";
+  server.Start({Paced("a", 24, 5), berlin});
+  CHECK(server.pacer->size() == 2);
+  CHECK(server.Of("a").budget == Units(24));
+  CHECK(server.Of("a").period_end == kMonday + absl::Hours(24));
+  CHECK(server.Of("berlin").period_end == kMonday + absl::Hours(22));
+  // The first multipliers are there before the first decision.
+  CHECK_FALSE(server.Of("a").pace.sits_out);
+  CHECK_FALSE(server.Decide().bids.empty());
+
+  CatalogChange change;
+  change.put = {Paced("a", 48, 5), Paced("c", 10, 7)};
+  change.remove = {"berlin"};
+  REQUIRE(server.engine->ChangeCatalog(std::move(change)).ok());
+  CHECK(server.pacer->size() == 2);
+  CHECK(server.Of("c").pace.sits_out);
+  server.clock.Advance(absl::Seconds(20));
+  REQUIRE(server.engine->Tick().ok());
+  CHECK(server.Of("a").budget == Units(48));
+  CHECK_FALSE(server.Of("c").pace.sits_out);
+  REQUIRE(server.engine->SwapCatalog(MakeCatalog({Paced("a", 48, 5)})).ok());
+  CHECK(server.pacer->size() == 1);
+}
+
+TEST_CASE("a goal that cannot be set leaves goals and accounts as they were") {
+  Server server;
+  server.Start({Paced("a", 24, 5)});
+  std::vector<Campaign> many = {Paced("a", 48, 5)};
+  for (int i = 0; i < 40; ++i)
+    many.push_back(Paced(std::string("m").append(std::to_string(i)), 1, 1));
+  const absl::Status status = server.engine->SwapCatalog(MakeCatalog(std::move(many)));
+  INFO(status.ToString());
+  CHECK(status.code() == absl::StatusCode::kResourceExhausted);
+  CHECK(status.ToString().find("the budget of campaign 'm") != std::string::npos);
+  CHECK(server.pacer->size() == 1);
+  CHECK(server.ledger->MaxOpen(StableHash64("a")) == Units(2.4));
+  server.clock.Advance(absl::Seconds(20));
+  REQUIRE(server.engine->Tick().ok());
+  CHECK(server.Of("a").budget == Units(24));
+}
+
+TEST_CASE("what is charged reaches the plan, once, and who is ahead of it sits out") {
+  Server server;
+  server.Start({Paced("a", 24, 50), Paced("b", 24, 1)});
+  Decision d;
+  int shown = 0;
+  for (; shown < 1000; ++shown) {
+    d = server.Decide();
+    if (Winner(d) != "a") break;
+    REQUIRE(server.Record(d, OutcomeKind::kImpression).ok());
+    REQUIRE(server.Record(d, OutcomeKind::kImpression).ok());
+    REQUIRE(server.ledger->Tick().ok());
+  }
+  CHECK(shown > 0);
+  CHECK(shown < 100);
+  CHECK(Winner(d) == "b");
+  CHECK(server.Of("a").pace.sits_out);
+  CHECK(server.Of("a").spent == server.Spent("a"));
+  const std::string why = server.engine->WhyNot(TestRequest().Done(), "a");
+  INFO(why);
+  CHECK(why.find("sits this one out to keep to its plan: ") != std::string::npos);
+  CHECK(why.find("of a budget of 24.00 USD until 2026-06-02") != std::string::npos);
+  CHECK(why.find("(loss 1000)") != std::string::npos);
+  const auto answer = server.engine->Decide(TestRequest().Done(), {.explain = true});
+  CHECK(server.engine->Explain(answer).find("sits this one out") != std::string::npos);
+  // Ticks come by the clock, however often it is asked.
+  REQUIRE(server.engine->Tick().ok());
+  CHECK(server.Of("a").pace.sits_out);
+  server.clock.Advance(absl::Minutes(30));
+  REQUIRE(server.engine->Tick().ok());
+  CHECK_FALSE(server.Of("a").pace.sits_out);
+}
+
+TEST_CASE("WhyNot says which share of its value a paced campaign bids") {
+  Server server;
+  server.forecast = 6e6;
+  server.Start({Paced("a", 24, 5), Paced("b", 1000, 4, {Pace::kAsap})});
+  CHECK(server.Of("a").pace.multiplier < 0.9f);
+  const std::string why = server.engine->WhyNot(TestRequest().Done(), "a");
+  INFO(why);
+  CHECK(why.find("% of it bid to keep to the plan") != std::string::npos);
+}
+
+TEST_CASE("a target hears of its actions, each once, and of no others") {
+  Server server;
+  const PacingTerms cpc{Pace::kAsap, Units(0.01), Action::kClick};
+  server.Start({Paced("a", 1000, 50, cpc)});
+  const auto after = [&](std::vector<OutcomeKind> kinds) {
+    for (int minute = 0; minute < 60; ++minute) {
+      const Decision d = server.Decide();
+      if (!d.bids.empty()) {
+        for (const OutcomeKind kind : kinds) REQUIRE(server.Record(d, kind).ok());
+      }
+      server.clock.Advance(absl::Minutes(1));
+      REQUIRE(server.engine->Tick().ok());
+    }
+    return server.Of("a").pace.multiplier;
+  };
+  using enum OutcomeKind;
+  // At 0.05 an impression, one click each is five times too dear, whatever comes twice or besides.
+  const float dear = after({kImpression, kClick, kClick, kClick, kClick, kClick, kCompletion});
+  CHECK(dear < 0.5f);
+}
+
+TEST_CASE("a server that restarts in the middle of the day plans what is left of it") {
+  Server server;
+  server.forecast = 600;
+  const std::vector<Campaign> campaigns = {Paced("a", 24, 50)};
+  server.Start(campaigns);
+  // 0.05 an impression, ten a minute: enough for 720 a day.
+  Micros spent;
+  const auto run_to = [&](absl::Time until) {
+    const Micros before = server.Spent("a");
+    while (server.clock.WallNow() < until) {
+      const Decision d = server.Decide();
+      if (!d.bids.empty()) REQUIRE(server.Record(d, OutcomeKind::kImpression).ok());
+      server.clock.Advance(absl::Seconds(6));
+      REQUIRE(server.engine->Tick().ok());
+    }
+    spent = spent + (server.Spent("a") - before);
+    return spent.units();
+  };
+  CHECK(run_to(kMonday + absl::Hours(12)) == Approx(12).epsilon(0.02));
+  const auto restart = [&] {
+    server.engine.reset();
+    REQUIRE(server.ledger->Shutdown().ok());
+    server.source->Restart(absl::ToUnixNanos(server.clock.WallNow()));
+    server.Start(campaigns);
+  };
+  restart();
+  CHECK(server.Of("a").spent == spent);
+  CHECK(server.Of("a").budget == Units(24));
+  CHECK(run_to(kMonday + absl::Hours(18)) == Approx(18).epsilon(0.02));
+  CHECK(run_to(kMonday + absl::Hours(24)) == Approx(24).epsilon(0.02));
+  CHECK(spent <= Units(24));
+  restart();
+  CHECK(server.Of("a").spent.value == 0);  // another day
+}
+
+TEST_CASE("a thread of the engine's own ticks the pacer and a ledger without one") {
+  const auto source = MemoryLeaseSource::Create(9);
+  auto ledger = Ledger::Create(source.get(), {.max_accounts = 8,
+                                              .max_reservations = 1024,
+                                              .background = false,
+                                              .tick = absl::Milliseconds(1)});
+  REQUIRE(ledger.ok());
+  EngineOptions options;
+  options.ledger = *std::move(ledger);
+  PacerOptions pacing;
+  pacing.tick = absl::Milliseconds(20);
+  pacing.capacity = 8;
+  options.pacer = std::make_shared<Pacer>(pacing);
+  const std::shared_ptr<Ledger> money = options.ledger;
+  const std::shared_ptr<Pacer> pacer = options.pacer;
+  const auto engine = ThreadedEngine({Paced("a", 24, 5)}, std::move(options));
+  // Spend becomes durable, and a campaign that is added gets its turn, without any call.
+  const Decision d = engine->Decide(TestRequest().Done()).value;
+  REQUIRE(Winner(d) == "a");
+  REQUIRE(engine
+              ->Record({d.id, 0, OutcomeKind::kImpression, d.bids[0].campaign->key, d.bids[0].price,
+                        d.bids[0].cur})
+              .ok());
+  CatalogChange change;
+  change.put = {Paced("b", 24, 9)};
+  REQUIRE(engine->ChangeCatalog(std::move(change)).ok());
+  const auto durable = [&] {
+    const auto totals = source->Totals(StableHash64("a"));
+    return totals && totals->spent == CostOfImpression(d.bids[0].price).value;
+  };
+  while (!durable() || pacer->Read(StableHash64("b")).sits_out) std::this_thread::yield();
+  (void)engine->Shutdown(absl::Seconds(10));
+  CHECK(money->Shutdown().ok());
+}
+
+}  // namespace
+}  // namespace adagents::ads::test
