@@ -54,7 +54,8 @@ Traffic::Traffic(const TrafficOptions& options, VirtualClock* clock)
       clock_(clock),
       profile_(options.hours),
       arrivals_(options.seed, 0),
-      next_request_(clock->WallNow()) {
+      next_request_(clock->WallNow()),
+      market_(options) {
   ScheduleRequest();
 }
 
@@ -78,8 +79,8 @@ void Traffic::ScheduleRequest() {
 void Traffic::MoveTo(absl::Time at) { clock_->Advance(at - clock_->WallNow()); }
 
 bool Traffic::Next(absl::Time until, TrafficEvent* event) {
-  const bool notice = !notices_.empty() && notices_.top().event.at <= next_request_;
-  const absl::Time at = notice ? notices_.top().event.at : next_request_;
+  const bool notice = market_.next() <= next_request_;
+  const absl::Time at = notice ? market_.next() : next_request_;
   if (at >= until) {
     MoveTo(until);
     return false;
@@ -90,15 +91,12 @@ bool Traffic::Next(absl::Time until, TrafficEvent* event) {
   event->at = at;
   event->number = ++requests_;
   event->request = MakeRequest(requests_);
-  ++truth_.requests;
   ScheduleRequest();
   return true;
 }
 
 bool Traffic::Drain(TrafficEvent* event) {
-  if (notices_.empty()) return false;
-  *event = notices_.top().event;
-  notices_.pop();
+  if (!market_.Take(event)) return false;
   MoveTo(event->at);
   return true;
 }
@@ -133,8 +131,19 @@ ads::RequestPtr Traffic::MakeRequest(uint64_t number) const {
   return made.ptr;
 }
 
+absl::Time Market::next() const {
+  return notices_.empty() ? absl::InfiniteFuture() : notices_.top().event.at;
+}
+
+bool Market::Take(TrafficEvent* event) {
+  if (notices_.empty()) return false;
+  *event = notices_.top().event;
+  notices_.pop();
+  return true;
+}
+
 /// Schedules `event` as a notice of `kind` after `delay`, unless it is lost; perhaps twice.
-void Traffic::Send(Random& random, TrafficEvent event, Kind kind, absl::Duration delay) {
+void Market::Send(Random& random, TrafficEvent event, Kind kind, absl::Duration delay) {
   event.kind = kind;
   event.at += delay;
   if (random.Chance(options_.very_late)) {
@@ -154,52 +163,64 @@ void Traffic::Send(Random& random, TrafficEvent event, Kind kind, absl::Duration
   notices_.push({event, sequence_++});
 }
 
-void Traffic::Answer(const TrafficEvent& request, const ads::Decision& decision) {
+void Market::Answer(uint64_t number, absl::Time at, int32_t auction,
+                    const ads::Decision& decision) {
+  ++truth_.requests;
   for (uint32_t b = 0; b < decision.bids.size(); ++b) {
     const ads::Bid& bid = decision.bids[b];
-    ++truth_.bids;
-    // The rival is the imp's, whoever bids; what follows is the bid's.
-    Random market(CombineHash(options_.seed, request.number), 2 + bid.imp);
-    const double logarithm =
-        std::log(std::max(1.0, static_cast<double>(options_.rival_median.value))) +
-        options_.rival_sigma * Normal(market);
-    const auto rival = static_cast<int64_t>(std::min(9e18, std::exp(logarithm)));
-    Random random(market(), bid.campaign->key);
     TrafficEvent event;
-    event.at = request.at;
-    event.number = request.number;
+    event.at = event.issued = at;
+    event.number = number;
     event.decision = decision.id;
     event.bid = b;
+    event.imp = bid.imp;
     event.campaign = bid.campaign->key;
+    event.creative = CombineHash(bid.campaign->key, StableHash64(bid.creative->id));
+    event.offer = bid.price;
+    event.reservation = bid.reservation;
     event.cur = bid.cur;
-    const absl::Duration auction = options_.win_delay * Exponential(random);
-    if (bid.price.value < rival) {
-      event.price = Micros{rival};
-      Send(random, event, Kind::kLoss, auction);
-      continue;
-    }
-    event.price =
-        options_.at == kFirstPrice ? bid.price : std::min(bid.price, Micros{rival} + kStep);
-    ++truth_.wins;
-    Send(random, event, Kind::kWin, auction);
-    const absl::Duration shown = auction + options_.impression_delay * Exponential(random);
-    ++truth_.impressions;
-    const auto outcome = [&](ads::OutcomeKind kind, Kind what, absl::Duration delay) {
-      event.outcome = ads::OutcomeEvent{decision.id, b, kind};
-      Send(random, event, what, delay);
-    };
-    outcome(ads::OutcomeKind::kImpression, Kind::kImpression, shown);
-    const double taste = 1 + (Random(request.number, bid.campaign->key).Uniform() - 0.5) * 2 / 3;
-    if (random.Chance(options_.click * taste)) {
-      ++truth_.clicks;
-      outcome(ads::OutcomeKind::kClick, Kind::kClick,
-              shown + options_.click_delay * Exponential(random));
-    }
-    if (random.Chance(options_.completion)) {
-      ++truth_.completions;
-      outcome(ads::OutcomeKind::kCompletion, Kind::kCompletion,
-              shown + absl::Milliseconds(bid.creative->duration_ms));
-    }
+    Meet(auction, bid, event);
+  }
+}
+
+/// The bid meets its rival; what follows is scheduled.
+void Market::Meet(int32_t auction_type, const ads::Bid& bid, TrafficEvent event) {
+  ++truth_.bids;
+  // The rival is the imp's, whoever bids; what follows is the bid's.
+  Random market(CombineHash(options_.seed, event.number), 2 + bid.imp);
+  const double logarithm =
+      std::log(std::max(1.0, static_cast<double>(options_.rival_median.value))) +
+      options_.rival_sigma * Normal(market);
+  const auto rival = static_cast<int64_t>(std::min(9e18, std::exp(logarithm)));
+  Random random(market(), event.campaign);
+  const auto outcome = [&](ads::OutcomeKind kind, Kind what, absl::Duration delay) {
+    event.outcome = ads::OutcomeEvent{event.decision, event.bid, kind,        event.campaign,
+                                      event.price,    event.cur, event.issued};
+    Send(random, event, what, delay);
+  };
+  const absl::Duration auction = options_.win_delay * Exponential(random);
+  if (bid.price.value < rival) {
+    event.price = Micros{rival};
+    outcome(ads::OutcomeKind::kLoss, Kind::kLoss, auction);
+    return;
+  }
+  event.price =
+      auction_type == kFirstPrice ? bid.price : std::min(bid.price, Micros{rival} + kStep);
+  ++truth_.wins;
+  Send(random, event, Kind::kWin, auction);
+  const absl::Duration shown = auction + options_.impression_delay * Exponential(random);
+  ++truth_.impressions;
+  outcome(ads::OutcomeKind::kImpression, Kind::kImpression, shown);
+  const double taste = 1 + (Random(event.number, event.campaign).Uniform() - 0.5) * 2 / 3;
+  if (random.Chance(options_.click * taste)) {
+    ++truth_.clicks;
+    outcome(ads::OutcomeKind::kClick, Kind::kClick,
+            shown + options_.click_delay * Exponential(random));
+  }
+  if (random.Chance(options_.completion)) {
+    ++truth_.completions;
+    outcome(ads::OutcomeKind::kCompletion, Kind::kCompletion,
+            shown + absl::Milliseconds(bid.creative->duration_ms));
   }
 }
 

@@ -1,6 +1,7 @@
 #include <string>
 
 #include "adagents/adapters/openrtb/notice.h"
+#include "adagents/base/ids.h"
 #include "adagents/base/status.h"
 #include "base/siphash.h"
 #include "catch.h"
@@ -165,6 +166,35 @@ TEST_CASE("a signer says which option is wrong") {
   CHECK(error({.base_url = "https://x/", .keys = {key, key}}).find("twice") != std::string::npos);
   CHECK(error({.base_url = "https://x/", .keys = {key}, .lifetime = absl::ZeroDuration()})
             .starts_with("lifetime"));
+}
+
+TEST_CASE("what a notice means for budgets and agents") {
+  const NoticeSigner signer = Signer();
+  const auto outcome = [&](NoticeKind kind, std::string_view price = {}) {
+    std::string url = signer.Url(kSubject, kind, kNow);
+    if (!price.empty()) url = Filled(url, "${AUCTION_PRICE}", price);
+    const auto notice = signer.Verify(url, kNow);
+    REQUIRE(notice.ok());
+    return OutcomeOf(*notice);
+  };
+  const auto billed = outcome(NoticeKind::kBilling, "1.25");
+  REQUIRE(billed.has_value());
+  CHECK(billed->kind == ads::OutcomeKind::kImpression);
+  CHECK(billed->decision == kSubject.decision);
+  CHECK(billed->bid == kSubject.bid);
+  CHECK(billed->campaign == StableHash64(kSubject.campaign));
+  CHECK(billed->price.value == 1'250'000);
+  CHECK(billed->cur == kSubject.cur);
+  CHECK(billed->issued == kNow);
+  CHECK(outcome(NoticeKind::kImpression)->kind == ads::OutcomeKind::kImpression);
+  CHECK(outcome(NoticeKind::kImpression)->price == kSubject.price);  // no macro filled in
+  CHECK(outcome(NoticeKind::kLoss)->kind == ads::OutcomeKind::kLoss);
+  CHECK(outcome(NoticeKind::kClick)->kind == ads::OutcomeKind::kClick);
+  CHECK(outcome(NoticeKind::kComplete)->kind == ads::OutcomeKind::kCompletion);
+  for (const NoticeKind kind :
+       {NoticeKind::kWin, NoticeKind::kStart, NoticeKind::kMidpoint, NoticeKind::kError}) {
+    CHECK_FALSE(outcome(kind).has_value());
+  }
 }
 
 }  // namespace

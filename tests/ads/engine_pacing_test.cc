@@ -1,5 +1,4 @@
 // An engine with a ledger and a pacer: who sets goals, who reports spend, who ticks.
-#include <map>
 #include <memory>
 #include <string>
 #include <thread>
@@ -7,15 +6,10 @@
 
 #include "adagents/ads/ledger.h"
 #include "adagents/ads/pacer.h"
-#include "adagents/testing/traffic.h"
 #include "ads/engine_kit.h"
 
 namespace adagents::ads::test {
 namespace {
-
-using testing::Traffic;
-using testing::TrafficEvent;
-using testing::TrafficOptions;
 
 const absl::Time kMonday = absl::FromCivil(absl::CivilDay(2026, 6, 1), absl::UTCTimeZone());
 

@@ -8,7 +8,7 @@
 #include <tuple>
 #include <vector>
 
-#include "adagents/ads/agents/pacing.h"
+#include "adagents/ads/ledger.h"
 #include "adagents/ads/pacer.h"
 #include "ads/engine_kit.h"
 
@@ -114,7 +114,7 @@ TEST_CASE("what follows comes in its order, and the shares of lost and doubled n
     REQUIRE(asked.contains(e.number));
     REQUIRE(e.campaign == bids.campaign.key);
     REQUIRE(e.at >= asked[e.number]);
-    REQUIRE(e.outcome.has_value() == (e.kind != Kind::kWin && e.kind != Kind::kLoss));
+    REQUIRE(e.outcome.has_value() == (e.kind != Kind::kWin));
     if (e.kind == Kind::kLoss) REQUIRE(e.price > ads::test::Units(2));
     if (e.kind == Kind::kWin) REQUIRE(e.price <= ads::test::Units(2));
   };
@@ -166,69 +166,89 @@ TEST_CASE("first-price auctions cost the bid, and two policies meet the same riv
   for (const auto& [number, price] : low) REQUIRE(high.contains(number));
 }
 
-// The whole of it: an engine paced against a forecast that is wrong by three, for two days, with
-// notices that are late, doubled and lost. What a ledger does is done by hand here: each notice
-// counts once.
+// The whole of it: an engine with a ledger, paced against a forecast that is wrong by three, for
+// two days, with notices that are late, doubled and lost.
 TEST_CASE(
     "an engine's campaigns spend their days' budgets evenly through late and doubled notices") {
+  VirtualClock clock(kMonday);
+  const auto source = ads::MemoryLeaseSource::Create(9);
+  auto made = ads::Ledger::Create(source.get(), {.max_accounts = 8,
+                                                 .max_reservations = 1 << 14,
+                                                 .ttl = absl::Minutes(5),
+                                                 .background = false,
+                                                 .clock = &clock});
+  REQUIRE(made.ok());
   ads::PacerOptions pacing;
   pacing.forecast = TwoPeaks(60'000);
   pacing.capacity = 16;
-  const auto pacer = std::make_shared<ads::Pacer>(pacing);
   ads::EngineOptions options;
-  options.pacer = pacer;
+  options.ledger = *std::move(made);
+  options.pacer = std::make_shared<ads::Pacer>(pacing);
   options.auction.pricing = ads::AuctionPricing::kFirstPrice;  // the exchange reduces second prices
-  ads::test::TestEngine engine({ads::test::AudioCampaign("a", 3), ads::test::AudioCampaign("b", 4),
-                                ads::test::AudioCampaign("c", 5)},
-                               std::move(options));
-  engine.clock->SetWall(kMonday);
-  const std::map<std::string, double> daily = {{"a", 2.0}, {"b", 4.0}, {"c", 8.0}};
-  std::map<uint64_t, double> spent_on_day, budget;
-  for (const auto& [id, units] : daily) {
-    budget[StableHash64(id)] = units * 1e6;
-    REQUIRE(pacer->Set(StableHash64(id), {.daily = ads::test::Units(units)}).ok());
+  options.runtime.clock = &clock;
+  options.runtime.inline_scheduler = InlineScheduler{};
+  options.relevance.rows = 64;
+  const std::shared_ptr<ads::Ledger> ledger = options.ledger;
+  std::vector<ads::Campaign> campaigns;
+  std::map<uint64_t, double> budget;
+  for (const auto& [id, cpm, daily] :
+       {std::tuple{"a", 3.0, 2.0}, std::tuple{"b", 4.0, 4.0}, std::tuple{"c", 5.0, 8.0}}) {
+    campaigns.push_back(ads::test::AudioCampaign(id, cpm));
+    campaigns.back().budget.daily = ads::test::Units(daily);
+    budget[StableHash64(id)] = daily * 1e6;
   }
+  options.catalog = ads::test::MakeCatalog(std::move(campaigns));
+  auto engine = ads::Engine::Create(std::move(options));
+  REQUIRE(engine.ok());
   TrafficOptions traffic_options;
   traffic_options.hours = TwoPeaks(60'000);
   traffic_options.scale = 1.0 / 3;
-  Traffic traffic(traffic_options, engine.clock.get());
-  std::set<std::pair<uint64_t, uint32_t>> paid;
-  absl::Time next_tick = kMonday;
-  TrafficEvent e;
-  for (int day = 1; day <= 2; ++day) {
-    spent_on_day.clear();
-    std::map<uint64_t, double> by_noon;
-    const absl::Time end = kMonday + absl::Hours(24) * day;
-    while (next_tick < end) {
-      pacer->Tick(next_tick);
-      next_tick += absl::Seconds(20);
-      while (traffic.Next(next_tick, &e)) {
-        if (e.kind == Kind::kRequest) {
-          traffic.Answer(e, engine.Decide(e.request));
-        } else if (e.outcome) {
-          REQUIRE(engine->Record(*e.outcome).ok());
-        }
-        if (e.kind != Kind::kImpression || !paid.insert({e.decision, e.bid}).second) continue;
-        const Micros cost{e.price.value / 1000};
-        REQUIRE(engine->runtime().Publish(ads::SpendEvent{e.campaign, cost, 0}, e.campaign).ok());
-        spent_on_day[e.campaign] += static_cast<double>(cost.value);
-        if (e.at < end - absl::Hours(12)) {
-          by_noon[e.campaign] += static_cast<double>(cost.value);
-        }
+  Traffic traffic(traffic_options, &clock);
+
+  std::map<uint64_t, double> spent;  // in all
+  const auto spent_until = [&](absl::Time until) {
+    TrafficEvent e;
+    while (traffic.Next(until, &e)) {
+      REQUIRE((*engine)->Tick().ok());
+      if (e.kind == Kind::kRequest) {
+        traffic.Answer(e, (*engine)->Decide(e.request).value);
+      } else if (e.outcome) {
+        REQUIRE((*engine)->Record(*e.outcome).ok());
+        (void)(*engine)->runtime().RunPending();
       }
     }
+    std::map<uint64_t, double> since;
+    for (const ads::AccountReport& report : ledger->Report()) {
+      REQUIRE(report.Balanced());
+      const auto now = static_cast<double>(report.spent.value);
+      since[report.campaign] = now - spent[report.campaign];
+      spent[report.campaign] = now;
+    }
+    return since;
+  };
+  for (int day = 0; day < 2; ++day) {
+    const absl::Time begin = kMonday + absl::Hours(24) * day;
+    auto morning = spent_until(begin + absl::Hours(12));
+    auto afternoon = spent_until(begin + absl::Hours(24));
     const ads::TrafficForecast plan(pacing.forecast);
-    const double half = plan.Profile(end - absl::Hours(24), end - absl::Hours(12)) /
-                        plan.Profile(end - absl::Hours(24), end);
+    const double half =
+        plan.Profile(begin, begin + absl::Hours(12)) / plan.Profile(begin, begin + absl::Hours(24));
     for (const auto& [campaign, units] : budget) {
-      INFO("day " << day << " spent " << spent_on_day[campaign] << " of " << units);
-      CHECK(spent_on_day[campaign] == Approx(units).epsilon(0.02));
-      CHECK(by_noon[campaign] == Approx(half * units).epsilon(0.05));
+      INFO("day " << day << " spent " << morning[campaign] << " + " << afternoon[campaign] << " of "
+                  << units);
+      CHECK(morning[campaign] + afternoon[campaign] == Approx(units).epsilon(0.02));
+      CHECK(morning[campaign] == Approx(half * units).epsilon(0.05));
     }
   }
-  CHECK(traffic.truth().doubled_notices > 100);
+  int64_t duplicate = 0, late = 0;
+  for (const ads::AccountReport& report : ledger->Report()) {
+    duplicate += report.duplicate.count;
+    late += report.late.count + report.late_uncharged.count;
+  }
+  CHECK(duplicate > 100);
+  CHECK(late > 10);
   CHECK(traffic.truth().lost_notices > 100);
-  CHECK(engine->GetStats().runtime.decisions() > 30'000);
+  CHECK((*engine)->GetStats().runtime.decisions() > 30'000);
 }
 
 }  // namespace

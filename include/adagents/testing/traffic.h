@@ -8,9 +8,11 @@
 //     if (e.kind == TrafficEvent::Kind::kRequest) {
 //       traffic.Answer(e, engine.Decide(e.request).value); // and so what follows comes
 //     } else if (e.outcome) {
-//       engine.Record(*e.outcome);                         // impression, click, completion
+//       engine.Record(*e.outcome);                         // loss, impression, click, completion
 //     }
 //   }
+//
+// Market alone is what becomes of bids on requests that somebody else has, at times of any clock.
 //
 // Requests are those of an audio app: Poisson, at a rate by hour of the week times a scale, from
 // listeners of whom some listen much more than others. Each bid meets a rival's in a second-price
@@ -74,12 +76,17 @@ struct TrafficEvent {
 
   // Of the others.
   uint64_t decision = 0;
-  uint32_t bid = 0;
+  uint32_t bid = 0;       ///< index in the decision
+  uint32_t imp = 0;       ///< index in the request
   uint64_t campaign = 0;  ///< key
-  Micros price{};         ///< CPM paid: of wins, impressions and what follows. Of losses: what won
+  uint64_t creative = 0;  ///< CreativeFacts::key
+  Micros offer{};         ///< CPM that the bid offered
+  uint64_t reservation = 0;
+  Micros price{};  ///< CPM paid: of wins, impressions and what follows. Of losses: what won
   Currency cur;
+  absl::Time issued;      ///< when it was decided
   bool repeated = false;  ///< the truth: this notice came before
-  /// What Engine::Record() takes, for impressions and what follows them.
+  /// What Engine::Record() takes; nothing for wins, of which nobody has seen anything yet.
   std::optional<ads::OutcomeEvent> outcome;
 };
 
@@ -87,6 +94,41 @@ struct TrafficEvent {
 struct TrafficTruth {
   uint64_t requests = 0, bids = 0, wins = 0, impressions = 0, clicks = 0, completions = 0;
   uint64_t lost_notices = 0, doubled_notices = 0, very_late_notices = 0;
+};
+
+/// Rivals, an exchange, and players: what becomes of bids, and when that is heard. Not thread-safe.
+class Market {
+ public:
+  /// Uses all of `options` but what requests are made from.
+  explicit Market(const TrafficOptions& options) : options_(options) {}
+
+  /// `decision` answered, at `at`, request `number`: rivals and outcomes depend on it, the imp and
+  /// the campaign. `auction`: the request's type, OpenRTB's `at`.
+  void Answer(uint64_t number, absl::Time at, int32_t auction, const ads::Decision& decision);
+
+  /// When the next notice comes; InfiniteFuture() when none is under way.
+  [[nodiscard]] absl::Time next() const;
+  /// That notice; false when there is none.
+  [[nodiscard]] bool Take(TrafficEvent* event);
+  [[nodiscard]] size_t under_way() const { return notices_.size(); }
+  /// `requests` are those that were answered.
+  [[nodiscard]] const TrafficTruth& truth() const { return truth_; }
+
+ private:
+  struct Notice {
+    TrafficEvent event;
+    uint64_t sequence;
+    bool operator<(const Notice& other) const {  // the earliest on top
+      return event.at != other.event.at ? event.at > other.event.at : sequence > other.sequence;
+    }
+  };
+  void Meet(int32_t auction, const ads::Bid& bid, TrafficEvent event);
+  void Send(Random& random, TrafficEvent event, TrafficEvent::Kind kind, absl::Duration delay);
+
+  const TrafficOptions options_;
+  uint64_t sequence_ = 0;
+  std::priority_queue<Notice> notices_;
+  TrafficTruth truth_;
 };
 
 class Traffic {
@@ -102,23 +144,18 @@ class Traffic {
   [[nodiscard]] bool Drain(TrafficEvent* event);
 
   /// What was decided for the request of `event`.
-  void Answer(const TrafficEvent& event, const ads::Decision& decision);
+  void Answer(const TrafficEvent& event, const ads::Decision& decision) {
+    market_.Answer(event.number, event.at, options_.at, decision);
+  }
 
-  [[nodiscard]] const TrafficTruth& truth() const { return truth_; }
+  /// `requests` are those that were answered.
+  [[nodiscard]] const TrafficTruth& truth() const { return market_.truth(); }
   /// Notices that have not come yet.
-  [[nodiscard]] size_t under_way() const { return notices_.size(); }
+  [[nodiscard]] size_t under_way() const { return market_.under_way(); }
 
  private:
-  struct Notice {
-    TrafficEvent event;
-    uint64_t sequence;
-    bool operator<(const Notice& other) const {  // the earliest on top
-      return event.at != other.event.at ? event.at > other.event.at : sequence > other.sequence;
-    }
-  };
   void ScheduleRequest();
   ads::RequestPtr MakeRequest(uint64_t number) const;
-  void Send(Random& random, TrafficEvent event, TrafficEvent::Kind kind, absl::Duration delay);
   void MoveTo(absl::Time at);
 
   const TrafficOptions options_;
@@ -126,9 +163,8 @@ class Traffic {
   const ads::TrafficForecast profile_;
   Random arrivals_;
   absl::Time next_request_;
-  uint64_t requests_ = 0, sequence_ = 0;
-  std::priority_queue<Notice> notices_;
-  TrafficTruth truth_;
+  uint64_t requests_ = 0;
+  Market market_;
 };
 
 }  // namespace adagents::testing

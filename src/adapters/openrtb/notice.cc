@@ -10,6 +10,7 @@
 #include <charconv>
 #include <utility>
 
+#include "adagents/base/ids.h"
 #include "adagents/base/status.h"
 #include "adapters/openrtb/sink.h"
 #include "base/siphash.h"
@@ -160,6 +161,38 @@ absl::Status ReadUnsigned(std::string_view query, Notice* out) {
 }
 
 }  // namespace
+
+std::optional<ads::OutcomeEvent> OutcomeOf(const Notice& notice) {
+  ads::OutcomeEvent event{.decision = notice.decision,
+                          .bid = notice.bid,
+                          .campaign = StableHash64(notice.campaign),
+                          .price = notice.auction_price.value_or(notice.price),
+                          .cur = notice.cur,
+                          .issued = notice.issued};
+  switch (notice.kind) {
+    case NoticeKind::kBilling:
+    case NoticeKind::kImpression:
+      event.kind = ads::OutcomeKind::kImpression;
+      return event;
+    case NoticeKind::kLoss:
+      event.kind = ads::OutcomeKind::kLoss;
+      return event;
+    case NoticeKind::kComplete:
+      event.kind = ads::OutcomeKind::kCompletion;
+      return event;
+    case NoticeKind::kClick:
+      event.kind = ads::OutcomeKind::kClick;
+      return event;
+    case NoticeKind::kWin:
+    case NoticeKind::kStart:
+    case NoticeKind::kFirstQuartile:
+    case NoticeKind::kMidpoint:
+    case NoticeKind::kThirdQuartile:
+    case NoticeKind::kError:
+      break;
+  }
+  return std::nullopt;
+}
 
 struct NoticeSigner::State {
   std::string prefix;  // base_url?v=1&d=

@@ -5,7 +5,8 @@
 //       {.base_url = "https://ads.example.com/notice", .keys = {{"2026-07", secret}}});
 //   ...                                                    // the writer appends URLs
 //   absl::StatusOr<openrtb::Notice> notice = signer->Verify(url, clock.WallNow());
-//   if (notice.ok() && notice->kind == openrtb::NoticeKind::kBilling) ledger.Commit(...);
+//   if (!notice.ok()) ...                                  // forged, too old, dearer than the bid
+//   if (const auto outcome = openrtb::OutcomeOf(*notice)) engine.Record(*outcome);
 //
 // A URL is base?v=1&d=<decision>&n=<bid>&i=<imp>&c=<campaign>&a=<creative>&p=<price, micros CPM>
 // &u=<currency>&r=<reservation>&t=<issued>&q=<key id>&k=<kind>&s=<signature>, then what the
@@ -30,6 +31,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "adagents/ads/outcome_event.h"
 #include "adagents/base/money.h"
 
 namespace adagents::openrtb {
@@ -82,6 +84,11 @@ struct Notice {
   std::optional<int32_t> loss;   ///< OpenRTB loss reason
   std::optional<int32_t> error;  ///< VAST error code
 };
+
+/// What Engine::Record() takes: a loss, an impression (burl or the player's, whichever comes first
+/// counts), a completion, a click. Nothing for a win of which nobody has seen anything yet, starts,
+/// quartiles and errors. Thread-safe.
+[[nodiscard]] std::optional<ads::OutcomeEvent> OutcomeOf(const Notice& notice);
 
 /// Ids up to this length always verify; notices beyond 8 KiB are refused, as web servers refuse
 /// such URLs, so much longer ones do not.
