@@ -195,6 +195,8 @@ void LedgerKeeper::Visit(uint32_t index) {
   const size_t other = pool ^ 1;
   // Yesterday's, or tomorrow's if the clocks were put back.
   if (!near_midnight || book.pools[other].day != today.day + 1) GiveBack(index, other);
+  // Of an even number of days ago, after a machine has slept or its clock was set.
+  if (book.pools[pool].day != today.day) GiveBack(index, pool);
   if (!Prepare(index, today)) return;  // someone still holds the day before yesterday's money
   const bool wanted = account.wanted.load(std::memory_order_relaxed) > 0;
   if (!busy && !wanted) {

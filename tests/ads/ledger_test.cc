@@ -564,6 +564,21 @@ TEST_CASE("an impression costs a thousandth of its CPM") {
   CHECK(CostOfImpression({2'500'500}).value == 2501);
 }
 
+TEST_CASE("however many days nobody looked, today's budget is there") {
+  for (const int days : {1, 2, 3, 182}) {
+    INFO(days << " days");
+    LedgerKit kit;
+    kit.Account({10'000'000});
+    REQUIRE(kit.Reserve(500'000).ok());
+    kit.Commit(500'000);
+    REQUIRE(kit.Reserve(200'000).ok());
+    REQUIRE(kit.ledger->Tick().ok());
+    kit.clock.Advance(absl::Hours(24) * days);
+    CHECK(kit.SpendAll(500'000) == 10'000'000);
+    CHECK(kit.Report().expired.count == 1);
+  }
+}
+
 TEST_CASE("leases can be there before the first reservation, in groups of any size") {
   LedgerKit kit;
   std::vector<uint64_t> campaigns;
