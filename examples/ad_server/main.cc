@@ -8,7 +8,9 @@
 #include "adagents/adapters/openrtb/reader.h"
 #include "adagents/base/status.h"
 #include "compare.h"
+#include "feedback.h"
 #include "fmt/format.h"
+#include "money_report.h"
 #include "options.h"
 #include "recording.h"
 #include "replay.h"
@@ -36,8 +38,7 @@ int Explain(const Options& options, const Recording& recording) {
     const auto request = reader.ReadPadded(line.json);
     if (!request.ok() || (*request)->id != options.explain) continue;
     if ((*setting)->virtual_clock != nullptr && line.arrival > 0) {
-      (*setting)->virtual_clock->SetWall(
-          absl::FromUnixMicros(static_cast<int64_t>(line.arrival * 1e6)));
+      (*setting)->virtual_clock->SetWall(TimeOf(line.arrival));
     }
     ads::Engine& engine = *(*setting)->engine;
     const auto answer = engine.Decide(*request, {.trusted = true, .explain = true});
@@ -67,6 +68,8 @@ absl::StatusOr<std::vector<std::string>> DecisionsOf(Options options, const Reco
   options.loop = 1;
   options.seconds = options.warm_up = 0;
   options.mode = Mode::kTrusted;
+  options.ledger.clear();
+  options.pacing = false;
   auto setting = MakeSetting(options, file);
   if (!setting.ok()) return setting.status();
   return Replay(options, recording, **setting, {.keep_decisions = true}).decisions;
@@ -95,6 +98,16 @@ absl::Status WriteRecords(const Options& options, Setting& setting) {
   return setting.trace->status();
 }
 
+// Gives back what was leased and not spent. Events that were recorded are delivered before.
+absl::Status CloseMoney(Setting& setting) {
+  (void)setting.engine->Shutdown(absl::Seconds(5));
+  if (setting.money.ledger == nullptr) return absl::OkStatus();
+  const absl::Status closed = setting.money.ledger->Shutdown();
+  if (closed.ok()) return closed;
+  return MakeStatus(closed.code(),
+                    fmt::format("the ledger could not be closed: {}", Message(closed)));
+}
+
 int Run(const Options& options) {
   const std::string file =
       options.replay.empty() ? Bundled("sample-requests.ndjson") : options.replay;
@@ -112,22 +125,29 @@ int Run(const Options& options) {
     out.open(options.out, std::ios::binary);
     if (!out) return Complain(InvalidArgument("cannot write '" + options.out + "'"));
   }
-  auto setting = MakeSetting(options, options.campaigns);
+  auto setting =
+      MakeSetting(options, options.campaigns,
+                  recording->first() > 0 ? TimeOf(recording->first()) : absl::InfinitePast());
   if (!setting.ok()) return Complain(setting.status());
   if (!options.json) fmt::print("{}: {} lines\n", file, recording->lines().size());
   std::fflush(stdout);
-  const ReplayResult result =
-      Replay(options, *recording, **setting,
-             {.keep_decisions = !options.out.empty(), .show_progress = !options.json});
+  auto feedback = Feedback::Open(options, **setting);
+  if (!feedback.ok()) return Complain(feedback.status());
+  const ReplayResult result = Replay(
+      options, *recording, **setting,
+      {.keep_decisions = !options.out.empty(), .show_progress = !options.json}, feedback->get());
   for (const std::string& decision : result.decisions) out << decision << '\n';
   if (out.is_open() && !out.flush()) {
     return Complain(DataLoss("cannot write '" + options.out + "' to its end"));
   }
-  const absl::Status recorded = WriteRecords(options, **setting);
+  absl::Status recorded = WriteRecords(options, **setting);
+  recorded.Update(result.feedback);
+  recorded.Update(CloseMoney(**setting));
+  const MoneyReport money = MakeMoneyReport(**setting, **feedback, result.pacing);
   if (options.json) {
-    fmt::print("{}\n", ReportJson(options, result, **setting));
+    fmt::print("{}\n", ReportJson(options, result, **setting, money));
   } else {
-    fmt::print("{}", ReportTable(options, result, **setting));
+    fmt::print("{}", ReportTable(options, result, **setting, money));
   }
   return recorded.ok() ? 0 : Complain(recorded);
 }

@@ -43,6 +43,111 @@ std::string CheckRate(std::string& text, double* rate) {
 
 }  // namespace
 
+namespace {
+
+void AddMoneyOptions(CLI::App& app, Options& o) {
+  const std::string kGroup = "Budgets, caps and pacing";
+  auto* ledger =
+      app.add_option("--ledger", o.ledger,
+                     "Bound budgets, and keep what was spent in this file (SQLite), over runs and "
+                     "crashes; ':memory:' forgets it")
+          ->group(kGroup);
+  app.add_option("--durability", o.durability,
+                 "What spend survives: machine (a power loss) or process (kill -9, faster)")
+      ->check(CLI::IsMember({"machine", "process"}))
+      ->needs(ledger)
+      ->group(kGroup);
+  app.add_option("--budget-share", o.budget_share,
+                 "Work with this share of each budget, so that a short replay gets to its end")
+      ->check(CLI::Range(1e-6, 1.0))
+      ->needs(ledger)
+      ->group(kGroup);
+  app.add_option("--open-bids", o.open_bids,
+                 "Bids that may wait to be heard of, or were heard of within an hour; 100 bytes "
+                 "each, and more are not made")
+      ->check(CLI::Range(int64_t{1}, int64_t{1} << 28))
+      ->needs(ledger)
+      ->group(kGroup);
+  app.add_option("--bid-ttl", o.bid_ttl,
+                 "Seconds after which a bid that nothing was heard of gives its money back")
+      ->check(CLI::Range(1.0, 72'000.0))
+      ->needs(ledger)
+      ->group(kGroup);
+  auto* pacing =
+      app.add_flag("--pacing", o.pacing, "Spend each budget as its campaign's \"pacing\" says")
+          ->needs(ledger)
+          ->group(kGroup);
+  app.add_option("--forecast", o.forecast,
+                 "Requests an hour to plan for; without it --rate's or --inline-step's, or a "
+                 "million; how wrong it is is found out")
+      ->check(CLI::Range(1e-3, 1e12))
+      ->needs(pacing)
+      ->group(kGroup);
+  app.add_option("--pacing-tick", o.pacing_tick, "Seconds between two looks at the plans")
+      ->check(CLI::Range(0.01, 3600.0))
+      ->needs(pacing)
+      ->group(kGroup);
+  app.add_option("--cap-windows", o.cap_windows,
+                 "Frequency caps: windows that count something at one time; 21 bytes each")
+      ->check(CLI::Range(int64_t{1}, int64_t{1} << 32))
+      ->group(kGroup);
+  app.add_option("--cap-bids", o.cap_bids,
+                 "Frequency caps: bids with caps that may be out at one time; 250 bytes each")
+      ->check(CLI::Range(int64_t{1}, int64_t{1} << 28))
+      ->group(kGroup);
+  app.add_option("--without-id", o.without_id,
+                 "What is capped, where a request does not say for whom: per_request (once) or "
+                 "block")
+      ->check(CLI::IsMember({"per_request", "block"}))
+      ->group(kGroup);
+}
+
+void AddEventOptions(CLI::App& app, Options& o) {
+  const std::string kGroup = "What becomes of bids";
+  app.add_option("--events", o.events,
+                 "Wins, impressions, clicks, completions and losses, one JSON a line (see below); "
+                 "'-' is standard input, .xz is unpacked, a pipe may go on")
+      ->group(kGroup);
+  app.add_flag("--simulate-events", o.simulate_events,
+               "Let the bids meet a simulated exchange and its players, whose notices come back "
+               "late, twice or never")
+      ->group(kGroup);
+  app.add_option("--events-out", o.events_out,
+                 "Write the simulated lines there, for --events; without --simulate-events that is "
+                 "all that happens with them")
+      ->group(kGroup);
+  app.add_option("--event-delay", o.event_delay, "Simulated seconds to an impression, on average")
+      ->check(CLI::Range(0.0, 86'400.0))
+      ->group(kGroup);
+  app.add_option("--event-faults", o.event_faults,
+                 "Share of simulated notices that are lost; as many come twice, a quarter as many "
+                 "very late")
+      ->check(CLI::Range(0.0, 1.0))
+      ->group(kGroup);
+}
+
+constexpr const char* kFooter =
+    "Lines of --events, * where needed:\n"
+    "  {\"at\": TIME, \"notice\"*: URL}  a nurl, burl, lurl or tracker of a response, as it was "
+    "called;\n"
+    "      it counts if its signature is ours and it is not older than four hours\n"
+    "  {\"at\": TIME, \"event\"*: NAME, \"decision\"*: HEX (as in --out), \"bid\": 0, "
+    "\"campaign\": ID,\n"
+    "   \"price\": CPM, \"cur\": \"USD\", \"issued\": TIME}  believed as it is; NAME is win, "
+    "impression*, click,\n"
+    "      completion, conversion, loss*, no_render* or expired*: those with * need campaign; an "
+    "impression\n"
+    "      needs price, and issued if an earlier process decided it\n"
+    "  With --inline a line waits until the virtual clock has come to its TIME (RFC 3339). Else "
+    "lines count as\n"
+    "  they are read. The whole loop: --inline --inline-step 1000 --loop 360 --ledger FILE "
+    "--pacing "
+    "--simulate-events\n\n"
+    "Exit codes: 0 done; 1 a file cannot be read or written, or is wrong; 2 wrong usage.\n"
+    "Lines that are no valid request or event are counted and named, and do not stop the run.";
+
+}  // namespace
+
 bool ParseOptions(int argc, char** argv, Options* options, int* exit_code) {
   Options& o = *options;
   CLI::App app{
@@ -85,7 +190,13 @@ bool ParseOptions(int argc, char** argv, Options* options, int* exit_code) {
       ->check(CLI::Range(0.001, 60'000.0));
   app.add_flag("--inline", o.inline_scheduler,
                "One thread and a virtual clock: the same decisions, byte for byte, each time");
-  app.add_option("--seed", o.seed, "Of generated campaigns, and of --inline's order of agents");
+  app.add_option("--inline-step", o.inline_step_ms,
+                 "With --inline: virtual milliseconds between two requests; without it as they "
+                 "were recorded (ext.arrival), or 1")
+      ->check(CLI::Range(1e-3, 1e9))
+      ->needs("--inline");
+  app.add_option("--seed", o.seed,
+                 "Of generated campaigns, of simulated events, and of --inline's order of agents");
   app.add_option("--loop", o.loop, "Decide all requests so many times")
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 40));
   app.add_option("--seconds", o.seconds, "Loop until so much time has passed")
@@ -109,9 +220,9 @@ bool ParseOptions(int argc, char** argv, Options* options, int* exit_code) {
   app.add_option("--diff", o.diff,
                  "Compare two: --out files, or campaign files that both decide --replay")
       ->expected(2);
-  app.footer(
-      "Exit codes: 0 done; 1 a file cannot be read or written, or is wrong; 2 wrong usage.\n"
-      "Lines that are no valid request are counted and named, and do not stop the run.");
+  AddMoneyOptions(app, o);
+  AddEventOptions(app, o);
+  app.footer(kFooter);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -34,6 +34,29 @@ struct Options {
   double seconds = 0;  // > 0: loop until then
   double warm_up = 0;  // seconds that are not counted
 
+  // Virtual milliseconds between two requests with inline_scheduler; 0: as recorded, or 1.
+  double inline_step_ms = 0;
+
+  // Budgets, caps and pacing.
+  std::string ledger;  // a file, or ":memory:"; empty: budgets are not bounded
+  std::string durability = "machine";
+  double budget_share = 1;
+  int64_t open_bids = 1 << 20;
+  double bid_ttl = 1800;  // seconds
+  bool pacing = false;
+  double forecast = 0;      // requests an hour; 0: from the rate
+  double pacing_tick = 20;  // seconds
+  int64_t cap_windows = 1'000'000;
+  int64_t cap_bids = 1 << 16;
+  std::string without_id = "per_request";
+
+  // What becomes of bids.
+  std::string events;  // a file; "-": standard input
+  bool simulate_events = false;
+  std::string events_out;
+  double event_delay = 20;     // seconds, mean, to the impression
+  double event_faults = 0.02;  // share of notices that are lost, and as many doubled
+
   std::string out;
   std::string trace;  // file
   int trace_every = 100;

@@ -2,6 +2,7 @@
 
 #include <simdjson.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <utility>
 
@@ -24,6 +25,10 @@ double ArrivalOf(std::string_view json) {
 }
 
 }  // namespace
+
+absl::Time TimeOf(double unix_seconds) {
+  return absl::FromUnixMicros(static_cast<int64_t>(unix_seconds * 1e6));
+}
 
 absl::StatusOr<Recording> Recording::ReadFile(const std::string& path) {
   auto text = examples::ReadText(path);
@@ -58,7 +63,11 @@ void Recording::Split() {
         line = std::string_view(taken_out_.back().data(), size);
       }
     }
-    lines_.push_back({line, number, ArrivalOf(line)});
+    const double arrival = ArrivalOf(line);
+    lines_.push_back({line, number, arrival});
+    if (arrival <= 0) continue;
+    first_ = first_ > 0 ? std::min(first_, arrival) : arrival;
+    last_ = std::max(last_, arrival);
   }
 }
 

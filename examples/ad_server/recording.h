@@ -8,8 +8,12 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 
 namespace ad_server {
+
+/// Of Unix seconds, to the microsecond.
+absl::Time TimeOf(double unix_seconds);
 
 /// Immutable once read, so thread-safe. Movable.
 class Recording {
@@ -24,6 +28,9 @@ class Recording {
   static absl::StatusOr<Recording> ReadFile(const std::string& path);
 
   const std::vector<Line>& lines() const { return lines_; }
+  /// The first and last arrival, Unix seconds; 0 when none was recorded.
+  double first() const { return first_; }
+  double last() const { return last_; }
 
  private:
   void Split();
@@ -31,6 +38,7 @@ class Recording {
   std::string text_;
   std::deque<std::string> taken_out_;  // requests that stood inside another object
   std::vector<Line> lines_;
+  double first_ = 0, last_ = 0;
 };
 
 }  // namespace ad_server

@@ -102,6 +102,35 @@ class Schedule {
   std::atomic<size_t> next_{0};
 };
 
+/// Moves the virtual clock from request to request.
+class InlineTime {
+ public:
+  InlineTime(const Options& options, const Recording& recording)
+      : lines_(recording.lines()),
+        step_(absl::Milliseconds(options.inline_step_ms)),
+        period_(recording.first() > 0 ? recording.last() - recording.first() + 1 : 0) {}
+
+  /// Request `number` is the line at `place`, in as many rounds as it takes.
+  void MoveTo(size_t place, size_t number, testing::VirtualClock* clock) {
+    const double arrival = lines_[place].arrival;
+    if (step_ > absl::ZeroDuration() || arrival <= 0) {
+      return clock->Advance(step_ > absl::ZeroDuration() ? step_ : kInlineStep);
+    }
+    const double round = static_cast<double>(number / lines_.size()) * period_;
+    const absl::Time wall = TimeOf(arrival + round);
+    // Steady time follows what was recorded, but where it goes back.
+    clock->Advance(number > 0 ? std::max(kInlineStep, wall - latest_) : kInlineStep);
+    clock->SetWall(wall);
+    latest_ = std::max(latest_, wall);
+  }
+
+ private:
+  const std::vector<Recording::Line>& lines_;
+  const absl::Duration step_;
+  const double period_;  // seconds
+  absl::Time latest_ = absl::InfinitePast();
+};
+
 /// What one thread needs, and what it counts.
 struct Lane {
   openrtb::Reader reader;
@@ -113,8 +142,13 @@ struct Lane {
 class Replayer {
  public:
   Replayer(const Options& options, const Recording& recording, Setting& setting,
-           const ReplayWish& wish)
-      : options_(options), recording_(recording), setting_(setting), wish_(wish) {}
+           const ReplayWish& wish, Feedback* feedback)
+      : options_(options),
+        recording_(recording),
+        setting_(setting),
+        wish_(wish),
+        feedback_(feedback),
+        time_(options, recording) {}
 
   ReplayResult Run();
 
@@ -136,6 +170,8 @@ class Replayer {
   const Recording& recording_;
   Setting& setting_;
   const ReplayWish wish_;
+  Feedback* const feedback_;
+  InlineTime time_;
   int64_t count_from_ = 0;
   std::atomic<bool> done_{false};
   std::atomic<uint64_t> finished_{0};
@@ -178,6 +214,7 @@ void Replayer::Answered(Lane& lane, const ads::Request& request,
   lane.response.clear();
   setting_.writer->Write(request, answer.value, setting_.clock().WallNow(), &lane.response);
   const int64_t written = SteadyNow();
+  if (feedback_ != nullptr) feedback_->Answered(t.number, request, answer.value);
   finished_.fetch_add(1, std::memory_order_relaxed);
   if (wish_.keep_decisions) {
     lane.decisions.emplace_back(t.number,
@@ -208,11 +245,9 @@ void Replayer::Work(Lane& lane, Schedule& schedule) {
   ads::RequestPtr request;
   while (schedule.Next(&timing.place, &timing.number, &timing.due)) {
     if (setting_.virtual_clock != nullptr) {
-      setting_.virtual_clock->Advance(kInlineStep);
-      const double arrival = recording_.lines()[timing.place].arrival;
-      if (arrival > 0) {
-        setting_.virtual_clock->SetWall(absl::FromUnixMicros(static_cast<int64_t>(arrival * 1e6)));
-      }
+      time_.MoveTo(timing.place, timing.number, setting_.virtual_clock.get());
+      if (feedback_ != nullptr) feedback_->CatchUp();
+      (void)setting_.engine->Tick();  // the ledger's health tells
     }
     if (!Read(lane, &timing, &request)) continue;
     const Answer<ads::Decision> answer = setting_.engine->Decide(request, Call(*request, &timing));
@@ -266,6 +301,7 @@ ReplayResult Replayer::Run() {
   count_from_ = options_.warm_up > 0 ? start + static_cast<int64_t>(options_.warm_up * kSecond) : 0;
   if (options_.mode == Mode::kAsync) slots_.release(options_.in_flight);
 
+  if (feedback_ != nullptr) feedback_->Start();
   std::vector<Lane> lanes(static_cast<size_t>(options_.threads));
   std::vector<std::thread> threads;
   for (Lane& lane : lanes) {
@@ -296,6 +332,8 @@ ReplayResult Replayer::Run() {
   result.cpu_seconds = CpuSeconds() - cpu_from;
   done_.store(true, std::memory_order_relaxed);
   if (progress.joinable()) progress.join();
+  result.pacing = MakePacingReport(setting_);
+  if (feedback_ != nullptr) result.feedback = feedback_->Finish();
 
   std::vector<std::pair<size_t, std::string>> kept;
   lanes.push_back(std::move(answers_));
@@ -317,8 +355,8 @@ ReplayResult Replayer::Run() {
 }  // namespace
 
 ReplayResult Replay(const Options& options, const Recording& recording, Setting& setting,
-                    const ReplayWish& wish) {
-  return Replayer(options, recording, setting, wish).Run();
+                    const ReplayWish& wish, Feedback* feedback) {
+  return Replayer(options, recording, setting, wish, feedback).Run();
 }
 
 }  // namespace ad_server

@@ -5,6 +5,8 @@
 #include <utility>
 #include <vector>
 
+#include "feedback.h"
+#include "money_report.h"
 #include "recording.h"
 #include "setting.h"
 #include "tally.h"
@@ -17,6 +19,8 @@ struct ReplayResult {
   double cpu_seconds = 0;   // of the whole process, likewise
   double candidates_per_decision = 0;
   std::vector<std::string> decisions;  // with keep_decisions: a JSON each, in order
+  PacingReport pacing;
+  absl::Status feedback;  // whether --events-out is all there
 };
 
 struct ReplayWish {
@@ -26,7 +30,9 @@ struct ReplayWish {
 
 /// Latency is counted from when a request was due: with a rate, a server that falls behind shows
 /// it in every later request's latency (no coordinated omission).
+/// `feedback` hears of every answer, and all of it has been applied when this returns; null: nobody
+/// does.
 ReplayResult Replay(const Options& options, const Recording& recording, Setting& setting,
-                    const ReplayWish& wish);
+                    const ReplayWish& wish, Feedback* feedback = nullptr);
 
 }  // namespace ad_server

@@ -37,8 +37,8 @@ std::string Share(uint64_t part, uint64_t whole) {
 
 }  // namespace
 
-std::string ReportTable(const Options& options, const ReplayResult& result,
-                        const Setting& setting) {
+std::string ReportTable(const Options& options, const ReplayResult& result, const Setting& setting,
+                        const MoneyReport& money) {
   const Tally& t = result.tally;
   std::string out;
   const auto line = [&](std::string_view name, const std::string& value) {
@@ -83,6 +83,7 @@ std::string ReportTable(const Options& options, const ReplayResult& result,
                        Micro(static_cast<double>(agent.p99_nanos)));
   }
   row("  write", t.write);
+  out += MoneyTable(money);
   if (setting.trace != nullptr) {
     const uint64_t left_out =
         setting.trace->left_out() + setting.engine->GetStats().runtime.traces_dropped;
@@ -101,7 +102,8 @@ std::string ReportTable(const Options& options, const ReplayResult& result,
   return out;
 }
 
-std::string ReportJson(const Options& options, const ReplayResult& result, const Setting& setting) {
+std::string ReportJson(const Options& options, const ReplayResult& result, const Setting& setting,
+                       const MoneyReport& money) {
   const Tally& t = result.tally;
   ordered_json out;
   out["requests"] = t.requests;
@@ -132,6 +134,7 @@ std::string ReportJson(const Options& options, const ReplayResult& result, const
   }
   out["stages"] = std::move(stages);
   out["mean_price_cpm"] = t.bids > 0 ? Rounded(t.price_sum / static_cast<double>(t.bids)) : 0.0;
+  AddMoneyJson(money, &out);
   out["wall_s"] = Rounded(result.wall_seconds);
   out["campaigns"] = setting.campaigns;
   out["creatives"] = setting.creatives;

@@ -1,5 +1,7 @@
 #include "setting.h"
 
+#include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -50,6 +52,25 @@ absl::StatusOr<std::unique_ptr<ads::Catalog>> MakeCatalog(const Options& options
   return catalog;
 }
 
+/// With a share of every budget.
+absl::StatusOr<std::unique_ptr<const ads::Catalog>> WithShareOfBudgets(const ads::Catalog& catalog,
+                                                                       double share) {
+  const auto of = [share](Micros amount) {
+    if (amount.value <= 0) return amount;
+    return Micros{std::max<int64_t>(1, std::llround(static_cast<double>(amount.value) * share))};
+  };
+  ads::CatalogChange change;
+  for (uint32_t i = 0; i < catalog.index_end(); ++i) {
+    if (!catalog.Has(i)) continue;
+    ads::Campaign& c = change.put.emplace_back(catalog.campaign(i));
+    c.budget.daily = of(c.budget.daily);
+    c.budget.lifetime = of(c.budget.lifetime);
+  }
+  auto changed = catalog.With(std::move(change));
+  if (!changed.ok()) return changed.status();
+  return (*changed)->Rebuilt();
+}
+
 }  // namespace
 
 std::string Bundled(const std::string& name) {
@@ -66,7 +87,8 @@ const Clock& Setting::clock() const {
 }
 
 absl::StatusOr<std::unique_ptr<Setting>> MakeSetting(const Options& options,
-                                                     const std::string& campaigns) {
+                                                     const std::string& campaigns,
+                                                     absl::Time begin) {
   auto catalog = MakeCatalog(options, campaigns);
   if (!catalog.ok()) return catalog.status();
   auto setting = std::make_unique<Setting>();
@@ -75,6 +97,11 @@ absl::StatusOr<std::unique_ptr<Setting>> MakeSetting(const Options& options,
 
   ads::EngineOptions engine;
   engine.catalog = *std::move(catalog);
+  if (options.budget_share < 1) {
+    auto changed = WithShareOfBudgets(*engine.catalog, options.budget_share);
+    if (!changed.ok()) return changed.status();
+    engine.catalog = *std::move(changed);
+  }
   engine.availability.max_candidates = static_cast<size_t>(options.max_candidates);
   engine.availability.stop_when_certain = options.stop_when_certain;
   for (const auto pricing :
@@ -87,10 +114,14 @@ absl::StatusOr<std::unique_ptr<Setting>> MakeSetting(const Options& options,
     if (!currency) return InvalidArgument(fmt::format("--rates: '{}' is no currency", code));
     engine.rates.emplace_back(*currency, rate);
   }
+  engine.caps.windows = static_cast<size_t>(options.cap_windows);
+  engine.caps.bids = static_cast<size_t>(options.cap_bids);
+  if (options.without_id == "block") engine.cap_policy.without_id = ads::WithoutId::kBlock;
   engine.runtime.deadline = absl::Microseconds(static_cast<int64_t>(options.deadline_ms * 1000));
   engine.runtime.callers = options.threads + 1;
   if (options.inline_scheduler) {
     setting->virtual_clock = std::make_unique<testing::VirtualClock>();
+    if (begin != absl::InfinitePast()) setting->virtual_clock->SetWall(begin);
     engine.runtime.clock = setting->virtual_clock.get();
     engine.runtime.inline_scheduler = InlineScheduler{options.seed};
   }
@@ -106,6 +137,11 @@ absl::StatusOr<std::unique_ptr<Setting>> MakeSetting(const Options& options,
   engine.customize = [census = setting->census](ads::AdRuntime::Builder& builder) {
     builder.ShareObject(kCensus, census).Add<CensusTaker>();
   };
+  auto money = OpenMoney(options, setting->campaigns, setting->clock());
+  if (!money.ok()) return money.status();
+  setting->money = *std::move(money);
+  engine.ledger = setting->money.ledger;
+  engine.pacer = setting->money.pacer;
   auto made = ads::Engine::Create(std::move(engine));
   if (!made.ok()) return made.status();
   setting->engine = *std::move(made);

@@ -12,6 +12,7 @@
 #include "adagents/blackboard/counter.h"
 #include "adagents/runtime/chrome_trace.h"
 #include "adagents/testing/virtual_clock.h"
+#include "money.h"
 #include "options.h"
 
 namespace ad_server {
@@ -27,15 +28,18 @@ struct Setting {
   std::optional<adagents::openrtb::NoticeSigner> signer;
   std::optional<adagents::openrtb::Writer> writer;
   std::unique_ptr<adagents::ChromeTraceFile> trace;  // with --trace only
-  std::unique_ptr<adagents::ads::Engine> engine;     // writes to the above
+  Money money;
+  std::unique_ptr<adagents::ads::Engine> engine;  // writes to the above
   size_t campaigns = 0, creatives = 0;
 
   const adagents::Clock& clock() const;
 };
 
-/// `campaigns`: a file, or empty for what the options say.
+/// `campaigns`: a file, or empty for what the options say. `begin`: of the virtual clock; the
+/// infinite past: wherever it begins.
 absl::StatusOr<std::unique_ptr<Setting>> MakeSetting(const Options& options,
-                                                     const std::string& campaigns);
+                                                     const std::string& campaigns,
+                                                     absl::Time begin = absl::InfinitePast());
 
 /// A file of the bundled ones: beside the sources it was built from, or installed beside the
 /// program.

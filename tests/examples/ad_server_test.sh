@@ -92,3 +92,113 @@ done
 expect 1 "cannot write '/nowhere/trace.json'" --trace /nowhere/trace.json
 expect 1 "cannot write '/nowhere/plan'" --plan /nowhere/plan
 expect 2 "--trace-every requires --trace" --trace-every 5
+
+# Money from end to end on the virtual clock: a day of bids, a simulated exchange, a ledger in a file.
+money=(--inline --inline-step 10000 --loop 36 --budget-share 0.02 --pacing --json)
+money+=(--durability process)
+# money_run NAME ARGS...: leaves its JSON in $work/NAME.json and its decisions in $work/NAME.out.
+money_run() {
+  local name=$1
+  shift
+  "$ad_server" "${money[@]}" --out "$work/$name.out" "$@" > "$work/said" || {
+    cat "$work/said"
+    fail "$name: ad_server ${money[*]} $* fails"
+  }
+  tail -1 "$work/said" > "$work/$name.json"
+}
+# part NAME KEY: the object or number behind the first "KEY": in the JSON of a run.
+part() { grep -oE "\"$2\":(\{[^}]*\}|[-0-9.e]+|true|false)" "$work/$1.json" | head -1 | sed 's/^[^:]*://'; }
+says() { grep -qF -- "$2" "$work/$1.json" || { cat "$work/$1.json"; fail "$1 does not say $2"; }; }
+silent() { if grep -qF -- "$2" "$work/$1.json"; then cat "$work/$1.json"; fail "$1 says $2"; fi; }
+
+money_run live --ledger "$work/live.db" --simulate-events --events-out "$work/events"
+says live '"balanced":true'
+silent live '"balanced":false'
+says live '"leasing":true'
+says live '"pacing":{"budget":'
+[[ $(part live lost_notices) -gt 0 ]] || fail "no simulated notice was lost"
+grep -q '"late":{"count":[1-9]' "$work/live.json" || fail "no win came late"
+grep -q '"duplicate":{"count":[1-9]' "$work/live.json" || fail "no win came twice"
+grep -q '"caps":{"reserved":[1-9]' "$work/live.json" || fail "no place under a cap was taken"
+[[ $(part live lines) == $(wc -l < "$work/events") ]] || fail "--events-out lacks lines"
+
+# The same lines from a file have the same effect, to the byte; so they were read and kept in order.
+money_run again --ledger "$work/again.db" --events "$work/events"
+cmp "$work/live.out" "$work/again.out" || fail "the same events make other decisions"
+sums() { grep -oE '"campaigns":\[\{.*\],"sold_nothing":[0-9]+' "$work/$1.json"; }
+[[ $(sums live) == "$(sums again)" ]] || fail "the same events leave other budgets"
+xz -k "$work/events"
+money_run packed --ledger :memory: --events "$work/events.xz"
+[[ $(sums live | sed 's/"all_runs":{[^}]*}//g') == "$(sums packed | sed 's/"all_runs":{[^}]*}//g')" ]] ||
+  fail "packed events leave other budgets"
+
+# Notices that a process did not live to see are charged to it by the next.
+money_run heard_late --ledger "$work/late.db" --events-out "$work/unheard"
+[[ $(part heard_late lines) == 0 ]] || fail "--events-out alone applies events"
+money_run heard_late --ledger "$work/late.db" --events "$work/unheard"
+grep -q '"carried_over":{"count":[1-9]' "$work/heard_late.json" || fail "no win was carried over"
+
+# Bad lines are named with file, line and field, and nothing else suffers.
+{
+  head -1 "$work/events"
+  echo 'no json'
+  echo '[]'
+  echo '{"event": "impresion", "decision": "1"}'
+  echo
+  echo '{"event": "click", "decision": "xyz"}'
+  echo '{"event": "impression", "decision": "1", "campaign": "a", "price": -1}'
+  echo '{"event": "loss", "decision": "1"}'
+  echo '{"event": "win", "decision": "1", "bet": 2}'
+  echo '{"event": "win", "decision": "1", "at": "soon"}'
+  echo '{"notice": "https://ads.example.com/notice?v=1"}'
+  echo '{"notice": 5}'
+  head -1 "$work/events" | sed 's/&p=/\&p=9/'
+  printf '{"event": "win", "decision": "1"}'
+} > "$work/bad"
+for wrong in 'line 2, the line: is no JSON object' 'line 3, the line: is no JSON object' \
+  'line 4, event: must be one of win, impression, click' \
+  'line 6, decision: must be an id of up to 16 hexadecimal digits' \
+  'line 7, price: must be an amount of money from 0, got -1'; do
+  expect 0 "$work/bad: $wrong" --inline --events "$work/bad"
+done
+tail -n +8 "$work/bad" > "$work/bad2"
+for wrong in 'line 1, campaign: is missing' 'line 2, "bet": unknown field' 'line 3, at: must be a time' \
+  'line 4, notice: parameter k is absent' 'line 5, notice: must be a notice'; do
+  expect 0 "$work/bad2: $wrong" --inline --events "$work/bad2"
+done
+"$ad_server" --inline --json --events "$work/bad" | tail -1 > "$work/bad.json"
+says bad '"events":{"lines":13,"refused":11,'
+head -1 "$work/events" | sed 's/&p=/\&p=9/' > "$work/forged"
+expect 0 "line 1, notice: parameter s, wrong signature" --inline --events "$work/forged"
+
+# In real time, on threads, from a pipe; and plain events.
+for mode in trusted strict async; do
+  "$ad_server" --mode $mode --threads 2 --loop 20 --ledger :memory: --pacing --simulate-events \
+    --event-delay 0.01 --json | tail -1 > "$work/threads.json"
+  says threads '"decided":4800'
+  says threads '"balanced":true'
+  silent threads '"balanced":false'
+  grep -q '"committed":{"count":[1-9]' "$work/threads.json" || fail "--mode $mode charges nothing"
+done
+"$ad_server" --ledger "$work/pipe.db" --out "$work/pipe.out" > /dev/null
+bid=$(grep -m1 '"bids":\[{' "$work/pipe.out")
+decision=$(sed 's/.*"decision":"\([0-9a-f]*\)".*/\1/' <<< "$bid")
+campaign=$(sed 's/.*"bids":\[{"imp":"[^"]*","campaign":"\([^"]*\)".*/\1/' <<< "$bid")
+issued=$(date -u +%Y-%m-%dT%H:%M:%SZ)
+event="\"decision\": \"$decision\", \"campaign\": \"$campaign\", \"price\": 0.5, \"issued\": \"$issued\""
+for name in impression impression click; do echo "{\"event\": \"$name\", $event}"; done |
+  "$ad_server" --ledger "$work/pipe.db" --events - --json | tail -1 > "$work/pipe.json"
+says pipe '"by_name":{"click":1,"impression":2}'
+grep -q '"carried_over":{"count":1,"amount":0.0005' "$work/pipe.json" ||
+  fail "an impression of an earlier run is not charged once"
+
+expect 1 "cannot read '/nowhere'" --events /nowhere
+expect 1 "cannot read '$work'" --events "$work"
+expect 1 "cannot write '/nowhere/events'" --events-out /nowhere/events
+expect 1 "--ledger /nowhere/db" --ledger /nowhere/db
+head -c 5000 /dev/urandom > "$work/no.db"
+expect 1 "--ledger $work/no.db" --ledger "$work/no.db"
+expect 2 "--pacing requires --ledger" --pacing
+expect 2 "--inline-step requires --inline" --inline-step 5
+: > "$work/no_events"
+expect 0 "decisions per second" --events "$work/no_events"
