@@ -30,6 +30,9 @@ std::string Grouped(uint64_t n) {
              ? std::to_string(n)
              : Grouped(static_cast<int64_t>(n));
 }
+std::string About(bool exact, uint64_t n) {
+  return exact ? Grouped(n) : fmt::format("~{}", Grouped(n));
+}
 std::string Size(uint64_t bytes) {
   constexpr const char* kUnits[] = {"bytes", "KiB", "MiB", "GiB", "TiB"};
   double size = static_cast<double>(bytes);
@@ -160,15 +163,13 @@ class Printer {
            stream->newest.empty() ? "" : ShowValue(facts.ValueFields(), stream->newest));
     } else if (const auto* windows = std::get_if<WindowsView>(&object.view)) {
       Line("{:<20} {:>14} {:>11} {:>12} {:>8}  {}\n", Name(object),
-           (windows->looked == windows->lines ? "" : "~") + Grouped(windows->opened), Rate(object),
+           About(windows->looked == windows->lines, windows->opened), Rate(object),
            Grouped(windows->slots), windows->opening, Printable(facts.ValueFields()));
     }
   }
 
   void ShowTable(const Object& object, const TableView& table) {
-    const auto about = [exact = table.looked == table.sets](uint64_t n) {
-      return exact ? Grouped(n) : fmt::format("~{}", Grouped(n));
-    };
+    const auto about = [exact = table.looked == table.sets](uint64_t n) { return About(exact, n); };
     Line("{:<20} {:>14} {:>11} {:>12} {:>12} {:>10} {:>8}  {}\n", Name(object),
          about(table.versions), Rate(object), about(table.live), Grouped(table.slots),
          about(table.expired), table.writing, TypeOf(object.facts));

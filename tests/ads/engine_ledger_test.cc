@@ -6,6 +6,7 @@
 
 #include "adagents/ads/ledger.h"
 #include "ads/engine_kit.h"
+#include "fmt/format.h"
 
 namespace adagents::ads::test {
 namespace {
@@ -313,8 +314,8 @@ TEST_CASE("a pod of seventy slots is filled, and each has its budget and its pla
   constexpr size_t kSlots = 70;
   std::vector<Campaign> campaigns;
   for (int i = 0; i < 80; ++i) {
-    Campaign c = Budgeted("c" + std::to_string(i), 10, 50 + i);
-    c.cat = {"IAB" + std::to_string(100 + i)};
+    Campaign c = Budgeted(fmt::format("c{}", i), 10, 50 + i);
+    c.cat = {fmt::format("IAB{}", 100 + i)};
     c.caps = {{CapPer::kListener, 2, absl::Hours(1)}};
     campaigns.push_back(std::move(c));
   }
