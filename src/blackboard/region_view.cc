@@ -61,8 +61,8 @@ bool LoadSlot(const char* set, const char* entry, const RegionObject& object, ui
   for (int i = 0; i < kTries; ++i) {
     out->state = Load(set);
     if ((out->state >> slot & 1) == 0) return false;
-    out->expires =
-        static_cast<int64_t>(Load(set + internal::TableLayout::kExpiresOffset + 8 * slot));
+    out->expires = internal::TableLayout::StoredExpiry(
+        static_cast<int64_t>(Load(set + internal::TableLayout::kExpiresOffset + 8 * slot)));
     if (copy) {
       out->entry.key = LoadBytes(entry, object.key_bytes);
       out->entry.value =

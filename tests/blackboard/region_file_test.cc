@@ -347,7 +347,7 @@ TEST_CASE("another layout, schema, hash function, host or boot is refused with b
   std::memcpy(image.data(), &front, sizeof(front));
   image.Save(folder / "changed");
   CHECK(Says(OpenError(folder / "changed", same), precondition,
-             "changed: layout version: expected 3, found 77"));
+             "changed: layout version: expected 4, found 77"));
 }
 
 TEST_CASE("headers that lie are refused, whatever their checksum says") {
@@ -627,6 +627,35 @@ TEST_CASE("entries expire on time across processes and boots") {
          {"first", absl::Seconds(51), 61, false},
          {"fifth", absl::Hours(-5), 3, false},  // a wall clock that went back: time stands still
          {"fifth", absl::Hours(-5), 3, false}});
+}
+
+TEST_CASE("what was kept for ever once is kept for ever, whatever times to live come later") {
+  const Folder folder;
+  testing::VirtualClock clock;
+  const auto with = [&](absl::Duration ttl, auto&& visit) {
+    auto region = Region::Open(folder / "state", {.bytes = kBytes, .clock = &clock});
+    REQUIRE(region.ok());
+    Table<int, int> table({.ttl = ttl, .region = &*region, .name = "caps"});
+    REQUIRE(region->status().ok());
+    visit(table);
+  };
+  with(absl::Minutes(1), [](auto& table) { table.Put(1, 10), table.Put(2, 20); });
+  with(absl::InfiniteDuration(), [&](auto& table) {
+    table.Upsert(1, [](int& value, bool) { ++value; });  // one word, where it is
+    table.Put(3, 30);
+    clock.Advance(absl::Hours(1));
+    CHECK((table.Contains(1) && table.Contains(2) && table.Contains(3)));
+  });
+  with(absl::Minutes(1), [&](auto& table) {
+    clock.Advance(absl::Hours(1));
+    int value = 0;
+    CHECK((table.Find(1, &value) && value == 11));
+    CHECK((table.Contains(2) && table.Contains(3)));
+    table.Put(2, 21);
+    clock.Advance(absl::Minutes(1));
+    CHECK_FALSE(table.Contains(2));
+    CHECK(table.Contains(3));
+  });
 }
 
 TEST_CASE("a region that is moved keeps its file, and a file's mode is what was asked for") {

@@ -66,6 +66,47 @@ void SameKey(Program& p) {
   });
 }
 
+/// a goes ahead of b by one, then b follows: each step changes one word, where it is.
+void Step(TestTable& table) {
+  const bool there = table.Update(1, [](Pair& v) { ++(v.a == v.b ? v.a : v.b); });
+  Ensure(there, "lost");
+}
+uint64_t FindStepped(const TestTable& table) {
+  Pair value{};
+  Ensure(table.Find(1, &value), "missed");
+  Ensure(value.a == value.b || value.a == value.b + 1, "two updates mixed");
+  return value.a + value.b;
+}
+
+// No copy is of one update in its first word and of a later one in its second.
+void OneWordAtATime(Program& p) {
+  auto table = OneSet();
+  table->Put(1, Both(100));
+  p.Thread([table] { Step(*table), Step(*table), Step(*table); });
+  p.Thread([table] { Step(*table), Update(*table, 2), Step(*table); });
+  p.Thread([table] {
+    uint64_t last = 200;
+    for (int i = 0; i < 2; ++i) {
+      const uint64_t now = FindStepped(*table);
+      Ensure(now >= last, "went back");
+      last = now;
+    }
+  });
+  p.Finally([table] {
+    Ensure(FindStepped(*table) == 205, "an update was lost");
+    Ensure(FindWhole(*table, 2) == 201, "an insert was lost");
+  });
+}
+
+// A writer that dies in such an update has done it, or not.
+void DeadInPlace(Program& p) {
+  auto table = OneSet();
+  table->Put(1, Both(100));
+  p.MortalThread([table] { Step(*table), Step(*table); });
+  p.Thread([table] { FindStepped(*table), FindStepped(*table); });
+  p.Finally([table] { FindStepped(*table); });
+}
+
 void InsertAndErase(Program& p) {
   auto table = OneSet();
   p.Thread([table] { Update(*table, 3), table->Erase(3), Update(*table, 4); });
@@ -190,10 +231,11 @@ void DeadWriter(Program& p) {
   p.Finally([table] { Ensure(FindWhole(*table, 1) != 0, "missed"); });
 }
 
-const std::vector<ProgramMaker> kPrograms = {SameKey, InsertAndErase, Eviction};
+const std::vector<ProgramMaker> kPrograms = {SameKey, OneWordAtATime, InsertAndErase, Eviction};
 
 TEST_CASE("a table tears, loses and doubles nothing, and dead writers block no reader") {
-  CheckPrograms({SameKey, InsertAndErase, OnlyIf, Eviction, Away, AwayAndBack, DeadWriter});
+  CheckPrograms({SameKey, OneWordAtATime, InsertAndErase, OnlyIf, Eviction, Away, AwayAndBack,
+                 DeadWriter, DeadInPlace});
 }
 
 TEST_CASE("every order of the table is needed") { CheckMutants(kPrograms); }

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <string_view>
 #include <typeinfo>
 
@@ -91,9 +92,15 @@ struct BoundedCounterLayout {
 struct TableLayout {
   static constexpr uint32_t kSlots = 16;
   static constexpr uint64_t kSetBytes = 192;
-  static constexpr uint64_t kStateOffset = 0, kWriterOffset = 24, kAwayOffset = 32;
+  static constexpr uint64_t kStateOffset = 0, kWriterOffset = 40, kAwayOffset = 48;
   static constexpr uint64_t kExpiresOffset = 64;
   static constexpr uint64_t kLiveMask = 0xffff;
+  /// How an expiry is stored, and back: as what is left until the end of time, so that memory that
+  /// was never written says "never".
+  static constexpr int64_t StoredExpiry(int64_t expires) {
+    constexpr auto kNever = static_cast<uint64_t>(std::numeric_limits<int64_t>::max());
+    return static_cast<int64_t>(kNever - static_cast<uint64_t>(expires));
+  }
   /// Home sets, then an overflow set for each six of them; one home can hold all there is.
   static constexpr uint64_t Sets(uint64_t homes) {
     return homes + (homes == 1 ? 0 : (homes + 5) / 6);

@@ -6,33 +6,36 @@
 //   if (sessions.Find(id, &s)) ...
 //
 // How it differs from a hash map: it never grows or rehashes, so it can live in a Region and an
-// operation touches one set: three cache lines of header and the entry. What does not fit is
-// either evicted (sessions: the entry that expires first goes) or refused (caps: what has not
-// expired stays, and "full" means "no").
+// operation touches one set: a cache line of header, one of expiry if entries expire, the entry.
+// What does not fit is either evicted (sessions: the entry that expires first goes) or refused
+// (caps: what has not expired stays, and "full" means "no").
 //
 // Layout: sets of kSlots slots, of which kSlots - 1 can be live. A set's header is one line with
-// the state word = version (48 bits) | live mask (16), a fingerprint byte per slot, the writer word
-// and the away count, then the slots' expiry times; entries follow apart. A key has a home set;
-// when that one is full it goes to one of the overflow sets, of which there is one for six homes
-// and which are nobody's home. A home's away count says how many of its keys are there, so that
-// only those who look for a key of such a home look twice. Invariants: a key is written only by the
-// holder of its home's writer word, a set only by the holder of its own, so a key is in at most one
-// live slot; a live slot never changes: an update fills a slot that is not live and then swaps the
-// two in the live mask, with one store; at least one slot is always not live; a key stays in its
-// set until it is erased or replaced; an away count is never lower than the number of keys that are
-// away. Progress: Find() is lock-free and repeats only after a full publish in its set. Writers of
-// one set wait for each other, of different sets do not; who holds a home may wait for an overflow
-// set and nobody waits for a home meanwhile, so there are no deadlocks. A writer that dies midway
-// has changed nothing that readers see. Its writer word carries the owner's epoch, so that the next
-// process (a higher epoch) takes the set over as it is; Recover() clears it before that, and counts
-// anew who is away.
+// the state word = version (48 bits) | live mask (16), 16 bits of the hash per slot, the writer
+// word and the away count, then the slots' expiry times; entries follow apart. A key has a home
+// set; when that one is full it goes to one of the overflow sets, of which there is one for six
+// homes and which are nobody's home. A home's away count says how many of its keys are there, so
+// that only those who look for a key of such a home look twice. Invariants: a key is written only
+// by the holder of its home's writer word, a set only by the holder of its own, so a key is in at
+// most one live slot; between two states a live slot changes by one word of its value at most: an
+// update that changes more fills a slot that is not live and then swaps the two in the live mask,
+// with one store; at least one slot is always not live; a key stays in its set until it is erased
+// or replaced; an away count is never lower than the number of keys that are away. Progress: Find()
+// is lock-free and repeats only after a full publish in its set. Writers of one set wait for each
+// other, of different sets do not; who holds a home may wait for an overflow set and nobody waits
+// for a home meanwhile, so there are no deadlocks. A writer that dies midway has changed nothing
+// that readers see, or one word, and with it all that it wanted to. Its writer word carries the
+// owner's epoch, so that the next process (a higher epoch) takes the set over as it is; Recover()
+// clears it before that, and counts anew who is away.
 // Memory orders, by site:
 //   kLock    acquire, kUnlock release: a writer sees all that earlier writers of the set did.
 //   kPublish release: whoever reads the new state finds the slot filled, and the away count raised.
 //   kRead    acquire: the other half.
 //   kSlot    fingerprints, expiries and words are stored release and loaded acquire
 //            (internal/words.h): a reader that meets anything of a slot's later life has also seen
-//            the state in which the slot was no longer live, so its second, relaxed look differs.
+//            the state in which the slot was no longer live, so its second, relaxed look differs;
+//            one that meets a word of a live slot's later state has also seen the states before it,
+//            so a copy is what was before or after one update, and never mixes two.
 //   The away count is relaxed: it is raised before its key is published and lowered after its key
 //   has gone, so whoever knows of the key (by a lock, or by having been told) finds it raised. Who
 //   misses a key in its home and then away was looking when it was in neither, for keys never move.
@@ -57,7 +60,9 @@
 #include "adagents/base/deadline.h"
 #include "adagents/base/ids.h"
 #include "adagents/blackboard/counter.h"
+#include "adagents/blackboard/internal/lanes.h"
 #include "adagents/blackboard/internal/words.h"
+#include "adagents/blackboard/internal/writer_lock.h"
 #include "adagents/blackboard/region.h"
 #include "adagents/blackboard/region_object.h"
 
@@ -163,32 +168,29 @@ class Table {
       return Upserted::kFull;
     }
     Set& set = sets_[target.set];
-    const uint64_t state = set.state.load(std::memory_order_relaxed);
     const uint32_t old = target.replaced;
     const bool alive = old != kSlots && ExpiryOf(set, old) > now;
     const bool existed = target.own && alive;
-    V value{};
+    V before{};
     int64_t expires = Deadline::After(now, ttl_).nanos();
     if (existed) {
-      ValueWords::Load(entries_[target.set * kSlots + old].value, &value, kSlotLoad);
+      ValueWords::Load(entries_[target.set * kSlots + old].value, &before, kSlotLoad);
       if (expiry_ == Expiry::kAfterCreation) expires = ExpiryOf(set, old);
     }
+    V value = before;
     std::forward<F>(modify)(value, existed);
+    if (existed) {
+      Change(target.set, old, place.fingerprint, key, before, value, expires);
+      return Upserted::kUpdated;
+    }
 
-    const auto free = static_cast<uint32_t>(std::countr_one(Live(state)));
-    Entry& entry = entries_[target.set * kSlots + free];
-    StoreFingerprint(set, free, place.fingerprint);
-    set.expires[free].store(expires, Atomics::At(kSlotStore, std::memory_order_release));
-    KeyWords::Store(entry.key, key, kSlotStore);
-    ValueWords::Store(entry.value, value, kSlotStore);
+    const uint64_t filled = Fill(target.set, place.fingerprint, key, value, expires);
     const bool moves_in = target.set >= homes_ && !target.own;
     if (moves_in) sets_[place.home].away.fetch_add(1, std::memory_order_relaxed);
-    uint64_t live = (state & kLiveMask) | uint64_t{1} << free;
-    if (old != kSlots) live &= ~(uint64_t{1} << old);
-    PublishState(set, state, live);
+    PublishLive(set, (LiveOf(set) | filled) & ~SlotBit(old));
     if (moves_in && old != kSlots) ReturnHome(target.set, old);
     if (!target.own && alive) evicted_.Add(1);
-    return existed ? Upserted::kUpdated : Upserted::kInserted;
+    return Upserted::kInserted;
   }
   /// Stores `value` under `key`.
   Upserted Put(const K& key, const V& value) {
@@ -205,25 +207,16 @@ class Table {
     std::optional<WriterLock> away_lock;
     const Target target = OwnSlot(place, key, away_lock);
     if (!target.own) return false;
-    Set& set = sets_[target.set];
-    const uint64_t state = set.state.load(std::memory_order_relaxed);
+    const Set& set = sets_[target.set];
     const uint32_t old = target.replaced;
-    const int64_t expires = ExpiryOf(set, old);
+    int64_t expires = ExpiryOf(set, old);
     if (expires <= now) return false;
-    V value;
-    ValueWords::Load(entries_[target.set * kSlots + old].value, &value, kSlotLoad);
+    V before;
+    ValueWords::Load(entries_[target.set * kSlots + old].value, &before, kSlotLoad);
+    V value = before;
     std::forward<F>(modify)(value);
-
-    const auto free = static_cast<uint32_t>(std::countr_one(Live(state)));
-    Entry& entry = entries_[target.set * kSlots + free];
-    StoreFingerprint(set, free, place.fingerprint);
-    set.expires[free].store(
-        expiry_ == Expiry::kAfterCreation ? expires : Deadline::After(now, ttl_).nanos(),
-        Atomics::At(kSlotStore, std::memory_order_release));
-    KeyWords::Store(entry.key, key, kSlotStore);
-    ValueWords::Store(entry.value, value, kSlotStore);
-    PublishState(set, state,
-                 ((state & kLiveMask) | uint64_t{1} << free) & ~(uint64_t{1} << old));
+    if (expiry_ == Expiry::kAfterWrite) expires = Deadline::After(now, ttl_).nanos();
+    Change(target.set, old, place.fingerprint, key, before, value, expires);
     return true;
   }
 
@@ -240,14 +233,13 @@ class Table {
     const Target target = OwnSlot(place, key, away_lock);
     if (!target.own) return false;
     Set& set = sets_[target.set];
-    const uint64_t state = set.state.load(std::memory_order_relaxed);
     const bool expired = ExpiryOf(set, target.replaced) <= Now();
     if (!expired) {
       V value;
       ValueWords::Load(entries_[target.set * kSlots + target.replaced].value, &value, kSlotLoad);
       if (!std::forward<F>(condition)(value)) return false;
     }
-    PublishState(set, state, (state & kLiveMask) & ~(uint64_t{1} << target.replaced));
+    PublishLive(set, LiveOf(set) & ~SlotBit(target.replaced));
     if (target.set >= homes_) ReturnHome(target.set, target.replaced);
     return !expired;
   }
@@ -285,11 +277,16 @@ class Table {
     }
   }
 
-  /// Starts loading the set of `key` into the cache, for a Find() some 100 ns later.
+  /// Starts loading the set of `key` into the cache, and the slot where the key is or goes if that
+  /// one was free when it came, for a Find() or Upsert() some 100 ns later.
   void Prefetch(const K& key) const {
-    const Set* set = &sets_[PlaceOf(key).home];
+    const Place place = PlaceOf(key);
+    const Set* set = &sets_[place.home];
     __builtin_prefetch(set);
-    __builtin_prefetch(reinterpret_cast<const char*>(set) + kCacheLine);
+    if (ttl_ != kNever) __builtin_prefetch(&set->expires[place.fingerprint % kSlots]);
+    const Entry* entry = &entries_[place.home * kSlots + place.fingerprint % kSlots];
+    __builtin_prefetch(entry);
+    __builtin_prefetch(reinterpret_cast<const char*>(entry + 1) - 1);
   }
 
   /// Entries, expired ones that were not yet replaced included. Reads every set.
@@ -311,6 +308,17 @@ class Table {
   /// Lets go of the sets whose writers died, and counts who is away. Only while nobody writes.
   void Recover() {
     for (size_t s = 0; s < set_count_; ++s) {
+      if (ttl_ == kNever) {  // then what is there never expires either, whatever comes later
+        for (auto& expires : sets_[s].expires) {
+          if (expires.load(std::memory_order_relaxed) != 0) {
+            expires.store(0, std::memory_order_relaxed);
+          }
+        }
+      }
+      // The word that a dead writer stored counts as published.
+      if (sets_[s].writer.load(std::memory_order_relaxed) != 0) {
+        PublishLive(sets_[s], LiveOf(sets_[s]));
+      }
       for (Word* word : {&sets_[s].writer, &sets_[s].away}) {
         if (word->load(std::memory_order_relaxed) != 0) word->store(0, std::memory_order_relaxed);
       }
@@ -331,11 +339,10 @@ class Table {
   using Word = typename Atomics::template Atomic<uint64_t>;
   static constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
   static constexpr uint64_t kLiveMask = Layout::kLiveMask;
-  static constexpr uint64_t kEveryByte = 0x0101010101010101ULL;
 
   struct alignas(kCacheLine) Set {
     Word state;
-    Word fingerprints[kSlots / 8];
+    Word fingerprints[internal::Lanes::kWords];
     Word writer;  // 0, or the epoch of the process whose thread is writing
     Word away;    // keys of this home that are in overflow sets
     alignas(kCacheLine) typename Atomics::template Atomic<int64_t> expires[kSlots];
@@ -346,8 +353,8 @@ class Table {
   };
   struct Place {
     size_t home;
-    size_t overflow;  // kNowhere when there are no overflow sets
-    uint8_t fingerprint;
+    uint64_t rest;  // of the hash, that chose the home: chooses the overflow set
+    uint16_t fingerprint;
   };
   /// Where a key is or is to go, of sets that are locked.
   struct Target {
@@ -356,31 +363,7 @@ class Table {
     bool own;           // what is replaced is the key's own
   };
   static constexpr size_t kNowhere = std::numeric_limits<size_t>::max();
-
-  class WriterLock {
-   public:
-    WriterLock(Word& writer, uint64_t owner) : writer_(writer) {
-      uint64_t seen = writer_.load(std::memory_order_relaxed);
-      for (;;) {
-        if (seen != owner) {  // free, or claimed by a process that is gone
-          if (writer_.compare_exchange_weak(seen, owner,
-                                            Atomics::At(kLock, std::memory_order_acquire),
-                                            std::memory_order_relaxed)) {
-            return;
-          }
-        } else {
-          Atomics::Pause();
-          seen = writer_.load(std::memory_order_relaxed);
-        }
-      }
-    }
-    ~WriterLock() { writer_.store(0, Atomics::At(kUnlock, std::memory_order_release)); }
-    WriterLock(const WriterLock&) = delete;
-    WriterLock& operator=(const WriterLock&) = delete;
-
-   private:
-    Word& writer_;
-  };
+  using WriterLock = internal::WriterLock<Atomics, kLock, kUnlock>;
 
   static const Clock* ClockOf(const TableOptions& options) {
     if (options.clock != nullptr) return options.clock;
@@ -402,76 +385,96 @@ class Table {
   Place PlaceOf(const K& key) const {
     const uint64_t hash = Hash{}(key);
     const auto product = static_cast<unsigned __int128>(hash) * homes_;
-    // Home, overflow set and fingerprint by different bits.
-    const uint64_t overflows = set_count_ - homes_;
-    const size_t overflow =
-        overflows == 0 ? kNowhere : homes_ + ((hash >> 8 & 0xffff'ffff) * overflows >> 32);
-    return {static_cast<size_t>(product >> 64), overflow, static_cast<uint8_t>(hash)};
+    return {static_cast<size_t>(product >> 64), static_cast<uint64_t>(product),
+            static_cast<uint16_t>(hash)};
   }
+  /// Only when there are overflow sets: HasOverflow().
+  size_t OverflowOf(const Place& place) const {
+    const auto product = static_cast<unsigned __int128>(place.rest) * (set_count_ - homes_);
+    return homes_ + static_cast<size_t>(product >> 64);
+  }
+  bool HasOverflow() const { return set_count_ != homes_; }
   static uint32_t Live(uint64_t state) { return static_cast<uint32_t>(state & kLiveMask); }
   /// The region's time. Without a time to live nothing expires, and the clock is not asked.
   int64_t Now() const { return ttl_ == kNever ? 0 : clock_->Now() + time_offset_; }
-  enum class Look : uint8_t { kMissing, kExpired, kFound };
+  enum class Look : uint8_t { kMissing, kExpired, kFound, kChanged };
   bool FindAt(const K& key, V* value, int64_t now) const {
     const Place place = PlaceOf(key);
-    Look look = FindIn(place.home, place.fingerprint, key, value, now);
+    const Look look = LookIn(place.home, place.fingerprint, key, value, now);
+    if (look == Look::kFound) [[likely]] {
+      return true;
+    }
+    if (look == Look::kExpired || (look == Look::kMissing && !IsAway(place))) return false;
+    return FindAnywhere(key, value, now);
+  }
+  /// Apart, and from the start, so that it costs those nothing who find their key at the first
+  /// look.
+  [[gnu::noinline]] bool FindAnywhere(const K& key, V* value, int64_t now) const {
+    const Place place = PlaceOf(key);
+    Look look = LookUntilWhole(place.home, place.fingerprint, key, value, now);
     if (look == Look::kMissing && IsAway(place)) {
-      look = FindIn(place.overflow, place.fingerprint, key, value, now);
+      look = LookUntilWhole(OverflowOf(place), place.fingerprint, key, value, now);
     }
     return look == Look::kFound;
   }
-  Look FindIn(size_t index, uint8_t fingerprint, const K& key, V* value, int64_t now) const {
-    const Set& set = sets_[index];
-    V copy;
+  Look LookUntilWhole(size_t index, uint16_t fingerprint, const K& key, V* value,
+                      int64_t now) const {
     for (;;) {
-      const uint64_t state = set.state.load(Atomics::At(kRead, std::memory_order_acquire));
-      bool changed = false;
-      for (uint32_t hits = Matches(set, fingerprint) & Live(state); hits != 0 && !changed;
-           hits &= hits - 1) {
-        const auto slot = static_cast<uint32_t>(std::countr_zero(hits));
-        const Entry& entry = entries_[index * kSlots + slot];
-        if (!HoldsKey(entry, key)) continue;
-        // Without a time to live the cache line of the expiries stays untouched.
-        const int64_t expires = ttl_ == kNever ? kNever : ExpiryOf(set, slot);
-        ValueWords::Load(entry.value, &copy, kSlotLoad);
-        changed = set.state.load(std::memory_order_relaxed) != state;
-        if (changed) continue;
-        if (expires <= now) return Look::kExpired;
-        *value = copy;
-        return Look::kFound;
-      }
-      if (!changed && set.state.load(std::memory_order_relaxed) == state) return Look::kMissing;
+      const Look look = LookIn(index, fingerprint, key, value, now);
+      if (look != Look::kChanged) return look;
     }
+  }
+  Look LookIn(size_t index, uint16_t fingerprint, const K& key, V* value, int64_t now) const {
+    const Set& set = sets_[index];
+    const uint64_t state = set.state.load(Atomics::At(kRead, std::memory_order_acquire));
+    const auto unchanged = [&] { return set.state.load(std::memory_order_relaxed) == state; };
+    for (uint32_t hits = Matches(set, fingerprint) & Live(state); hits != 0; hits &= hits - 1) {
+      const auto slot = static_cast<uint32_t>(std::countr_zero(hits));
+      const Entry& entry = entries_[index * kSlots + slot];
+      if (!HoldsKey(entry, key)) [[unlikely]] {
+        continue;
+      }
+      const int64_t expires = ExpiryOf(set, slot);
+      V copy;
+      ValueWords::Load(entry.value, &copy, kSlotLoad);
+      if (!unchanged()) [[unlikely]] {
+        return Look::kChanged;
+      }
+      if (expires <= now) return Look::kExpired;
+      *value = copy;
+      return Look::kFound;
+    }
+    return unchanged() ? Look::kMissing : Look::kChanged;
   }
   /// Whether some key of this home is not at home.
   bool IsAway(const Place& place) const {
-    return place.overflow != kNowhere &&
-           sets_[place.home].away.load(std::memory_order_relaxed) != 0;
+    return HasOverflow() && sets_[place.home].away.load(std::memory_order_relaxed) != 0;
   }
-  static int64_t ExpiryOf(const Set& set, uint32_t slot) {
-    return set.expires[slot].load(Atomics::At(kSlotLoad, std::memory_order_acquire));
+  /// Without a time to live the expiries' cache lines stay untouched.
+  int64_t ExpiryOf(const Set& set, uint32_t slot) const {
+    if (ttl_ == kNever) return kNever;
+    return Layout::StoredExpiry(
+        set.expires[slot].load(Atomics::At(kSlotLoad, std::memory_order_acquire)));
+  }
+  void StoreExpiry(Set& set, uint32_t slot, int64_t expires) {
+    if (ttl_ == kNever) return;
+    set.expires[slot].store(Layout::StoredExpiry(expires),
+                            Atomics::At(kSlotStore, std::memory_order_release));
   }
 
-  /// Slots whose fingerprint may be `fingerprint`, as bits. (Mycroft's zero-byte test also marks
-  /// some 0x01 bytes above a true match; the key comparison sorts them out.)
-  static uint32_t Matches(const Set& set, uint8_t fingerprint) {
-    uint32_t out = 0;
-    for (uint32_t i = 0; i < kSlots / 8; ++i) {
-      const uint64_t x =
-          set.fingerprints[i].load(Atomics::At(kSlotLoad, std::memory_order_acquire)) ^
-          (kEveryByte * fingerprint);
-      const uint64_t zero = ((x - kEveryByte) & ~x & (kEveryByte << 7)) >> 7;
-      // Gathers bit 0 of each byte into the top byte.
-      out |= static_cast<uint32_t>((zero * 0x0102040810204080ULL) >> 56) << (8 * i);
-    }
-    return out;
+  /// Slots whose fingerprint is `fingerprint`, as bits.
+  static uint32_t Matches(const Set& set, uint16_t fingerprint) {
+    const auto word = [&set](uint32_t i) {
+      return set.fingerprints[i].load(Atomics::At(kSlotLoad, std::memory_order_acquire));
+    };
+    // One by one: a loop would go by way of memory, where wide loads wait for narrow stores.
+    return internal::Lanes{{word(0), word(1), word(2), word(3)}}.EqualTo(fingerprint);
   }
-  /// Neighbours' bytes keep their value; the holder of the writer word is the only one to store.
-  static void StoreFingerprint(Set& set, uint32_t slot, uint8_t fingerprint) {
-    Word& word = set.fingerprints[slot / 8];
-    const int shift = static_cast<int>(slot % 8) * 8;
-    const uint64_t others = word.load(std::memory_order_relaxed) & ~(uint64_t{0xff} << shift);
-    word.store(others | uint64_t{fingerprint} << shift,
+  /// Neighbours keep their value; the holder of the writer word is the only one to store.
+  static void StoreFingerprint(Set& set, uint32_t slot, uint16_t fingerprint) {
+    Word& word = set.fingerprints[slot / internal::Lanes::kPerWord];
+    const uint64_t others = word.load(std::memory_order_relaxed);
+    word.store(internal::Lanes::With(others, slot, fingerprint),
                Atomics::At(kSlotStore, std::memory_order_release));
   }
 
@@ -489,7 +492,7 @@ class Table {
   // All that follows is done under the writer words of the sets that it looks at.
 
   /// kSlots when there is none.
-  uint32_t LiveSlotOf(size_t index, uint8_t fingerprint, const K& key) const {
+  uint32_t LiveSlotOf(size_t index, uint16_t fingerprint, const K& key) const {
     const Set& set = sets_[index];
     const uint64_t state = set.state.load(std::memory_order_relaxed);
     for (uint32_t hits = Matches(set, fingerprint) & Live(state); hits != 0; hits &= hits - 1) {
@@ -503,9 +506,10 @@ class Table {
     uint32_t slot = LiveSlotOf(place.home, place.fingerprint, key);
     if (slot != kSlots) return {place.home, slot, true};
     if (!IsAway(place)) return {kNowhere, kSlots, false};
-    away_lock.emplace(sets_[place.overflow].writer, owner_);
-    slot = LiveSlotOf(place.overflow, place.fingerprint, key);
-    if (slot != kSlots) return {place.overflow, slot, true};
+    const size_t overflow = OverflowOf(place);
+    away_lock.emplace(sets_[overflow].writer, owner_);
+    slot = LiveSlotOf(overflow, place.fingerprint, key);
+    if (slot != kSlots) return {overflow, slot, true};
     return {kNowhere, kSlots, false};
   }
   /// Where an upsert of the key writes: over its own slot; else at home, and away if home is full;
@@ -518,12 +522,13 @@ class Table {
     const Set& home = sets_[place.home];
     const uint32_t at_home = SoonestToExpire(home);
     if (ExpiryOf(home, at_home) <= now) return {place.home, at_home, false};
-    if (place.overflow != kNowhere) {
-      const Set& overflow = sets_[place.overflow];
-      if (!away_lock) away_lock.emplace(sets_[place.overflow].writer, owner_);
-      if (HasFreeSlot(place.overflow)) return {place.overflow, kSlots, false};
+    if (HasOverflow()) {
+      const size_t index = OverflowOf(place);
+      const Set& overflow = sets_[index];
+      if (!away_lock) away_lock.emplace(sets_[index].writer, owner_);
+      if (HasFreeSlot(index)) return {index, kSlots, false};
       const uint32_t away = SoonestToExpire(overflow);
-      if (ExpiryOf(overflow, away) <= now) return {place.overflow, away, false};
+      if (ExpiryOf(overflow, away) <= now) return {index, away, false};
     }
     if (when_full_ == WhenFull::kEvict) return {place.home, at_home, false};
     return {kNowhere, kSlots, false};
@@ -533,7 +538,7 @@ class Table {
     return std::popcount(Live(state)) < static_cast<int>(kWays);
   }
   /// Of a full set.
-  static uint32_t SoonestToExpire(const Set& set) {
+  uint32_t SoonestToExpire(const Set& set) const {
     const uint64_t state = set.state.load(std::memory_order_relaxed);
     uint32_t first = kSlots;
     int64_t soonest = kNever;
@@ -556,8 +561,43 @@ class Table {
     sets_[PlaceOf(KeyAt(overflow, slot)).home].away.fetch_sub(1, std::memory_order_relaxed);
   }
 
-  static void PublishState(Set& set, uint64_t before, uint64_t live) {
-    set.state.store(((before & ~kLiveMask) + kLiveMask + 1) | live,
+  /// Fills a slot of the set that is not live, and returns its bit: the first from the one on where
+  /// Prefetch() expects the key.
+  uint64_t Fill(size_t index, uint16_t fingerprint, const K& key, const V& value, int64_t expires) {
+    Set& set = sets_[index];
+    const uint32_t first = fingerprint % kSlots;
+    const auto live = std::rotr(static_cast<uint16_t>(LiveOf(set)), static_cast<int>(first));
+    const uint32_t slot = (first + static_cast<uint32_t>(std::countr_one(live))) % kSlots;
+    Entry& entry = entries_[index * kSlots + slot];
+    StoreFingerprint(set, slot, fingerprint);
+    StoreExpiry(set, slot, expires);
+    KeyWords::Store(entry.key, key, kSlotStore);
+    ValueWords::Store(entry.value, value, kSlotStore);
+    return SlotBit(slot);
+  }
+  /// The value of the live slot `old`, which holds `key`, becomes `value`.
+  void Change(size_t index, uint32_t old, uint16_t fingerprint, const K& key, const V& before,
+              const V& value, int64_t expires) {
+    Set& set = sets_[index];
+    const size_t word = ValueWords::OnlyDifference(before, value);
+    if (expires == ExpiryOf(set, old) && word <= ValueWords::kCount) {
+      if (word == ValueWords::kCount) return;
+      ValueWords::StoreOne(entries_[index * kSlots + old].value, value, word, kSlotStore);
+      PublishLive(set, LiveOf(set));
+    } else {
+      const uint64_t filled = Fill(index, fingerprint, key, value, expires);
+      PublishLive(set, (LiveOf(set) | filled) & ~SlotBit(old));
+    }
+  }
+
+  /// Nothing for kSlots.
+  static uint64_t SlotBit(uint32_t slot) { return uint64_t{slot < kSlots} << slot; }
+  static uint64_t LiveOf(const Set& set) {
+    return set.state.load(std::memory_order_relaxed) & kLiveMask;
+  }
+  static void PublishLive(Set& set, uint64_t live) {
+    const uint64_t version = set.state.load(std::memory_order_relaxed) & ~kLiveMask;
+    set.state.store((version + kLiveMask + 1) | live,
                     Atomics::At(kPublish, std::memory_order_release));
   }
 
