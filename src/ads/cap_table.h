@@ -93,12 +93,13 @@ class CapTable {
 
   /// `subject`: whose impressions, a hash; `target`: of what, a hash.
   [[nodiscard]] CapPlace PlaceOf(uint64_t subject, uint64_t target, const CapShape& shape) const {
-    const uint64_t what = CombineHash(subject, CombineHash(target, shape.span));
-    const uint64_t group = (Mix64(subject) & 0xffffffff) * groups_ >> 32;
+    // Subject and target are hashes; that small numbers spread as well is for tests.
+    const uint64_t what = CombineHash(subject, target * kTargetSpread + shape.span);
+    const uint64_t group = (subject * kSubjectSpread >> 32) * groups_ >> 32;
     CapPlace place;
     place.tag = static_cast<uint32_t>(what >> 40) << 8 | shape.code;
     place.line[0] = static_cast<uint32_t>(group * kGroup + (what & (kGroup - 1)));
-    const auto apart = static_cast<uint32_t>(Mix64(place.tag)) & (kGroup - 1);
+    const uint32_t apart = (place.tag * kTagSpread) >> (32 - std::countr_zero(kGroup));
     place.line[1] = place.line[0] ^ (apart == 0 ? 1 : apart);
     return place;
   }
@@ -110,7 +111,7 @@ class CapTable {
 
   /// Takes one of `limit` places in the window, which has `shape`, if there is one.
   CapTaken Reserve(const CapPlace& place, uint32_t limit, const CapShape& shape, uint32_t now) {
-    return Change(place, now, [&](CapWord& w) {
+    return Change(place, shape.width, now, [&](CapWord& w) {
       if (!w.HasRoom(limit, shape)) return false;
       w.Reserve();
       return true;
@@ -121,7 +122,7 @@ class CapTable {
   bool Settle(const CapPlace& place, uint32_t reserved_at, bool played, uint32_t now) {
     uint64_t word = 0;
     if (!played && Find(place, &word) == nullptr) return true;
-    return Change(place, now, [&](CapWord& w) {
+    return Change(place, WidthOf(place.tag), now, [&](CapWord& w) {
              w.Unreserve(reserved_at, ttl_);
              if (played) w.Count();
              return true;
@@ -168,6 +169,11 @@ class CapTable {
     Half tags[kSlots];
     Half lock;  // kLocked while a window is opened whose LockOf() this is; kOverflowed
   };
+  static_assert(std::has_single_bit(kGroup) && kGroup > 1);
+  // Odd, with ones and zeros in no order (Steele, Vigna: "Computationally easy, spectrally good
+  // multipliers for congruential pseudorandom number generators", 2021).
+  static constexpr uint64_t kSubjectSpread = 0xd1342543de82ef95, kTargetSpread = 0xaf251af3b0f025b5;
+  static constexpr uint32_t kTagSpread = 0x915f77f5;
   static constexpr uint32_t kLocked = 1;
   // Some window of this line was opened next to one of its two lines, both being full. The mark is
   // on both, since either may be the first of a window with the same tag. It stays: a look at two
@@ -229,34 +235,47 @@ class CapTable {
   Word* FindBeside(const CapPlace& place, uint64_t* word) const {
     return FindIn(place.line[0] ^ 1, place.line[1] ^ 1, place.tag, word);
   }
-  /// Both lines at once, so that the second is on its way while the first is waited for and no
-  /// branch has to guess in which of them it is.
+  /// Both lines at once, so that the second is on its way while the first is waited for. Without a
+  /// branch on where it is: that would be guessed wrong half of the time, and each wrong guess
+  /// keeps the processor from beginning with the next window while it waits for this one. And with
+  /// few instructions, for as many windows are under way as fit into its window of them.
   Word* FindIn(uint32_t a, uint32_t b, uint32_t tag, uint64_t* word) const {
-    auto* lines = const_cast<Line*>(&lines_[0]);
-    __builtin_prefetch(&lines[a], 1);
-    __builtin_prefetch(&lines[b], 1);
-    uint32_t hits = SlotsWith(lines[a], tag) | SlotsWith(lines[b], tag) << kSlots;
-    for (; hits != 0; hits &= hits - 1) {
-      const auto hit = static_cast<uint32_t>(std::countr_zero(hits));
-      // In arithmetic: a branch would be guessed wrong half of the time, and each wrong guess would
-      // keep the processor from beginning with the next window while it waits for this one.
-      const uint32_t second = 0u - uint32_t{hit >= kSlots};
-      Line& line = lines[a ^ ((a ^ b) & second)];
-      const uint32_t k = hit - (kSlots & second);
-      *word = line.words[k].load(Atomics::At(kRead, std::memory_order_acquire));
-      if (*word == CapWord::kFree || *word == CapWord::kClaimed) continue;
-      if (line.tags[k].load(std::memory_order_relaxed) == tag) return &line.words[k];
+    const uint32_t hits = SlotsWith(lines_[a], tag) | SlotsWith(lines_[b], tag) << kSlots;
+    if (hits == 0) return nullptr;
+    const auto hit = static_cast<uint32_t>(std::countr_zero(hits));
+    const uint32_t second = 0u - uint32_t{hit >= kSlots};
+    auto& line = const_cast<Line&>(lines_[a ^ ((a ^ b) & second)]);
+    const uint32_t k = hit - (kSlots & second);
+    *word = line.words[k].load(Atomics::At(kRead, std::memory_order_acquire));
+    if (!IsOf(line, k, tag, *word)) [[unlikely]] {
+      return FindAmongAll(a, b, tag, word);
+    }
+    return &line.words[k];
+  }
+  /// When a slot with the tag is not the window's: it is free, or changes hands.
+  [[gnu::noinline]] Word* FindAmongAll(uint32_t a, uint32_t b, uint32_t tag, uint64_t* word) const {
+    for (const uint32_t index : {a, b}) {
+      auto& line = const_cast<Line&>(lines_[index]);
+      for (uint32_t k = 0; k < kSlots; ++k) {
+        if (line.tags[k].load(Atomics::At(kTagLoad, std::memory_order_acquire)) != tag) continue;
+        *word = line.words[k].load(Atomics::At(kRead, std::memory_order_acquire));
+        if (IsOf(line, k, tag, *word)) return &line.words[k];
+      }
     }
     return nullptr;
   }
-  /// As bits.
+  /// Whether `word`, which was there, is of the window with the tag.
+  static bool IsOf(const Line& line, uint32_t k, uint32_t tag, uint64_t word) {
+    return word != CapWord::kFree && word != CapWord::kClaimed &&
+           line.tags[k].load(std::memory_order_relaxed) == tag;
+  }
+  /// As bits. In sums: a choice of one of them is made a branch by compilers.
   static uint32_t SlotsWith(const Line& line, uint32_t tag) {
-    uint32_t hits = 0;
-    for (uint32_t k = 0; k < kSlots; ++k) {
-      const uint32_t there = line.tags[k].load(Atomics::At(kTagLoad, std::memory_order_acquire));
-      hits |= uint32_t{there == tag} << k;
-    }
-    return hits;
+    const auto has = [&](uint32_t k) {
+      return uint32_t{line.tags[k].load(Atomics::At(kTagLoad, std::memory_order_acquire)) == tag};
+    };
+    static_assert(kSlots == 5);
+    return (((has(4) * 2 + has(3)) * 2 + has(2)) * 2 + has(1)) * 2 + has(0);
   }
   /// The same for all windows that can have a slot in any of the place's lines or beside them under
   /// one tag.
@@ -268,7 +287,7 @@ class CapTable {
   /// Lets `change` alter the window's counts at `now`; kCapped, and nothing altered, when it
   /// returns false.
   template <class F>
-  CapTaken Change(const CapPlace& place, uint32_t now, F change) {
+  CapTaken Change(const CapPlace& place, uint32_t width, uint32_t now, F change) {
     for (;;) {
       uint64_t seen = 0;
       Word* word = Find(place, &seen);
@@ -280,7 +299,7 @@ class CapTable {
         if (opened == Opened::kYes) return CapTaken::kYes;
         continue;  // somebody else did
       }
-      CapWord w = CapWord::At(seen, now, WidthOf(place.tag), ttl_);
+      CapWord w = CapWord::At(seen, now, width, ttl_);
       if (!change(w)) return CapTaken::kCapped;
       if (word->compare_exchange_strong(seen, w.Packed(), std::memory_order_relaxed,
                                         std::memory_order_relaxed)) {

@@ -16,6 +16,9 @@
 // All counts are as of `time` (units since the region's beginning, modulo 2^24: two years of 4 s);
 // whoever looks later moves them on by the slices and generations that have passed. An entry that
 // nobody touched for two years may be taken for a fresh one: then it blocks for a while.
+// No branch here depends on what a word holds, except for whether there is room: such branches are
+// guessed wrong, and a wrong guess is found out only when the word has come from memory, so that
+// nothing of the next window is looked at meanwhile (measured: one such branch cost 230 ns of 290).
 // Invariant: the newest slice and all reservations together are at most kMost, so that every
 // reservation can become an impression in the newest slice without overflow.
 #pragma once
@@ -36,18 +39,25 @@ struct CapShape {
   uint32_t code = 1;   ///< of the width, 8 bits
 
   /// Of a window of `seconds`.
-  static CapShape Of(uint32_t seconds);
-  static uint32_t WidthOf(uint32_t code) {
-    return code < 32 ? std::max(code, 1u) : (16 + code % 16) << (code / 16 - 1);
+  static constexpr CapShape Of(uint32_t seconds);
+  static constexpr uint32_t WidthOf(uint32_t code) {
+    const uint32_t whole = uint32_t{code >= 16};
+    return std::max((16 * whole + code % 16) << (code / 16 - whole), 1u);
   }
   /// The least width that has a code and is at least `units`.
-  static uint32_t CodeOf(uint32_t units) {
-    if (units < 32) return std::max(units, 1u);
-    // The least shift for which units <= 31 << shift.
-    uint32_t shift = static_cast<uint32_t>(std::bit_width(units)) - 5;
-    if (units > 31u << shift) ++shift;
-    // 16..31 times 2^shift; what does not divide is rounded up.
-    return 16 * (shift + 1) + ((units + (1u << shift) - 1) >> shift) - 16;
+  static constexpr uint32_t CodeOf(uint32_t units) {
+    const uint32_t shift = ShiftOf(units);
+    return 16 * shift + TimesOf(units, shift);
+  }
+
+ private:
+  // A width is 1 to 31 times 2^shift; what does not divide is rounded up.
+  static constexpr uint32_t ShiftOf(uint32_t units) {
+    const uint32_t least = std::max(static_cast<uint32_t>(std::bit_width(units)), 5u) - 5;
+    return least + uint32_t{units > 31u << least};
+  }
+  static constexpr uint32_t TimesOf(uint32_t units, uint32_t shift) {
+    return (std::max(units, 1u) + (1u << shift) - 1) >> shift;
   }
 };
 
@@ -75,13 +85,10 @@ struct CapWord {
   /// To `now`, unless another thread was there already.
   void MoveOn(uint32_t now, uint32_t width, uint32_t ttl) {
     if (now <= time) return;
-    const uint32_t moved = now / width - time / width;
-    slices = moved < kSlices ? slices << (4 * moved) : 0;
+    slices = Shifted(slices, now / width - time / width);
     const uint32_t generations = now / ttl - time / ttl;
-    if (generations > 0) {
-      aging = generations == 1 ? fresh : 0;
-      fresh = 0;
-    }
+    aging = generations == 0 ? aging : generations == 1 ? fresh : 0;
+    fresh = generations == 0 ? fresh : 0;
     time = now;
   }
   [[nodiscard]] uint64_t Packed() const {
@@ -98,20 +105,21 @@ struct CapWord {
     if (word == kClaimed) return false;
     const uint32_t then = TimeOf(word, now);
     if (then >= now || now / ttl - then / ttl < 2) return false;
-    const uint32_t moved = now / width - then / width;
-    return moved >= kSlices || static_cast<uint32_t>(word >> 8) << (4 * moved) == 0;
+    return Shifted(static_cast<uint32_t>(word >> 8), now / width - then / width) == 0;
   }
 
   [[nodiscard]] uint32_t Reserved() const { return fresh + aging; }
   /// Impressions in the slices that the window which ends at `time` touches.
   [[nodiscard]] uint32_t Counted(const CapShape& shape) const {
     const uint32_t before = time / shape.width - (time - std::min(shape.span, time)) / shape.width;
-    const uint32_t in = before + 1 < kSlices ? slices & ((1u << (4 * (before + 1))) - 1) : slices;
+    const uint32_t touched = std::min(before + 1, uint32_t{kSlices});
+    const auto in = static_cast<uint32_t>(slices & ((uint64_t{1} << (4 * touched)) - 1));
     const uint32_t pairs = (in & 0x0f0f0f0f) + (in >> 4 & 0x0f0f0f0f);
     return pairs * 0x01010101 >> 24;
   }
   [[nodiscard]] bool HasRoom(uint32_t limit, const CapShape& shape) const {
-    return Counted(shape) + Reserved() < limit && (slices & 15) + Reserved() < kMost;
+    // Not &&: one outcome to guess instead of two.
+    return (Counted(shape) + Reserved() < limit) & ((slices & 15) + Reserved() < kMost);
   }
   /// Only when HasRoom().
   void Reserve() { ++fresh; }
@@ -139,6 +147,10 @@ struct CapWord {
   // How far ahead another thread's clock may have read: beyond, a time counts as long past.
   static constexpr uint32_t kAhead = 3600 / kCapUnitSeconds;
 
+  /// All slices, `by` slices later.
+  static uint32_t Shifted(uint32_t slices, uint32_t by) {
+    return static_cast<uint32_t>(uint64_t{slices} << (4 * std::min(by, uint32_t{kSlices})));
+  }
   static uint32_t TimeOf(uint64_t word, uint32_t now) {
     const auto low = static_cast<uint32_t>(word >> 40);
     const uint32_t age = (now - low) & kTimeMask;
@@ -147,11 +159,13 @@ struct CapWord {
   }
 };
 
-inline CapShape CapShape::Of(uint32_t seconds) {
+inline constexpr CapShape CapShape::Of(uint32_t seconds) {
   CapShape shape;
   shape.span = std::max((seconds + kCapUnitSeconds - 1) / kCapUnitSeconds, 1u);
-  shape.code = CodeOf((shape.span + CapWord::kSlices - 2) / (CapWord::kSlices - 1));
-  shape.width = WidthOf(shape.code);
+  const uint32_t least = (shape.span + CapWord::kSlices - 2) / (CapWord::kSlices - 1);
+  const uint32_t shift = ShiftOf(least), times = TimesOf(least, shift);
+  shape.code = 16 * shift + times;
+  shape.width = times << shift;
   return shape;
 }
 
