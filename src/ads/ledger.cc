@@ -248,13 +248,13 @@ Reservation Ledger::Reserve(const ReserveAsk& ask) {
   Pool& pool = board.account(index).pools[static_cast<size_t>(which)];
   if (pool.used.left() < pool.low_water.load(std::memory_order_relaxed)) board.Call(index);
 
-  const Record mine{.decision = ask.decision,
-                    .amount = amount,
-                    .expires = now + board.ttl,
-                    .imp = ask.imp,
-                    .account = index,
-                    .pool = static_cast<uint8_t>(which),
-                    .state = RecordState::kReserved};
+  Record mine{.decision = ask.decision,
+              .amount = amount,
+              .imp = ask.imp,
+              .account = index,
+              .pool = static_cast<uint8_t>(which),
+              .state = RecordState::kReserved};
+  mine.ExpireAt(now + board.ttl);
   int64_t held = 0;
   const Upserted upserted = board.records.Upsert(id, [&](Record& record, bool existed) {
     if (!existed) record = mine;
@@ -318,7 +318,7 @@ void Ledger::State::Settle(uint64_t id, const Win* win, RecordState to, Record* 
     *record = there;
     if (there.state != RecordState::kReserved) return;
     there.state = to;
-    there.expires = forget;
+    there.ExpireAt(forget);
   });
 }
 
@@ -362,7 +362,7 @@ CommitResult Ledger::State::CommitLate(const Win& win, const Record& record) {
                          first = there.state == record.state;
                          if (!first) return;
                          there.state = RecordState::kCommitted;
-                         there.expires = forget;
+                         there.ExpireAt(forget);
                        });
   if (!first) {  // another thread has reported it meanwhile
     account.duplicate.Add(win.price.value);
@@ -404,10 +404,10 @@ CommitResult Ledger::State::CommitForeign(const Win& win) {
     if (before) return;
     record = {.decision = win.decision,
               .amount = win.price.value,
-              .expires = now + board.remember,
               .imp = win.imp,
               .account = known ? index : kNoAccount,
               .state = RecordState::kCommitted};
+    record.ExpireAt(now + board.remember);
   });  // when full, the source finds duplicates
   if (before) {
     if (known) board.account(index).duplicate.Add(win.price.value);

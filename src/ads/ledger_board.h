@@ -88,16 +88,28 @@ enum class RecordState : uint8_t { kNone, kReserved, kCommitted, kReleased, kExp
 
 inline constexpr uint32_t kNoAccount = std::numeric_limits<uint32_t>::max();
 
-/// One reservation, from its beginning to `remember` after its end.
+/// One reservation, from its beginning to `remember` after its end. What settling changes is all in
+/// the last word, so that the table changes it where it is.
 struct Record {
   uint64_t decision = 0;
   int64_t amount = 0;
-  int64_t expires = 0;  // steady; reserved: given up then, else: forgotten then
   uint32_t imp = 0;
   uint32_t account = kNoAccount;
+  uint64_t expires_us : 48 = 0;  // steady; reserved: given up then, else: forgotten then
   uint8_t pool = 0;
   RecordState state = RecordState::kNone;
+
+  /// Steady nanoseconds, rounded up. 48 bits are nine years after boot.
+  void ExpireAt(int64_t nanos) {
+    constexpr uint64_t kMost = (uint64_t{1} << 48) - 1;
+    const uint64_t us = (static_cast<uint64_t>(std::max<int64_t>(nanos, 0)) + 999) / 1000;
+    expires_us = std::min(us, kMost) & kMost;
+  }
+  [[nodiscard]] bool IsOver(int64_t now) const {
+    return static_cast<int64_t>(expires_us) * 1000 <= now;
+  }
 };
+static_assert(sizeof(Record) == 32);
 
 /// A win on its way to the source.
 struct LoggedWin {

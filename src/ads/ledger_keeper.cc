@@ -130,7 +130,7 @@ void LedgerKeeper::Expire() {
     due_.clear();
     const size_t part = std::min(quota, kSetsAtOnce);
     board_->records.ForEachIn(next_set_, part, [this](uint64_t id, const Record& record) {
-      if (record.expires <= now_) due_.push_back(id);
+      if (record.IsOver(now_)) due_.push_back(id);
     });
     for (const uint64_t id : due_) GiveUp(id);
     next_set_ = next_set_ + part < sets ? next_set_ + part : 0;
@@ -141,15 +141,15 @@ void LedgerKeeper::Expire() {
 void LedgerKeeper::GiveUp(uint64_t id) {
   Record before;
   const bool forgotten = board_->records.EraseIf(id, [&](const Record& record) {
-    return record.state != RecordState::kReserved && record.expires <= now_;
+    return record.state != RecordState::kReserved && record.IsOver(now_);
   });
   if (forgotten) return;
   board_->records.Update(id, [&](Record& record) {
-    if (record.state != RecordState::kReserved || record.expires > now_)
+    if (record.state != RecordState::kReserved || !record.IsOver(now_))
       return;  // settled meanwhile
     before = record;
     record.state = RecordState::kExpired;
-    record.expires = now_ + board_->remember;
+    record.ExpireAt(now_ + board_->remember);
   });
   if (before.state != RecordState::kReserved) return;
   Account& account = board_->account(before.account);
