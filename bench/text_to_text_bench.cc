@@ -16,6 +16,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <memory>
 #include <string>
 #include <thread>
@@ -215,9 +216,18 @@ void StayOnCore(int core) {
   (void)::sched_setaffinity(0, sizeof set, &set);  // else the kernel moves us: slower, not wrong
 }
 
+/// How long this thread was ready to run and had no core, ns; 0 where the kernel does not count it.
+int64_t WaitedForCore() {
+  std::ifstream file("/proc/thread-self/schedstat");
+  int64_t ran = 0, waited = 0;
+  file >> ran >> waited;
+  return file ? waited : 0;
+}
+
 /// Decisions, on this core, while a thread on another one changes `rate` campaigns a second, one
 /// after the other, and merges the changes at last. A change counts until a decision that begins
-/// afterwards would see it.
+/// afterwards would see it. Where every core has a thread of ours, other programs take their turns
+/// from us: how long decisions waited for a core stands beside their slowest.
 void DuringChanges(World& world, const Recording& recording, int64_t rate, bool merge, Bars* bars) {
   const Clock& clock = SystemClock::Get();
   std::atomic<bool> stop{false};
@@ -245,6 +255,7 @@ void DuringChanges(World& world, const Recording& recording, int64_t rate, bool 
   });
   openrtb::Reader reader;
   Requests requests(recording);
+  const int64_t waited_before = WaitedForCore();
   const int64_t end = clock.Now() + (merge ? int64_t{120'000'000'000} : int64_t{8'000'000'000});
   while (clock.Now() < end && !(merge && stop.load(std::memory_order_relaxed))) {
     const auto request = reader.ReadPadded(requests.Next());
@@ -253,6 +264,7 @@ void DuringChanges(World& world, const Recording& recording, int64_t rate, bool 
     (void)world.engine->Decide(*request, {.trusted = true});
     decisions.push_back(clock.Now() - begun);
   }
+  const double waited = static_cast<double>(WaitedForCore() - waited_before) / 1e6;
   stop.store(true, std::memory_order_relaxed);
   changer.join();
   const double busy = others.Share();
@@ -268,7 +280,7 @@ void DuringChanges(World& world, const Recording& recording, int64_t rate, bool 
     fmt::print("; a change: mean {}, slowest {}", Us(mean), Us(Percentile(&changes, 1) / 1000));
     bars->AtMost("many: changing one campaign while serving, mean us", mean, 1'000);
   }
-  fmt::print("; others {:.0f} %\n", 100 * busy);
+  fmt::print("; waited {:.0f} ms for a core, others {:.0f} %\n", waited, 100 * busy);
   std::fflush(stdout);
 }
 
