@@ -184,9 +184,12 @@ void LedgerKeeper::Visit(uint32_t index) {
     GiveBack(index, 1);
     return;
   }
-  const int64_t used = account.pools[0].used.value() + account.pools[1].used.value();
-  if (used != book.used_seen) book.busy_at = now_;
-  book.used_seen = used;
+  // A bid that is lost before anybody looks leaves `used` as it was, but it was released.
+  const int64_t seen = account.pools[0].used.value() + account.pools[1].used.value() +
+                       account.released.count.load(std::memory_order_relaxed);
+  const bool wanted = account.wanted.load(std::memory_order_relaxed) > 0;
+  if (seen != book.seen || wanted) book.busy_at = now_;
+  book.seen = seen;
   const bool busy = now_ - book.busy_at < absl::ToInt64Nanoseconds(options_.idle_return);
 
   const BudgetDay today = BudgetDayOf(absl::FromUnixNanos(wall_), book.config.time_zone);
@@ -198,8 +201,7 @@ void LedgerKeeper::Visit(uint32_t index) {
   // Of an even number of days ago, after a machine has slept or its clock was set.
   if (book.pools[pool].day != today.day) GiveBack(index, pool);
   if (!Prepare(index, today)) return;  // someone still holds the day before yesterday's money
-  const bool wanted = account.wanted.load(std::memory_order_relaxed) > 0;
-  if (!busy && !wanted) {
+  if (!busy) {
     GiveBack(index, pool);
     return;
   }
@@ -245,7 +247,7 @@ void LedgerKeeper::GiveBack(uint32_t index, size_t which) {
   if (free == 0 || batch_.returns.size() >= kMostAsks || !pool.used.TryAdd(free)) return;
   Book& book = books_[index];
   book.pools[which].returned += free;
-  book.used_seen += free;
+  book.seen += free;
   pool.returned.store(book.pools[which].returned, std::memory_order_relaxed);
   batch_.returns.push_back({board_->account(index).campaign, book.pools[which].day, free});
 }
@@ -323,9 +325,14 @@ void LedgerKeeper::Granted() {
     const auto [index, which] = ask_places_[i];
     const LeaseAsk& ask = batch_.asks[i];
     PoolBook& book = books_[index].pools[which];
-    Pool& pool = board_->account(index).pools[which];
+    Account& account = board_->account(index);
+    Pool& pool = account.pools[which];
     book.leased += ask.granted;
     pool.used.SetLimit(book.leased);
+    // What is wanted meanwhile is asked for by the next bid.
+    if (pool.used.left() >= account.wanted.load(std::memory_order_relaxed)) {
+      account.wanted.store(0, std::memory_order_relaxed);
+    }
     const bool exhausted = ask.granted < ask.want;
     pool.low_water.store(exhausted ? Pool::kExhausted : books_[index].block / 2,
                          std::memory_order_relaxed);

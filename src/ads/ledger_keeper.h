@@ -56,7 +56,7 @@ class LedgerKeeper {
     bool closed = false;
     std::array<PoolBook, 2> pools;
     int64_t block = 0, max_open = 0;
-    int64_t used_seen = 0;                                      // of both pools, at the last visit
+    int64_t seen = 0;  // what every reservation changes, at the last visit
     int64_t busy_at = std::numeric_limits<int64_t>::min() / 2;  // when that last changed
   };
   struct Place {

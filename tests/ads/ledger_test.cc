@@ -579,6 +579,37 @@ TEST_CASE("however many days nobody looked, today's budget is there") {
   }
 }
 
+TEST_CASE("an account whose bids are lost at once is not idle") {
+  LedgerKit kit;
+  kit.Account({10'000'000});
+  REQUIRE(kit.Reserve(1000).ok());
+  kit.Commit(1000);
+  for (int i = 0; i < 200; ++i) {
+    kit.clock.Advance(absl::Seconds(30));
+    REQUIRE(kit.ledger->Tick().ok());
+    const Reservation r = kit.Try(1000);
+    REQUIRE(r.ok());
+    REQUIRE(kit.ledger->Release(r.id, ReleaseCause::kLoss) == ReleaseResult::kReleased);
+  }
+  CHECK(kit.Report().returned.value == 0);
+}
+
+TEST_CASE("what a bid asked for is kept until the next as long as what was reserved") {
+  LedgerKit kit;
+  kit.Account({10'000'000});
+  const auto wait = [&](absl::Duration how_long) {
+    for (absl::Duration t; t < how_long; t += absl::Seconds(10)) {
+      kit.clock.Advance(absl::Seconds(10));
+      REQUIRE(kit.ledger->Tick().ok());
+    }
+  };
+  CHECK(kit.Try(1000).result == ReserveResult::kNoLease);
+  wait(absl::Minutes(9));
+  CHECK(kit.Try(1000).ok());
+  wait(absl::Minutes(45));  // its time is over, and ten more minutes
+  CHECK(kit.Report().free.value == 0);
+}
+
 TEST_CASE("leases can be there before the first reservation, in groups of any size") {
   LedgerKit kit;
   std::vector<uint64_t> campaigns;
