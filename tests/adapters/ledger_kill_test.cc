@@ -51,11 +51,13 @@ std::vector<LedgerReport> KillAfter(absl::Duration time, bool once_open, const s
     LedgerReport report;
     while (read(ends[0], &report, sizeof(report)) == static_cast<ssize_t>(sizeof(report))) {
       out.push_back(report);
-      begun = true;
+      if (!begun.exchange(true)) begun.notify_one();
     }
     begun = true;
+    begun.notify_one();
   });
-  while (!begun) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  begun.wait(false);
+  // Not for anything to happen: any moment will do, and that is what is tested.
   std::this_thread::sleep_for(absl::ToChronoMicroseconds(time));
   kill(writer, SIGKILL);
   int status = 0;

@@ -1,47 +1,14 @@
 // In steady state neither reading nor writing touches the heap. An executable of its own, because
 // it replaces operator new.
-#include <cstdlib>
 #include <fstream>
-#include <new>
 #include <string>
 #include <vector>
 
 #include "adagents/adapters/openrtb/reader.h"
 #include "adagents/adapters/openrtb/writer.h"
 #include "adapters/sample_campaign.h"
+#include "allocations.h"
 #include "catch.h"
-
-namespace {
-thread_local long allocations = 0;
-}  // namespace
-
-// Not inlined, or g++ sees malloc() meet operator delete.
-[[gnu::noinline]] void* operator new(size_t size) {
-  ++allocations;
-  if (void* memory = std::malloc(size)) return memory;
-  throw std::bad_alloc();
-}
-[[gnu::noinline]] void* operator new(size_t size, std::align_val_t align) {
-  ++allocations;
-  const auto to = static_cast<size_t>(align);
-  if (void* memory = std::aligned_alloc(to, (size + to - 1) / to * to)) return memory;
-  throw std::bad_alloc();
-}
-[[gnu::noinline]] void* operator new(size_t size, const std::nothrow_t&) noexcept {
-  ++allocations;
-  return std::malloc(size);
-}
-[[gnu::noinline]] void* operator new[](size_t size) { return operator new(size); }
-[[gnu::noinline]] void* operator new[](size_t size, const std::nothrow_t& tag) noexcept {
-  return operator new(size, tag);
-}
-
-[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
-[[gnu::noinline]] void operator delete(void* memory, size_t) noexcept { std::free(memory); }
-void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
-void operator delete(void* memory, size_t, std::align_val_t) noexcept { std::free(memory); }
-void operator delete[](void* memory) noexcept { std::free(memory); }
-void operator delete[](void* memory, size_t) noexcept { std::free(memory); }
 
 namespace adagents::openrtb {
 namespace {
@@ -84,9 +51,9 @@ TEST_CASE("reading and writing the sample requests allocates nothing once warm")
     return true;
   };
   for (int warm = 0; warm < 3; ++warm) REQUIRE(all());
-  const long before = allocations;
+  const long before = testing::thread_allocations;
   const bool ok = all();
-  const long after = allocations;
+  const long after = testing::thread_allocations;
   CHECK(ok);
   CHECK(after - before == 0);
 }

@@ -1,8 +1,6 @@
 // In steady state a decision touches the heap nowhere, from text to text. An executable of its
 // own, because it replaces operator new.
-#include <cstdlib>
 #include <fstream>
-#include <new>
 #include <string>
 #include <vector>
 
@@ -10,30 +8,8 @@
 #include "adagents/adapters/openrtb/writer.h"
 #include "adagents/ads/catalog_generator.h"
 #include "adagents/ads/engine.h"
+#include "allocations.h"
 #include "catch.h"
-
-namespace {
-thread_local long allocations = 0;
-}  // namespace
-
-// Not inlined, or g++ sees malloc() meet operator delete.
-[[gnu::noinline]] void* operator new(size_t size) {
-  ++allocations;
-  if (void* memory = std::malloc(size)) return memory;
-  throw std::bad_alloc();
-}
-[[gnu::noinline]] void* operator new(size_t size, std::align_val_t align) {
-  ++allocations;
-  const auto to = static_cast<size_t>(align);
-  if (void* memory = std::aligned_alloc(to, (size + to - 1) / to * to)) return memory;
-  throw std::bad_alloc();
-}
-[[gnu::noinline]] void* operator new[](size_t size) { return operator new(size); }
-[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
-[[gnu::noinline]] void operator delete(void* memory, size_t) noexcept { std::free(memory); }
-void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
-void operator delete[](void* memory) noexcept { std::free(memory); }
-void operator delete[](void* memory, size_t) noexcept { std::free(memory); }
 
 namespace adagents::ads {
 namespace {
@@ -57,7 +33,7 @@ TEST_CASE("deciding the sample requests allocates nothing once warm") {
   size_t bids = 0;
   for (int round = 0; round < 4; ++round) {
     for (const std::string& line : lines) {
-      const long before = allocations;
+      const long before = testing::thread_allocations;
       size_t won = 0;
       {
         const auto request = reader.Read(line);
@@ -68,7 +44,7 @@ TEST_CASE("deciding the sample requests allocates nothing once warm") {
         won = answer.value.bids.size();
       }
       if (round < 2 || won > 4) continue;  // a decision holds four bids by itself
-      counted += allocations - before;
+      counted += testing::thread_allocations - before;
       bids += won;
     }
   }

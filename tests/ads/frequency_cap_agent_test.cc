@@ -10,6 +10,7 @@
 #include "adagents/base/status.h"
 #include "ads/engine_kit.h"
 #include "fmt/format.h"
+#include "temporary_folder.h"
 
 namespace adagents::ads::test {
 namespace {
@@ -284,7 +285,8 @@ class NoAuction final : public Agent {
   absl::Status Run(Context&) override { return Unavailable("out of order"); }
 };
 
-TEST_CASE("when the agent fails nothing that is capped is sold, and when the auction does, caps hold") {
+TEST_CASE(
+    "when the agent fails nothing that is capped is sold, and when the auction does, caps hold") {
   TestEngine engine({Capped("capped", 9, Cap(1, absl::Hours(1))), AudioCampaign("free", 1)});
   SECTION("the agent") {
     REQUIRE(engine->runtime().Edit().Replace<NoCaps>("frequency_cap").Commit().ok());
@@ -331,14 +333,14 @@ TEST_CASE("many threads that decide at once do not exceed a cap together") {
 }
 
 TEST_CASE("counts that outlive the process need a key of their own") {
-  auto region = Region::Open("/tmp/adagents_caps_key_test", {.bytes = size_t{1} << 20});
+  const Folder folder;
+  auto region = Region::Open(folder / "caps", {.bytes = size_t{1} << 20});
   REQUIRE(region.ok());
   EngineOptions options;
   options.caps.region = &*region;
   const auto engine = Engine::Create(std::move(options));
   REQUIRE_FALSE(engine.ok());
   CHECK(std::string(Message(engine.status())).find("hash_key") != std::string::npos);
-  (void)std::remove("/tmp/adagents_caps_key_test");
 }
 
 // --- The catalog --------------------------------------------------------------------------------

@@ -1,8 +1,6 @@
 // Counts of impressions in sliding windows: what is promised of one window, of bids, of memory.
 #include "adagents/ads/frequency_caps.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <deque>
 #include <map>
@@ -16,6 +14,7 @@
 #include "adagents/testing/virtual_clock.h"
 #include "ads/cap_table.h"
 #include "catch.h"
+#include "temporary_folder.h"
 
 namespace adagents::ads {
 namespace {
@@ -338,7 +337,8 @@ TEST_CASE("as many random windows as were asked for fit, but for one in a hundre
 }
 
 TEST_CASE("a region hands counts and bids to the next process") {
-  const std::string path = "/tmp/adagents_caps_test." + std::to_string(getpid());
+  const Folder folder;
+  const std::string path = folder / "caps";
   VirtualClock clock;
   const FrequencyCapsOptions options{.windows = 1000, .bids = 100, .ttl = kTtl};
   const auto open = [&] {
@@ -378,7 +378,6 @@ TEST_CASE("a region hands counts and bids to the next process") {
     const FrequencyCaps caps(o);
     CHECK(std::string(Message(region.status())).find("ttl_s=") != std::string::npos);
   }
-  unlink(path.c_str());
 }
 
 }  // namespace

@@ -16,6 +16,7 @@
 #include "adagents/blackboard/region.h"
 #include "adagents/blackboard/stream.h"
 #include "adagents/blackboard/table.h"
+#include "temporary_folder.h"
 
 namespace adagents {
 
@@ -24,27 +25,6 @@ inline uint64_t SeedOfTests() {
   const char* seed = std::getenv("ADAGENTS_SEED");
   return seed == nullptr ? 20261123 : std::strtoull(seed, nullptr, 10);
 }
-
-/// A folder that goes with the test; in shared memory where there is some.
-class Folder {
- public:
-  Folder() {
-    const bool shared = std::filesystem::is_directory("/dev/shm");
-    path_ = (shared ? "/dev/shm" : std::filesystem::temp_directory_path().string()) +
-            "/adagents-test-XXXXXX";
-    if (mkdtemp(path_.data()) == nullptr) throw std::runtime_error("no temporary folder");
-  }
-  ~Folder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  std::string operator/(const std::string& name) const { return path_ + "/" + name; }
-
- private:
-  std::string path_;
-};
 
 /// A file's bytes, where words may be read and written as such.
 class Image {

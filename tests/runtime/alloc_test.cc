@@ -1,38 +1,9 @@
 // In steady state no thread that decides touches the heap, recorded or not. An executable of its
 // own, because it replaces operator new.
 #include <atomic>
-#include <cstdlib>
-#include <new>
 
+#include "allocations.h"
 #include "runtime/support.h"
-
-namespace {
-std::atomic<long> allocations{0};
-thread_local bool uncounted = false;  // the thread that makes what the host is handed
-
-void Count() {
-  if (!uncounted) allocations.fetch_add(1, std::memory_order_relaxed);
-}
-}  // namespace
-
-// Not inlined, or g++ sees malloc() meet operator delete.
-[[gnu::noinline]] void* operator new(size_t size) {
-  Count();
-  if (void* memory = std::malloc(size)) return memory;
-  throw std::bad_alloc();
-}
-[[gnu::noinline]] void* operator new(size_t size, std::align_val_t align) {
-  Count();
-  const auto to = static_cast<size_t>(align);
-  if (void* memory = std::aligned_alloc(to, (size + to - 1) / to * to)) return memory;
-  throw std::bad_alloc();
-}
-[[gnu::noinline]] void* operator new[](size_t size) { return operator new(size); }
-[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
-[[gnu::noinline]] void operator delete(void* memory, size_t) noexcept { std::free(memory); }
-void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
-void operator delete[](void* memory) noexcept { std::free(memory); }
-void operator delete[](void* memory, size_t) noexcept { std::free(memory); }
 
 namespace adagents::testing {
 namespace {
@@ -64,8 +35,8 @@ TEST_CASE("deciding allocates nothing once warm, recorded or not") {
       // Warm is when each worker and each ticket has had its turn, which comes when it comes. What
       // every decision, or every recorded one, allocated would be there for ever.
       CHECK(Eventually([&] {
-        const long before = allocations.load();
-        return decide(1000) == 0 && allocations.load() == before;
+        const long before = all_allocations.load();
+        return decide(1000) == 0 && all_allocations.load() == before;
       }));
     }
   }
