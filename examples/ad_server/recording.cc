@@ -27,7 +27,8 @@ double ArrivalOf(std::string_view json) {
 }  // namespace
 
 absl::Time TimeOf(double unix_seconds) {
-  return absl::FromUnixMicros(static_cast<int64_t>(unix_seconds * 1e6));
+  constexpr double kLatest = 9e9;  // the year 2255: recordings may say anything
+  return absl::FromUnixMicros(static_cast<int64_t>(std::min(unix_seconds, kLatest) * 1e6));
 }
 
 absl::StatusOr<Recording> Recording::ReadFile(const std::string& path) {
