@@ -1,6 +1,8 @@
 // All of adagents, for applications. A library that embeds a part includes that part: the runtime
 // alone is adagents/runtime/runtime.h, an ad server adagents/ads/engine.h. For tests of one's own
-// agents there is adagents/testing/, which is not in here.
+// agents there is adagents/testing/, which is not in here. Each class says its thread safety in its
+// own header: what an application shares (Runtime, Engine, Ledger, Pacer, NoticeSigner, Writer) is
+// thread-safe.
 #pragma once
 
 #include "adagents/adapters/ledger_sqlite.h"

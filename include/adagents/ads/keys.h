@@ -10,6 +10,9 @@
 // request -> availability -> candidates -> frequency_cap -> caps; candidates -> relevance -> scores
 // -> pricing -> prices; all of them -> auction -> decision. Caps, scores and prices run parallel to
 // Candidates::items.
+//
+// Thread safety: what is behind a Key is written by one agent and read by others when it is
+// finished, so its types are thread-compatible; what is behind a StateKey is thread-safe.
 #pragma once
 
 #include <cstdint>

@@ -6,6 +6,8 @@
 //   house       the host's own, for what would be dead air
 // Within these the campaign's priority decides, and at equal priority a guarantee (of the line or
 // of the deal, OpenRTB's `guar`) comes before a private deal. Value counts within a tier only.
+//
+// Plain values and functions of them: thread-safe.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,5 @@
-// What an ad is after, and what to assume of its success before anything has been learnt.
+// What an ad is after, and what to assume of its success before anything has been learnt. Functions
+// of their arguments: thread-safe.
 #pragma once
 
 #include "adagents/ads/campaign.h"

@@ -2,6 +2,8 @@
 // sentence speaks of a campaign, the index of the imp where it speaks of an imp; Engine::Explain()
 // fills in their names.
 //
+// All of it is constant, so thread-safe.
+//
 // Reasons why a candidate lost have OpenRTB's loss reason code as their number, and say it in their
 // sentence. The list is that of OpenRTB 3.0, to which 2.6 refers; 2.5's has the same numbers.
 #pragma once

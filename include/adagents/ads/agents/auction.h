@@ -33,6 +33,8 @@
 // allow; what stays empty is a reason in the trace. Bids come in order of play: slotinpod 1 first,
 // -1 last, 2 first if that is free, else last, the others as they come in the request; within an
 // imp by rank.
+//
+// Thread safety: that of agents (runtime/agent.h): calls of one replica never overlap.
 #pragma once
 
 #include <cstdint>

@@ -11,6 +11,8 @@
 // the auction's own order with the value's upper bound in place of the value, so ImpRange::left_out
 // can say which winners the limit cannot have changed: those worth more than the first that was
 // left out could be. With room for all that fit there is nothing left out.
+//
+// Thread safety: that of agents (runtime/agent.h): calls of one replica never overlap.
 #pragma once
 
 #include <cstddef>

@@ -23,6 +23,9 @@
 // removed those that may not be used before any agent sees the request; counting for a cap is
 // part of TCF purpose 2. With AvailabilityOptions::stop_when_certain or a small max_candidates
 // there may be no other candidate left to offer.
+//
+// Thread safety: that of agents (runtime/agent.h): calls of one replica never overlap, but for the
+// counter's, which is reentrant.
 #pragma once
 
 #include <array>

@@ -3,12 +3,15 @@
 //
 //   availability -> candidates -> pacing -> paces -> pricing, which multiplies.
 //
-//   auto pacer = std::make_shared<ads::Pacer>(options);       // set goals, tick it: see pacer.h
+//   auto pacer = std::make_shared<ads::Pacer>(options);
 //   engine_options.pacer = pacer;                             // adds both agents
-//   ...
+//   engine_options.ledger = ledger;                           // then the engine does all the rest
+//
+// Without a ledger somebody has to set goals and tick (pacer.h), and to tell what was spent, to the
+// pacer itself or as an event:
 //   engine->runtime().Publish(ads::SpendEvent{.campaign = key, .amount = price}, key);
 //
-// Spend may as well be told to the pacer itself, by the ledger or whoever settles notices.
+// Thread safety: that of agents (runtime/agent.h): calls of one replica never overlap.
 #pragma once
 
 #include <cstdint>

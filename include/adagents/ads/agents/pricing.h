@@ -12,6 +12,8 @@
 //
 // The floor is the deal's where there is one, else the imp's; durfloors replace it for the
 // durations they name, and mincpmpersec raises it in proportion to the duration.
+//
+// Thread safety: that of agents (runtime/agent.h): calls of one replica never overlap.
 #pragma once
 
 #include <memory>

@@ -1,5 +1,7 @@
 // Relevance: how likely each candidate gets what it is after, here and now; and RelevanceLearner,
 // which learns that from the outcomes.
+//
+// Thread safety: that of agents (runtime/agent.h): calls of one replica never overlap.
 #pragma once
 
 #include <memory>
