@@ -535,8 +535,10 @@ EngineStats Engine::GetStats() const {
 }
 
 ShutdownReport Engine::Shutdown(absl::Duration grace) {
+  upkeep_->AskToStop();
+  const ShutdownReport report = runtime_->Shutdown(grace);  // answers do not wait for storage
   upkeep_->Stop();
-  return runtime_->Shutdown(grace);
+  return report;
 }
 
 }  // namespace adagents::ads

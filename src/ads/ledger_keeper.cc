@@ -398,14 +398,14 @@ absl::Status LedgerKeeper::Sync(absl::Duration timeout) {
 
 absl::Status LedgerKeeper::Shutdown() {
   board_->closed.store(true, std::memory_order_relaxed);
-  if (thread_.joinable()) {
-    {
-      const std::lock_guard lock(wake_mutex_);
-      stop_ = true;
-      wake_.notify_all();
-    }
-    thread_.join();
+  std::thread thread;
+  {
+    const std::lock_guard lock(wake_mutex_);
+    stop_ = true;
+    wake_.notify_all();
+    thread.swap(thread_);  // of two who shut down one waits
   }
+  if (thread.joinable()) thread.join();
   const std::lock_guard lock(mutex_);
   if (shut_down_) return shutdown_status_;
   shutting_down_ = true;

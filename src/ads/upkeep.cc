@@ -37,13 +37,22 @@ void Upkeep::Start() {
   pthread_setname_np(thread_.native_handle(), "adagents-engine");
 }
 
-void Upkeep::Stop() {
+void Upkeep::AskToStop() {
   {
     const std::lock_guard<std::mutex> lock(stop_mutex_);
     stop_ = true;
   }
   stopped_.notify_all();
-  if (thread_.joinable()) thread_.join();
+}
+
+void Upkeep::Stop() {
+  AskToStop();
+  std::thread thread;
+  {
+    const std::lock_guard<std::mutex> lock(stop_mutex_);
+    thread.swap(thread_);  // of two who stop it one waits
+  }
+  if (thread.joinable()) thread.join();
 }
 
 absl::Duration Upkeep::Pause() const {

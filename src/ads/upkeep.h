@@ -15,7 +15,7 @@
 
 namespace adagents::ads::internal {
 
-/// Thread-safe; Start() and Stop() are called once, in this order.
+/// Thread-safe; Start() is called once, before what follows it here.
 class Upkeep {
  public:
   struct Parts {
@@ -32,6 +32,9 @@ class Upkeep {
   absl::Status Tick();
   /// The thread, named "adagents-engine".
   void Start();
+  void AskToStop();
+  /// Returns when the thread has ended, which may be in the ledger's storage; at once to whoever
+  /// calls it beside another.
   void Stop();
 
  private:

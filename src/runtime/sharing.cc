@@ -472,6 +472,7 @@ bool Sharing::UpdateStrands(const std::shared_ptr<const Plan>& plan) {
   // No cut gains more than all there is.
   if (std::accumulate(costs.begin(), costs.end(), int64_t{0}) < kMinGain) {
     const std::lock_guard<std::mutex> lock(mutex_);
+    current_.strands = nullptr;  // to be cut anew when there is more again
     return current_.worth = false;
   }
   if (current_.plan == plan && current_.strands != nullptr) {

@@ -407,5 +407,31 @@ TEST_CASE("threads that decide and report at once never spend more than the budg
   REQUIRE(ledger->Shutdown().ok());
 }
 
+TEST_CASE("an engine and its ledger may be shut down by several threads at once") {
+  for (int round = 0; round < 40; ++round) {
+    const auto source = MemoryLeaseSource::Create(9);
+    auto made = Ledger::Create(
+        source.get(),
+        {.max_accounts = 64, .max_reservations = 1 << 10, .background = round % 2 == 0});
+    REQUIRE(made.ok());
+    EngineOptions options;
+    options.ledger = *std::move(made);
+    const std::shared_ptr<Ledger> ledger = options.ledger;
+    const auto engine = ThreadedEngine({Budgeted("a", 20)}, std::move(options));
+    std::atomic<int> ready{0}, unclean{0};
+    std::vector<std::thread> threads;
+    for (int t = 0; t < 3; ++t) {
+      threads.emplace_back([&] {
+        for (++ready; ready < 3;) {
+        }
+        (void)engine->Shutdown(absl::Seconds(10));
+        unclean += !ledger->Shutdown().ok();
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    CHECK(unclean == 0);
+  }
+}
+
 }  // namespace
 }  // namespace adagents::ads::test

@@ -106,7 +106,7 @@ TEST_CASE("a plan is cut anew in the background as costs drift and agents are re
   micros = 0;
   REQUIRE(comes_to(one_loop));
   // and again when they do.
-  micros = 600;
+  micros = 300;
   REQUIRE(comes_to(apart));
   REQUIRE(comes_to([&](const auto&) { return team->GetStats().recuts > before; }));
   // One that is replaced is another: what the old one cost says nothing of it.

@@ -177,7 +177,8 @@ class Engine {
   [[nodiscard]] EngineStats GetStats() const;
 
   /// Answers what is in flight, then ends the threads; see Runtime::Shutdown(). Before the
-  /// ledger's.
+  /// ledger's. Beyond `grace` it waits for the ledger's storage where the engine's own thread is in
+  /// it.
   ShutdownReport Shutdown(absl::Duration grace);
 
   /// For publishing events of your own, changing the team, switching agents off, running inline.
