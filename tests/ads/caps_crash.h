@@ -72,13 +72,14 @@ class PageClock final : public Clock {
   int64_t Now() const override { return acks_.now.load(std::memory_order_acquire); }
   absl::Time WallNow() const override { return absl::FromUnixNanos(Now() + kWall); }
   /// As far as bids are open, only so much: a thread that waits for its turn on a processor must
-  /// not find its reservation expired.
-  void Advance(int64_t nanos) {
+  /// not find its reservation expired. Whether it has moved.
+  bool Advance(int64_t nanos) {
     int64_t since = INT64_MAX;
     for (const auto& t : acks_.threads) since = std::min(since, t.since.load());
     int64_t now = acks_.now.load();
-    if (since != INT64_MAX && now + nanos - since > absl::ToInt64Nanoseconds(kTtl) / 2) return;
-    acks_.now.compare_exchange_strong(now, now + nanos);
+    if (since != INT64_MAX && now + nanos - since > absl::ToInt64Nanoseconds(kTtl) / 2)
+      return false;
+    return acks_.now.compare_exchange_strong(now, now + nanos);
   }
 
  private:

@@ -68,7 +68,8 @@ class Thread {
       } else {
         Settle();
       }
-      clock_.Advance(static_cast<int64_t>(random_.Below(kSecond / 2)));
+      const auto nanos = static_cast<int64_t>(random_.Below(kSecond / 2));
+      if (!clock_.Advance(nanos)) std::this_thread::yield();  // to whom the clock waits for
     }
   }
 
