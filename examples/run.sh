@@ -9,7 +9,14 @@
 # is missing first; a second run neither downloads nor builds anything.
 . "$(dirname "${BASH_SOURCE[0]}")/../cmake/common.sh"
 
-if [[ ${1:-} == -h || ${1:-} == --help ]]; then sed -n '2,9s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; fi
+if [[ ${1:-} == -h || ${1:-} == --help ]]; then
+  sed -n '2,9s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
+  if ad_server=$(program examples ad_server 2> /dev/null) && [[ -x $ad_server ]]; then
+    exec "$ad_server" --help
+  fi
+  echo "ad_server's own options stand here, too, once a first run has built it."
+  exit
+fi
 
 bootstrap --examples
 configure release ADAGENTS_BUILD_EXAMPLES=ON
