@@ -186,7 +186,6 @@ TEST_CASE("a decision that waits for a replica can be cancelled") {
 }
 
 TEST_CASE("replicas of an agent keep to one call at a time, one per executing thread") {
-  Overlap overlap;
   std::atomic<int> made{0}, torn{0};
   struct Private final : Agent {
     In<int> in{this, kAsk};
