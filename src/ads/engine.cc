@@ -198,7 +198,6 @@ absl::Status Engine::Build(EngineOptions options) {
   (void)TargetingFacts::HourOfWeek(somewhere, clock_->WallNow());
   ledger_ = options.ledger;
   pacer_ = options.pacer;
-  if (absl::Status status = Books().Open(nullptr, *options.catalog); !status.ok()) return status;
   catalog_ = std::make_shared<Snapshot<Catalog>>(std::move(options.catalog));
   switches_ = std::make_shared<KillSwitches>(options.kill_switches);
   models_ = std::make_shared<RelevanceModels>(options.relevance);
@@ -241,6 +240,8 @@ absl::Status Engine::Build(EngineOptions options) {
   auto runtime = builder.Build();
   if (!runtime.ok()) return runtime.status();
   runtime_ = *std::move(runtime);
+  // Last, as all else may be refused: it leases money, for good, and sets the pacer's goals.
+  if (absl::Status status = Books().Open(nullptr, *catalog_->Pin()); !status.ok()) return status;
   upkeep_ = std::make_unique<internal::Upkeep>(internal::Upkeep::Parts{
       clock_, ledger_, ledger_ != nullptr ? pacer_ : nullptr, book_, models_});
   (void)upkeep_->Tick();  // so that nobody sits out until the first; the ledger's health tells
@@ -410,11 +411,23 @@ absl::Status Engine::Settle(const OutcomeEvent& event) {
 
 size_t Engine::SettleOutcomes() { return book_->Settle(clock_->Now(), models_.get()); }
 
+/// Asked before the books are opened for a catalog, so that none is refused afterwards, when money
+/// is leased already: what is free stays so, as only the holder of catalog_writer_ publishes.
+absl::Status Engine::RoomForCatalog() {
+  catalog_->Collect();
+  if (catalog_->versions_alive() < static_cast<int>(Snapshot<Catalog>::kVersions)) {
+    return absl::OkStatus();
+  }
+  return ResourceExhausted("15 older catalogs are still in use");
+}
+
 absl::Status Engine::SwapCatalog(std::unique_ptr<const Catalog> catalog) {
   if (catalog == nullptr) return InvalidArgument("the catalog is null");
   const std::lock_guard<std::mutex> lock(catalog_writer_);
+  absl::Status status = RoomForCatalog();
+  if (!status.ok()) return status;
   const CatalogPin before = catalog_->Pin();
-  absl::Status status = Books().Open(&*before, *catalog);
+  status = Books().Open(&*before, *catalog);
   if (!status.ok()) return status;
   swapped_while_merging_ = merging_;
   status = catalog_->Publish(std::move(catalog));
@@ -435,7 +448,9 @@ absl::Status Engine::ChangeCatalog(CatalogChange change) {
   const CatalogPin before = catalog_->Pin();
   auto next = before->With(std::move(change));
   if (!next.ok()) return next.status();
-  absl::Status status = Books().Open(&*before, **next, put);
+  absl::Status status = RoomForCatalog();
+  if (!status.ok()) return status;
+  status = Books().Open(&*before, **next, put);
   if (!status.ok()) return status;
   status = catalog_->Publish(*std::move(next));
   if (status.ok()) Books().Close(*catalog_->Pin(), removed);

@@ -4,6 +4,7 @@
 #include <thread>
 #include <vector>
 
+#include "adagents/ads/agents/pacing.h"
 #include "adagents/ads/ledger.h"
 #include "adagents/ads/pacer.h"
 #include "ads/engine_kit.h"
@@ -119,6 +120,61 @@ TEST_CASE("a goal that cannot be set leaves goals and accounts as they were") {
   server.clock.Advance(absl::Seconds(20));
   REQUIRE(server.engine->Tick().ok());
   CHECK(server.Of("a").budget == Units(24));
+}
+
+TEST_CASE("a catalog for which there is no room leaves goals and accounts as they were") {
+  Server server;
+  server.Start({Paced("a", 24, 5)});
+  std::vector<CatalogPin> pins = {server.engine->PinCatalog()};
+  absl::Status status;
+  while (pins.size() < 100) {
+    status = server.engine->SwapCatalog(MakeCatalog({Paced("a", 24, 5)}));
+    if (!status.ok()) break;
+    pins.push_back(server.engine->PinCatalog());
+  }
+  CHECK(pins.size() == 16);
+  CHECK(status.code() == absl::StatusCode::kResourceExhausted);
+  const auto refused = [&](const absl::Status& is) {
+    CHECK(is.code() == absl::StatusCode::kResourceExhausted);
+    server.clock.Advance(absl::Seconds(20));
+    REQUIRE(server.engine->Tick().ok());
+    CHECK(server.pacer->size() == 1);
+    CHECK(server.Of("a").budget == Units(24));
+    CHECK(server.ledger->MaxOpen(StableHash64("a")) == Units(2.4));
+    CHECK(server.ledger->Report().size() == 1);
+  };
+  refused(server.engine->SwapCatalog(MakeCatalog({Paced("a", 48, 5), Paced("b", 24, 5)})));
+  CatalogChange change;
+  change.put = {Paced("a", 48, 5), Paced("b", 24, 5)};
+  refused(server.engine->ChangeCatalog(change));
+  pins.erase(pins.begin());
+  REQUIRE(server.engine->ChangeCatalog(change).ok());
+  CHECK(server.pacer->size() == 2);
+}
+
+TEST_CASE("an engine that cannot be made leases no money and sets no goals") {
+  testing::VirtualClock clock{kMonday};
+  const auto source = MemoryLeaseSource::Create(9);
+  auto ledger = Ledger::Create(
+      source.get(),
+      {.max_accounts = 64, .max_reservations = 1024, .background = false, .clock = &clock});
+  REQUIRE(ledger.ok());
+  EngineOptions options;
+  options.ledger = *std::move(ledger);
+  options.pacer = std::make_shared<Pacer>(PacerOptions{.capacity = 16});
+  options.catalog = MakeCatalog({Paced("a", 24, 5)});
+  options.relevance.rows = 64;
+  options.runtime.clock = &clock;
+  options.runtime.inline_scheduler = InlineScheduler{};
+  const std::shared_ptr<Ledger> money = options.ledger;
+  const std::shared_ptr<Pacer> pacer = options.pacer;
+  SECTION("for a policy") { options.cap_policy.per_request = 0; }
+  SECTION("for its team") {
+    options.customize = [](AdRuntime::Builder& team) { team.Add<PacingLearner>(); };
+  }
+  CHECK_FALSE(Engine::Create(std::move(options)).ok());
+  CHECK(pacer->size() == 0);
+  CHECK(money->Report().empty());
 }
 
 TEST_CASE("what is charged reaches the plan, once, and who is ahead of it sits out") {

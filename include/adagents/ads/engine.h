@@ -197,6 +197,7 @@ class Engine {
   absl::Status BuildCaps(const EngineOptions& options);
   internal::CampaignBooks Books() const;
   absl::Status Settle(const OutcomeEvent& event);
+  absl::Status RoomForCatalog();
   static void Finish(Tally& tally, const Request& request, Answer<Decision>* answer);
   static Decision FromBoard(const Request& request, const Board& board, const CurrencyRates& rates,
                             const AuctionOptions& auction);
