@@ -18,6 +18,9 @@ using namespace adagents;  // NOLINT: an application
 using ads::OutcomeKind;
 using nlohmann::json;
 
+/// In the year 2255. Clocks end in 2262, and "infinite-future" is a time that never comes.
+const absl::Time kLatest = absl::FromUnixSeconds(9'000'000'000);
+
 struct EventName {
   std::string_view name;
   std::optional<OutcomeKind> kind;
@@ -31,8 +34,11 @@ constexpr std::array<EventName, 8> kEvents = {{{"win", std::nullopt},
                                                {"no_render", OutcomeKind::kLoss},
                                                {"expired", OutcomeKind::kLoss}}};
 
-/// Shortened, and without what would spoil a terminal.
+/// Shortened, and without what would spoil a terminal. What nests is named only: dump() calls
+/// itself for each level, and the depth is the sender's to choose.
 std::string Shown(const json& value) {
+  if (value.is_array()) return "an array";
+  if (value.is_object()) return "an object";
   constexpr size_t kMost = 40;
   std::string text = value.dump(-1, ' ', true, json::error_handler_t::replace);
   if (text.size() > kMost) text = text.substr(0, kMost) + "...";
@@ -64,12 +70,15 @@ class Fields {
     return std::nullopt;
   }
   std::optional<absl::Time> Time(std::string_view key) {
-    const std::string_view kWhat = "a time such as \"2026-07-01T12:00:00Z\"";
+    const std::string_view kWhat = "a time such as \"2026-07-01T12:00:00Z\", from 1970 to 2254";
     const auto text = Text(key, kWhat);
     absl::Time time;
     std::string error;
     if (!text) return std::nullopt;
-    if (absl::ParseTime(absl::RFC3339_full, *text, &time, &error)) return time;
+    if (absl::ParseTime(absl::RFC3339_full, *text, &time, &error) && time >= absl::UnixEpoch() &&
+        time <= kLatest) {
+      return time;
+    }
     Wrong(key, kWhat, *text);
     return std::nullopt;
   }

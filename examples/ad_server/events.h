@@ -17,7 +17,8 @@
 //   cur        of price; "USD"
 //   issued     when it was decided; needed for impressions of an earlier process
 // `at`, where there is one, is when the line comes: with --inline it waits for that moment of the
-// virtual clock. In real time lines count as they are read.
+// virtual clock. In real time lines count as they are read. A line has at most 64 KiB, and times
+// are from 1970 to 2254.
 #pragma once
 
 #include <optional>

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <chrono>
 #include <iostream>
+#include <limits>
 
 #include "adagents/base/status.h"
+#include "fmt/format.h"
 #include "shared/read_text.h"
 
 namespace ad_server {
@@ -41,11 +43,21 @@ absl::StatusOr<std::unique_ptr<LineReader>> LineReader::Open(const std::string& 
 }
 
 bool LineReader::Next(std::string* line) {
-  while (std::getline(*in_, *line)) {
+  buffer_.resize(kMostBytes + 2);  // with the end of the line, or of the text
+  for (;;) {
+    in_->getline(buffer_.data(), static_cast<std::streamsize>(buffer_.size()));
+    const auto got = static_cast<size_t>(in_->gcount());
+    const bool too_long = in_->fail() && got + 1 == buffer_.size();
+    if (in_->fail() && !too_long) return false;
     ++number_;
+    line->assign(buffer_, 0, too_long || in_->eof() ? got : got - 1);
+    if (too_long) {
+      in_->clear();
+      in_->ignore(std::numeric_limits<std::streamsize>::max(), '\n');
+      return true;
+    }
     if (line->find_first_not_of(" \t\r") != std::string::npos) return true;
   }
-  return false;
 }
 
 Feedback::Feedback(const Options& options, Setting& setting)
@@ -92,6 +104,11 @@ bool Feedback::Peek() {
   std::string text;
   while (!peeked_ && file_ != nullptr) {
     if (!file_->Next(&text)) return false;
+    if (text.size() > LineReader::kMostBytes) {
+      desk_.Refuse(file_->path(), file_->number(),
+                   fmt::format("the line: is longer than {} bytes", LineReader::kMostBytes));
+      continue;
+    }
     auto line = ParseEvent(text);
     if (line.ok()) {
       peeked_ = *std::move(line);

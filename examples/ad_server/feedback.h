@@ -20,13 +20,16 @@
 
 namespace ad_server {
 
-/// Lines of a file one after the other, so that one that is still being written can be followed.
-/// Thread-compatible.
+/// Lines of a file one after the other. A pipe is followed until its writer closes it; a file that
+/// still grows is read to the end that it has. Thread-compatible.
 class LineReader {
  public:
   /// "-": standard input; .xz is unpacked first. NotFound when it cannot be read.
   static absl::StatusOr<std::unique_ptr<LineReader>> Open(const std::string& path);
-  /// Blank lines are left out. False at the end.
+  static constexpr size_t kMostBytes = size_t{1} << 16;  // of a line
+
+  /// Blank lines are left out; of a longer line than kMostBytes come the first kMostBytes + 1.
+  /// False at the end.
   bool Next(std::string* line);
   size_t number() const { return number_; }  // of the line, from 1
   const std::string& path() const { return path_; }
@@ -36,6 +39,7 @@ class LineReader {
   std::ifstream file_;
   std::istringstream text_;
   std::istream* in_ = nullptr;
+  std::string buffer_;
   size_t number_ = 0;
 };
 

@@ -171,6 +171,31 @@ says bad '"events":{"lines":13,"refused":11,'
 head -1 "$work/events" | sed 's/&p=/\&p=9/' > "$work/forged"
 expect 0 "line 1, notice: parameter s, wrong signature" --inline --events "$work/forged"
 
+# What nests deeply and what never ends harms nobody; nor does a time that never comes.
+deep() {
+  printf '{"event": '
+  head -c "$1" /dev/zero | tr '\0' '['
+  head -c "$1" /dev/zero | tr '\0' ']'
+  echo '}'
+}
+{
+  deep 30000
+  deep 200000
+  echo '{"event": {"win": 1}, "decision": "1"}'
+  for time in infinite-future infinite-past 9999-12-31T00:00:00Z 1969-12-31T00:00:00Z; do
+    echo "{\"event\": \"win\", \"decision\": \"1\", \"at\": \"$time\"}"
+  done
+  echo '{"event": "win", "decision": "1"}'
+  head -c 70000 /dev/zero | tr '\0' ' '
+} > "$work/hostile"
+for wrong in 'line 1, event: must be a text, got an array' 'line 2, the line: is longer than 65536' \
+  'line 3, event: must be a text, got an object' 'line 4, at: must be a time' \
+  'line 5, at: must be a time'; do
+  expect 0 "$work/hostile: $wrong" --inline --events "$work/hostile"
+done
+"$ad_server" --inline --json --events "$work/hostile" | tail -1 > "$work/hostile.json"
+says hostile '"events":{"lines":9,"refused":8,"by_name":{"win":1}'
+
 # In real time, on threads, from a pipe; and plain events.
 for mode in trusted strict async; do
   "$ad_server" --mode $mode --threads 2 --loop 20 --ledger :memory: --pacing --simulate-events \
