@@ -29,19 +29,36 @@ int Complain(const absl::Status& status) {
   return kBadFile;
 }
 
+// Gives back what was leased and not spent. Events that were recorded are delivered before.
+absl::Status CloseMoney(Setting& setting) {
+  (void)setting.engine->Shutdown(absl::Seconds(5));
+  if (setting.money.ledger == nullptr) return absl::OkStatus();
+  const absl::Status closed = setting.money.ledger->Shutdown();
+  if (closed.ok()) return closed;
+  return MakeStatus(closed.code(),
+                    fmt::format("the ledger could not be closed: {}", Message(closed)));
+}
+
+// Nobody gets what is only explained: it must not hold budget in a ledger that others go on with.
+void ReleaseBids(Setting& setting, const ads::Decision& decision) {
+  if (setting.money.ledger == nullptr) return;
+  for (const ads::Bid& bid : decision.bids) {
+    (void)setting.money.ledger->Release(bid.reservation, ads::ReleaseCause::kNotSent);
+  }
+}
+
 int Explain(const Options& options, const Recording& recording) {
-  auto setting = MakeSetting(options, options.campaigns);
-  if (!setting.ok()) return Complain(setting.status());
   openrtb::Reader reader;
   for (const Recording::Line& line : recording.lines()) {
     if (line.json.find(options.explain) == std::string_view::npos) continue;
     const auto request = reader.ReadPadded(line.json);
     if (!request.ok() || (*request)->id != options.explain) continue;
-    if ((*setting)->virtual_clock != nullptr && line.arrival > 0) {
-      (*setting)->virtual_clock->SetWall(TimeOf(line.arrival));
-    }
+    auto setting = MakeSetting(options, options.campaigns,
+                               line.arrival > 0 ? TimeOf(line.arrival) : absl::InfinitePast());
+    if (!setting.ok()) return Complain(setting.status());
     ads::Engine& engine = *(*setting)->engine;
     const auto answer = engine.Decide(*request, {.trusted = true, .explain = true});
+    ReleaseBids(**setting, answer.value);
     fmt::print("request '{}' (line {})\n{}", options.explain, line.number, engine.Explain(answer));
     for (const ads::Bid& bid : answer.value.bids) {
       fmt::print("bid: imp '{}' gets creative '{}' of campaign '{}' ({}) at {:.2f} {} a thousand\n",
@@ -53,7 +70,8 @@ int Explain(const Options& options, const Recording& recording) {
                  static_cast<int>(answer.value.nbr));
     }
     if (!options.why_not.empty()) fmt::print("\n{}", engine.WhyNot(*request, options.why_not));
-    return 0;
+    const absl::Status closed = CloseMoney(**setting);
+    return closed.ok() ? 0 : Complain(closed);
   }
   fmt::print(stderr, "ad_server: no valid request has the id '{}'\n", options.explain);
   return kBadUsage;
@@ -96,16 +114,6 @@ absl::Status WriteRecords(const Options& options, Setting& setting) {
   if (setting.trace == nullptr) return absl::OkStatus();
   (void)setting.engine->Shutdown(absl::Seconds(5));
   return setting.trace->status();
-}
-
-// Gives back what was leased and not spent. Events that were recorded are delivered before.
-absl::Status CloseMoney(Setting& setting) {
-  (void)setting.engine->Shutdown(absl::Seconds(5));
-  if (setting.money.ledger == nullptr) return absl::OkStatus();
-  const absl::Status closed = setting.money.ledger->Shutdown();
-  if (closed.ok()) return closed;
-  return MakeStatus(closed.code(),
-                    fmt::format("the ledger could not be closed: {}", Message(closed)));
 }
 
 int Run(const Options& options) {

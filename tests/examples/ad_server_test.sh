@@ -196,6 +196,16 @@ done
 "$ad_server" --inline --json --events "$work/hostile" | tail -1 > "$work/hostile.json"
 says hostile '"events":{"lines":9,"refused":8,"by_name":{"win":1}'
 
+# To explain costs nothing, however often, and happens when the request came.
+for i in 1 2 3; do
+  expect 0 "bid: imp '1' gets creative 'evergreen-house-30'" --inline --explain req-0001-4bf9af41 \
+    --ledger "$work/explained.db" --budget-share 0.00005
+done
+sed 's/"flight": {[^}]*},//; s/"budget":/"flight": {"start": "2026-06-01"}, "budget":/' \
+  "$samples/sample-campaigns.json" > "$work/june.json"
+expect 0 "bid: imp '1' gets creative 'evergreen-house-30'" --inline --explain req-0001-4bf9af41 \
+  --ledger :memory: --pacing --campaigns "$work/june.json"
+
 # In real time, on threads, from a pipe; and plain events.
 for mode in trusted strict async; do
   "$ad_server" --mode $mode --threads 2 --loop 20 --ledger :memory: --pacing --simulate-events \
