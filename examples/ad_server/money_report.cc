@@ -72,13 +72,12 @@ std::string BudgetText(const ads::Budget& budget) {
 
 std::string LineText(const MoneyReport::Line& line) {
   const ads::AccountReport& a = line.account;
-  const ads::LedgerTally late{a.late.count + a.late_uncharged.count + a.carried_over.count,
-                              a.late.amount + a.late_uncharged.amount + a.carried_over.amount};
-  std::string out =
-      fmt::format("  {:<22} {:>12} {} {:>9.3f} {:>9.3f} {:>9.3f} {:>9.3f} {:>8.3f} {:>7}",
-                  line.id.substr(0, kMostIdBytes), BudgetText(line.budget), a.currency.code(),
-                  a.leased.units(), a.spent.units(), a.reserved.units(), a.returned.units(),
-                  late.amount.units(), a.committed.count);
+  std::string out = fmt::format(
+      "  {:<22} {:>12} {} {:>9.3f} {:>9.3f} {:>7} {:>9.3f} {:>9.3f} {:>8.3f} {:>8.3f} "
+      "{:>8.3f}",
+      line.id.substr(0, kMostIdBytes), BudgetText(line.budget), a.currency.code(), a.leased.units(),
+      a.spent.units(), a.committed.count + a.late.count, a.reserved.units(), a.returned.units(),
+      a.late.amount.units(), a.carried_over.amount.units(), a.late_uncharged.amount.units());
   if (line.pace) {
     out += fmt::format(" {:>9.3f} {:>9.3f} {:>6.1f} %", line.pace->spent.units(),
                        line.pace->planned.units(),
@@ -88,9 +87,9 @@ std::string LineText(const MoneyReport::Line& line) {
 }
 
 std::string BudgetsTable(const MoneyReport& report) {
-  std::string out =
-      fmt::format("\n  {:<22} {:>12} {:3} {:>9} {:>9} {:>9} {:>9} {:>8} {:>7}", "budgets", "", "",
-                  "leased", "spent", "reserved", "returned", "late", "shown");
+  std::string out = fmt::format(
+      "\n  {:<22} {:>12} {:3} {:>9} {:>9} {:>7} {:>9} {:>9} {:>8} {:>8} {:>8}", "budgets", "", "",
+      "leased", "spent", "shown", "reserved", "returned", "late", "earlier", "unpaid");
   if (report.has_pacer) out += fmt::format(" {:>9} {:>9} {:>8}", "in period", "planned", "bids");
   out += "\n";
   size_t active = 0;
@@ -99,8 +98,13 @@ std::string BudgetsTable(const MoneyReport& report) {
     if (++active <= kMostLines) out += LineText(line);
   }
   if (active > kMostLines) out += fmt::format("  ... and {} more\n", active - kMostLines);
-  out += fmt::format("  {} campaigns sold nothing; leased = spent + reserved + returned\n",
-                     report.lines.size() - active);
+  out += fmt::format(
+      "  {} campaigns sold nothing; leased = spent + reserved + returned; spent is for the "
+      "impressions shown, and\n"
+      "  late is the part of it that came after its bid was given up; beside it are earlier runs' "
+      "impressions,\n"
+      "  charged to their leases, and unpaid ones, too late to be charged\n",
+      report.lines.size() - active);
   if (report.late_wins > 0) {
     out += fmt::format("  {} late wins are listed in the ledger\n", report.late_wins);
   }

@@ -1,5 +1,6 @@
 #include "report.h"
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -66,19 +67,22 @@ std::string ReportTable(const Options& options, const ReplayResult& result, cons
   }
   line("decisions per second", fmt::format("{:>12.0f}", PerSecond(result)));
   line("processor time per decision", fmt::format("{:>12.2f} us", CpuPerDecision(result)));
-  out += fmt::format("\n  {:<16}{:>10}{:>10}{:>10}{:>10}{:>10}   (us)\n", "", "mean", "p50", "p99",
-                     "p99.9", "max");
+  const std::vector<AgentStats> agents = setting.engine->GetStats().runtime.agents;
+  size_t width = 16;
+  for (const AgentStats& agent : agents) width = std::max(width, agent.name.size() + 6);
+  out += fmt::format("\n  {:<{}}{:>10}{:>10}{:>10}{:>10}{:>10}   (us)\n", "", width, "mean", "p50",
+                     "p99", "p99.9", "max");
   const auto row = [&](std::string_view name, const Histogram& h) {
-    out += fmt::format("  {:<16}{:>10.2f}{:>10.2f}{:>10.2f}{:>10.2f}{:>10.2f}\n", name,
+    out += fmt::format("  {:<{}}{:>10.2f}{:>10.2f}{:>10.2f}{:>10.2f}{:>10.2f}\n", name, width,
                        Micro(h.Mean()), Micro(h.Quantile(0.5)), Micro(h.Quantile(0.99)),
                        Micro(h.Quantile(0.999)), Micro(static_cast<double>(h.max())));
   };
   row("latency", t.latency);
   row("  parse", t.parse);
   row("  decide", t.decide);
-  for (const AgentStats& agent : setting.engine->GetStats().runtime.agents) {
+  for (const AgentStats& agent : agents) {
     if (agent.mean_nanos == 0) continue;
-    out += fmt::format("  {:<16}{:>10.2f}{:>10}{:>10.2f}\n", "    " + agent.name.substr(0, 12),
+    out += fmt::format("  {:<{}}{:>10.2f}{:>10}{:>10.2f}\n", "    " + agent.name, width,
                        Micro(static_cast<double>(agent.mean_nanos)), "",
                        Micro(static_cast<double>(agent.p99_nanos)));
   }

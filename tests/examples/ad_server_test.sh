@@ -206,6 +206,15 @@ sed 's/"flight": {[^}]*},//; s/"budget":/"flight": {"start": "2026-06-01"}, "bud
 expect 0 "bid: imp '1' gets creative 'evergreen-house-30'" --inline --explain req-0001-4bf9af41 \
   --ledger :memory: --pacing --campaigns "$work/june.json"
 
+# The table: agents by their whole names, and as many shown as were paid for.
+"$ad_server" "${money[@]/--json/--inline}" --ledger :memory: --events "$work/events" > "$work/table"
+grep -q '^      frequency_cap_counter  *[0-9]' "$work/table" || fail "the table cuts agents' names"
+count() { grep -oE "\"$1\":\{\"count\":[0-9]+" "$work/live.json" | head -1 | grep -oE '[0-9]+$'; }
+shown=$(($(count committed) + $(count late)))
+[[ $(count late) -gt 0 ]] || fail "no win of the biggest spender came late"
+[[ $(grep -A1 '^  budgets ' "$work/table" | awk 'END {print $6}') == "$shown" ]] ||
+  fail "the table does not say that $shown were shown"
+
 # In real time, on threads, from a pipe; and plain events.
 for mode in trusted strict async; do
   "$ad_server" --mode $mode --threads 2 --loop 20 --ledger :memory: --pacing --simulate-events \
