@@ -92,7 +92,11 @@ int Main(const char* path, double seconds) {
     const int64_t price = 500 + static_cast<int64_t>(random.Below(4000));
     const ads::CapWindow twice_a_minute{Mix64(listener), campaign, 60, 2};
     const uint64_t decision = random();
-    if (caps.Reserve(decision, 0, {&twice_a_minute, 1}).ok && (*budget)->TryAdd(price)) {
+    if (!caps.Reserve(decision, 0, {&twice_a_minute, 1}).ok) {
+      // This listener has met the campaign twice.
+    } else if (!(*budget)->TryAdd(price)) {
+      caps.Release(decision, 0);
+    } else {
       caps.Count(decision, 0);
       last.Upsert(listener << 16 | campaign, [](Last& l, bool) { ++l.shown; });
       outcomes.Publish({campaign, random.Below(100) == 0, price});
