@@ -38,8 +38,7 @@ struct Words {
   static size_t OnlyDifference(const T& a, const T& b) {
     size_t found = kCount;
     for (size_t i = 0; i < kCount; ++i) {
-      const size_t bytes = i + 1 == kCount ? kLast : 8;
-      if (std::memcmp(BytesOf(a) + 8 * i, BytesOf(b) + 8 * i, bytes) == 0) continue;
+      if (WordOf(a, i) == WordOf(b, i)) continue;
       if (found != kCount) return kCount + 1;
       found = i;
     }
@@ -48,9 +47,7 @@ struct Words {
   /// Word `i` of `value` alone.
   template <class Site>
   static void StoreOne(Word* to, const T& value, size_t i, Site site) {
-    uint64_t word = 0;
-    std::memcpy(&word, BytesOf(value) + 8 * i, i + 1 == kCount ? kLast : 8);
-    to[i].store(word, Atomics::At(site, std::memory_order_release));
+    to[i].store(WordOf(value, i), Atomics::At(site, std::memory_order_release));
   }
 
   /// Straight into `to`, one move per word: by way of a local array, or of a T that is then copied,
@@ -71,8 +68,16 @@ struct Words {
   static constexpr size_t kUnrolled = 16;
   static constexpr size_t kLast = sizeof(T) - 8 * (kCount - 1);
 
-  static const unsigned char* BytesOf(const T& value) {
-    return reinterpret_cast<const unsigned char*>(&value);
+  /// Of constant sizes: copies of others, and comparisons, are calls.
+  static uint64_t WordOf(const T& value, size_t i) {
+    const auto* bytes = reinterpret_cast<const unsigned char*>(&value) + 8 * i;
+    uint64_t word = 0;
+    if (i + 1 == kCount) {
+      std::memcpy(&word, bytes, kLast);
+    } else {
+      std::memcpy(&word, bytes, 8);
+    }
+    return word;
   }
 
   template <size_t kBytes, class Site>
