@@ -113,15 +113,19 @@ Nbr NbrOf(Verdict verdict, Nbr own) {
   return Nbr::kUnknownError;
 }
 
-/// The actions that targets are about; the catalog says which. Of impressions the ledger knows.
-void TellOfActions(const Catalog& catalog, const OutcomeEvent& event, Pacer& pacer) {
-  const Action action = event.kind == OutcomeKind::kClick        ? Action::kClick
-                        : event.kind == OutcomeKind::kCompletion ? Action::kCompletion
-                        : event.kind == OutcomeKind::kConversion ? Action::kConversion
-                                                                 : Action::kNone;
-  if (action == Action::kNone) return;
-  const auto index = catalog.FindKey(event.campaign);
-  if (index && catalog.campaign(*index).pacing.per == action) pacer.OnAction(event.campaign);
+Action ActionOf(OutcomeKind kind) {
+  switch (kind) {
+    case OutcomeKind::kClick:
+      return Action::kClick;
+    case OutcomeKind::kCompletion:
+      return Action::kCompletion;
+    case OutcomeKind::kConversion:
+      return Action::kConversion;
+    case OutcomeKind::kImpression:
+    case OutcomeKind::kLoss:
+      return Action::kNone;
+  }
+  return Action::kNone;
 }
 
 /// With what the auction's rule of prices needs.
@@ -146,7 +150,7 @@ Engine::~Engine() = default;
 
 // Callbacks that come while the engine goes away still count, so it is shared with them.
 struct Engine::Tally {
-  Counter bids, with_bids;
+  Counter bids, with_bids, actions_unknown;
   // For what the fallback decided.
   std::shared_ptr<Snapshot<Catalog>> catalog;
   std::shared_ptr<FrequencyCaps> caps;
@@ -202,14 +206,6 @@ absl::Status Engine::Build(EngineOptions options) {
   switches_ = std::make_shared<KillSwitches>(options.kill_switches);
   models_ = std::make_shared<RelevanceModels>(options.relevance);
   if (options.outcomes.clock == nullptr) options.outcomes.clock = clock_;
-  if (ledger_ != nullptr && pacer_ != nullptr) {
-    options.outcomes.on_news =
-        [catalog = catalog_, pacer = pacer_,
-         also = std::move(options.outcomes.on_news)](const OutcomeEvent& event) {
-          TellOfActions(*catalog->Pin(), event, *pacer);
-          if (also) also(event);
-        };
-  }
   book_ = std::make_shared<OutcomeBook>(options.outcomes);
   if (absl::Status status = BuildCaps(options); !status.ok()) return status;
 
@@ -362,6 +358,7 @@ void Engine::DecideAsync(const RequestPtr& request, const CallOptions& options, 
 absl::Status Engine::Record(const OutcomeEvent& event) {
   if (ledger_ != nullptr) {
     if (absl::Status status = Settle(event); !status.ok()) return status;
+    if (pacer_ != nullptr) TellOfAction(event);
   }
   return runtime_->Publish(event, event.decision);
 }
@@ -407,6 +404,20 @@ absl::Status Engine::Settle(const OutcomeEvent& event) {
     pacer_->OnSpend(event.campaign, committed.charged);
   }
   return absl::OkStatus();
+}
+
+/// The actions that a target is about; the catalog says which. Of impressions the ledger knows.
+void Engine::TellOfAction(const OutcomeEvent& event) {
+  const Action action = ActionOf(event.kind);
+  if (action == Action::kNone) return;
+  const uint64_t campaign =
+      event.campaign != 0 ? event.campaign : book_->CampaignOf(event.decision, event.bid);
+  const ActionResult known = ledger_->NoteAction(event.decision, event.bid, campaign, action);
+  if (known == ActionResult::kUnknown) tally_->actions_unknown.Add(1);
+  if (known != ActionResult::kFirst) return;
+  const CatalogPin catalog = catalog_->Pin();
+  const auto index = catalog->FindKey(campaign);
+  if (index && catalog->campaign(*index).pacing.per == action) pacer_->OnAction(campaign);
 }
 
 size_t Engine::SettleOutcomes() { return book_->Settle(clock_->Now(), models_.get()); }
@@ -545,6 +556,7 @@ EngineStats Engine::GetStats() const {
   stats.catalog_changes = catalog->changed();
   stats.switched_off = switches_->size();
   stats.outcomes_waiting = book_->waiting();
+  stats.actions_unknown = static_cast<uint64_t>(tally_->actions_unknown.Sum());
   stats.caps = caps_->counts();
   return stats;
 }

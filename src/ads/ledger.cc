@@ -252,7 +252,7 @@ Reservation Ledger::Reserve(const ReserveAsk& ask) {
               .amount = amount,
               .imp = ask.imp,
               .account = index,
-              .pool = static_cast<uint8_t>(which),
+              .pool = which == 1,
               .state = RecordState::kReserved};
   mine.ExpireAt(now + board.ttl);
   int64_t held = 0;
@@ -297,6 +297,21 @@ ReleaseResult Ledger::Release(uint64_t reservation, ReleaseCause cause) {
   account.pools[record.pool].used.Release(record.amount);
   account.released.Add(record.amount);
   return ReleaseResult::kReleased;
+}
+
+ActionResult Ledger::NoteAction(uint64_t decision, uint32_t imp, uint64_t campaign, Action action) {
+  internal::LedgerBoard& board = state_->board;
+  if (action == Action::kNone) return ActionResult::kAgain;
+  if (EpochOf(decision) != board.epoch) return ActionResult::kUnknown;
+  constexpr unsigned kAll = 0x7f;
+  const unsigned bit = 1u << (static_cast<unsigned>(action) - 1) & kAll;
+  ActionResult result = ActionResult::kUnknown;
+  board.records.Update(ReservationId(decision, imp, campaign), [&](Record& there) {
+    if (there.decision != decision || there.imp != imp) return;
+    result = (there.actions & bit) == 0 ? ActionResult::kFirst : ActionResult::kAgain;
+    there.actions = static_cast<uint8_t>(there.actions | bit) & kAll;
+  });
+  return result;
 }
 
 CommitResult Ledger::Commit(const Win& win) {

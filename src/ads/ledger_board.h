@@ -96,7 +96,8 @@ struct Record {
   uint32_t imp = 0;
   uint32_t account = kNoAccount;
   uint64_t expires_us : 48 = 0;  // steady; reserved: given up then, else: forgotten then
-  uint8_t pool = 0;
+  uint8_t pool : 1 = 0;
+  uint8_t actions : 7 = 0;  // a bit for each kind that was reported
   RecordState state = RecordState::kNone;
 
   /// Steady nanoseconds, rounded up. 48 bits are nine years after boot.

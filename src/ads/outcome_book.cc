@@ -29,7 +29,6 @@ bool IsSuccess(OutcomeKind kind, Action target) {
 OutcomeBook::OutcomeBook(const OutcomeBookOptions& options)
     : window_(absl::ToInt64Nanoseconds(options.window)),
       capacity_(options.capacity),
-      on_news_(options.on_news),
       bids_({.capacity = options.capacity,
              .ttl = options.window * 2 + absl::Minutes(1),
              .when_full = WhenFull::kEvict,
@@ -39,14 +38,15 @@ void OutcomeBook::Remember(uint64_t decision, uint32_t bid, const RememberedBid&
   (void)bids_.Upsert(KeyOf(decision, bid), [&](RememberedBid& entry, bool) { entry = what; });
 }
 
+uint64_t OutcomeBook::CampaignOf(uint64_t decision, uint32_t bid) const {
+  RememberedBid found;
+  return bids_.Find(KeyOf(decision, bid), &found) ? found.campaign : 0;
+}
+
 bool OutcomeBook::Record(const OutcomeEvent& event, int64_t now, RelevanceModels* models) {
   if (event.kind == OutcomeKind::kLoss) return false;  // nobody saw it: nothing to learn
-  {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    if (!RecordLocked(event, now, models)) return false;
-  }
-  if (on_news_) on_news_(event);
-  return true;
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return RecordLocked(event, now, models);
 }
 
 bool OutcomeBook::RecordLocked(const OutcomeEvent& event, int64_t now, RelevanceModels* models) {

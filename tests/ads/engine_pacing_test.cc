@@ -29,6 +29,7 @@ struct Server {
   std::shared_ptr<Pacer> pacer;
   std::unique_ptr<Engine> engine;
   double forecast = 60'000;  // requests an hour
+  size_t outcomes = 1 << 13;
 
   void Start(std::vector<Campaign> campaigns) {
     LedgerOptions money;
@@ -48,7 +49,7 @@ struct Server {
     options.pacer = pacer;
     options.catalog = MakeCatalog(std::move(campaigns));
     options.relevance.rows = 64;
-    options.outcomes.capacity = 1 << 13;
+    options.outcomes.capacity = outcomes;
     options.auction.pricing = AuctionPricing::kFirstPrice;  // the exchange reduces second prices
     options.runtime.clock = &clock;
     options.runtime.inline_scheduler = InlineScheduler{};
@@ -168,13 +169,19 @@ TEST_CASE("an engine that cannot be made leases no money and sets no goals") {
   options.runtime.inline_scheduler = InlineScheduler{};
   const std::shared_ptr<Ledger> money = options.ledger;
   const std::shared_ptr<Pacer> pacer = options.pacer;
-  SECTION("for a policy") { options.cap_policy.per_request = 0; }
+  const auto refused = [&] {
+    CHECK_FALSE(Engine::Create(std::move(options)).ok());
+    CHECK(pacer->size() == 0);
+    CHECK(money->Report().empty());
+  };
+  SECTION("for a policy") {
+    options.cap_policy.per_request = 0;
+    refused();
+  }
   SECTION("for its team") {
     options.customize = [](AdRuntime::Builder& team) { team.Add<PacingLearner>(); };
+    refused();
   }
-  CHECK_FALSE(Engine::Create(std::move(options)).ok());
-  CHECK(pacer->size() == 0);
-  CHECK(money->Report().empty());
 }
 
 TEST_CASE("what is charged reaches the plan, once, and who is ahead of it sits out") {
@@ -219,25 +226,95 @@ TEST_CASE("WhyNot says which share of its value a paced campaign bids") {
   CHECK(why.find("% of it bid to keep to the plan") != std::string::npos);
 }
 
-TEST_CASE("a target hears of its actions, each once, and of no others") {
+using Kinds = std::vector<OutcomeKind>;
+
+/// The multiplier after an hour of one bid a minute at 0.05 an impression, of which each gets
+/// `kinds`, under a target of 0.01 a click.
+float AfterAnHourOf(const Kinds& kinds) {
   Server server;
-  const PacingTerms cpc{Pace::kAsap, Units(0.01), Action::kClick};
-  server.Start({Paced("a", 1000, 50, cpc)});
-  const auto after = [&](std::vector<OutcomeKind> kinds) {
-    for (int minute = 0; minute < 60; ++minute) {
-      const Decision d = server.Decide();
-      if (!d.bids.empty()) {
-        for (const OutcomeKind kind : kinds) REQUIRE(server.Record(d, kind).ok());
-      }
-      server.clock.Advance(absl::Minutes(1));
-      REQUIRE(server.engine->Tick().ok());
+  server.Start({Paced("a", 1000, 50, {Pace::kAsap, Units(0.01), Action::kClick})});
+  for (int minute = 0; minute < 60; ++minute) {
+    const Decision d = server.Decide();
+    if (!d.bids.empty()) {
+      for (const OutcomeKind kind : kinds) REQUIRE(server.Record(d, kind).ok());
     }
-    return server.Of("a").pace.multiplier;
-  };
+    server.clock.Advance(absl::Minutes(1));
+    REQUIRE(server.engine->Tick().ok());
+  }
+  CHECK(server.engine->GetStats().actions_unknown == 0);
+  return server.Of("a").pace.multiplier;
+}
+
+TEST_CASE("a target hears of its actions, each once, and of no others") {
   using enum OutcomeKind;
-  // At 0.05 an impression, one click each is five times too dear, whatever comes twice or besides.
-  const float dear = after({kImpression, kClick, kClick, kClick, kClick, kClick, kCompletion});
-  CHECK(dear < 0.5f);
+  const float none = AfterAnHourOf({kImpression});
+  const float click = AfterAnHourOf({kImpression, kClick});
+  CHECK(none < click);
+  CHECK(click < 1.0f);  // five times too dear
+  CHECK(AfterAnHourOf({kImpression, kCompletion, kConversion}) == none);
+  CHECK(AfterAnHourOf({kImpression, kClick, kCompletion}) == click);
+  CHECK(AfterAnHourOf({kImpression, kClick, kClick, kClick}) == click);
+}
+
+/// The multiplier after 1,000 bids whose clicks come when the relevance memory has forgotten them.
+/// `naming`: what the clicks say whose they are.
+float AfterLateClicks(Server& server, uint64_t naming, bool click = true) {
+  server.outcomes = 64;
+  server.forecast = 6e6;
+  server.Start(
+      {Paced("a", 1000, 50, {Pace::kAsap, Units(0.01), Action::kClick}), Paced("b", 1000, 1)});
+  std::vector<Decision> made;
+  for (int i = 0; i < 1000; ++i) {
+    made.push_back(server.Decide());
+    REQUIRE(server.ledger->Tick().ok());  // leases
+  }
+  for (const Decision& d : made) {
+    REQUIRE(Winner(d) == "a");
+    REQUIRE(server.Record(d, OutcomeKind::kImpression).ok());
+  }
+  if (click) {
+    for (const Decision& d : made) {
+      REQUIRE(server.engine->Record({d.id, 0, OutcomeKind::kClick, naming}).ok());
+      server.engine->runtime().RunPending();
+    }
+  }
+  server.clock.Advance(absl::Seconds(20));
+  REQUIRE(server.engine->Tick().ok());
+  return server.Of("a").pace.multiplier;
+}
+
+TEST_CASE("a target hears of each action, however many bids are out") {
+  Server quiet, clicked, other;
+  const float none = AfterLateClicks(quiet, 0, /*click=*/false);
+  CHECK(AfterLateClicks(clicked, StableHash64("a")) > none);
+  CHECK(clicked.engine->GetStats().actions_unknown == 0);
+  // Those of another campaign are not its own, and show.
+  CHECK(AfterLateClicks(other, StableHash64("b")) == none);
+  CHECK(other.engine->GetStats().actions_unknown == 1000);
+}
+
+TEST_CASE("an action that names no campaign is that of the remembered bid, once") {
+  Server server;
+  server.Start({Paced("a", 1000, 50)});
+  const Decision d = server.Decide();
+  REQUIRE(Winner(d) == "a");
+  using enum OutcomeKind;
+  REQUIRE(server.engine->Record({d.id, 0, kClick}).ok());
+  CHECK(server.engine->GetStats().actions_unknown == 0);
+  const uint64_t a = StableHash64("a");
+  CHECK(server.ledger->NoteAction(d.id, 0, a, Action::kClick) == ActionResult::kAgain);
+  CHECK(server.ledger->NoteAction(d.id, 0, a, Action::kConversion) == ActionResult::kFirst);
+  CHECK(server.ledger->NoteAction(d.id, 0, a, Action::kConversion) == ActionResult::kAgain);
+  CHECK(server.ledger->NoteAction(d.id, 0, 7, Action::kClick) == ActionResult::kUnknown);
+  // The bits are the record's own: its money is settled as ever, and its actions outlive that.
+  REQUIRE(server.Record(d, kImpression).ok());
+  CHECK(server.Spent("a") == CostOfImpression(d.bids[0].price));
+  CHECK(server.ledger->NoteAction(d.id, 0, a, Action::kClick) == ActionResult::kAgain);
+  // Those that nobody remembers are counted, and those of other processes.
+  REQUIRE(server.engine->Record({d.id + 1, 0, kClick}).ok());
+  CHECK(server.engine->GetStats().actions_unknown == 1);
+  CHECK(server.ledger->NoteAction(d.id - (uint64_t{1} << 40), 0, a, Action::kClick) ==
+        ActionResult::kUnknown);
 }
 
 TEST_CASE("a server that restarts in the middle of the day plans what is left of it") {

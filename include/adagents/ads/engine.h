@@ -68,8 +68,9 @@ struct EngineOptions {
   std::shared_ptr<Ledger> ledger;
   /// Paces campaigns, when not null. With a ledger the engine sees to all of it: goals are what the
   /// catalog says (GoalOf), Record() reports what was charged and the actions that targets are
-  /// about, Tick() moves the multipliers; a campaign that is added later bids from the next one on.
-  /// Without a ledger nobody knows what is spent twice: its owner sets goals, reports and ticks.
+  /// about (each once per bid, while its reservation is remembered: Ledger::NoteAction()), Tick()
+  /// moves the multipliers; a campaign that is added later bids from the next one on. Without a
+  /// ledger nobody knows what is spent twice: its owner sets goals, reports and ticks.
   std::shared_ptr<Pacer> pacer;
   /// With a ledger: whether a thread of the engine's own, "adagents-engine", does Tick(). There is
   /// none with the inline scheduler.
@@ -105,6 +106,9 @@ struct EngineStats {
   size_t catalog_changes = 0;  ///< Catalog::changed(): what MergeCatalog() would fold in
   size_t switched_off = 0;
   size_t outcomes_waiting = 0;
+  /// With a pacer and a ledger: actions that no target has heard of, since their bids are not
+  /// remembered, are of an earlier process, or were not for the campaign that they name.
+  uint64_t actions_unknown = 0;
   FrequencyCaps::Counts caps;
 };
 
@@ -197,6 +201,7 @@ class Engine {
   absl::Status BuildCaps(const EngineOptions& options);
   internal::CampaignBooks Books() const;
   absl::Status Settle(const OutcomeEvent& event);
+  void TellOfAction(const OutcomeEvent& event);
   absl::Status RoomForCatalog();
   static void Finish(Tally& tally, const Request& request, Answer<Decision>* answer);
   static Decision FromBoard(const Request& request, const Board& board, const CurrencyRates& rates,

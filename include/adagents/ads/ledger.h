@@ -56,6 +56,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "adagents/ads/campaign.h"
 #include "adagents/ads/lease_source.h"
 #include "adagents/base/clock.h"
 #include "adagents/base/money.h"
@@ -191,6 +192,13 @@ enum class ReleaseCause : uint8_t {
 };
 enum class ReleaseResult : uint8_t { kReleased, kAlreadySettled, kUnknown };
 
+/// What the ledger knew of an action.
+enum class ActionResult : uint8_t {
+  kFirst,    ///< the first of its kind on what was reserved
+  kAgain,    ///< was reported before, or is no action
+  kUnknown,  ///< no such reservation of this process is remembered
+};
+
 /// A number of reservations and their money.
 struct LedgerTally {
   int64_t count = 0;
@@ -232,8 +240,8 @@ struct LedgerHealth {
   int64_t full = 0;         ///< reservations refused because of max_reservations
 };
 
-/// Thread-safe. Look(), Reserve(), Commit(), Release(), HoldOf() and Durable() belong on the
-/// decision path; the others may wait for the source.
+/// Thread-safe. Look(), Reserve(), Commit(), Release(), NoteAction(), HoldOf() and Durable() belong
+/// on the decision path; the others may wait for the source.
 class Ledger {
  public:
   /// InvalidArgument naming the option that is wrong. `source` must outlive the ledger.
@@ -272,6 +280,10 @@ class Ledger {
   [[nodiscard]] Hold HoldOf(const Reservation& reservation);
   CommitResult Commit(const Win& win);
   ReleaseResult Release(uint64_t reservation, ReleaseCause cause);
+  /// Notes what a listener did about a bid, as long as its reservation is remembered: an hour
+  /// (`remember`) after its impression. Nothing is forgotten for want of room, as then nothing more
+  /// is reserved. Of decisions of this process only, whose spend its pacer knows. Changes no money.
+  ActionResult NoteAction(uint64_t decision, uint32_t imp, uint64_t campaign, Action action);
 
   /// Whether the spend with this ticket survives a crash of process and machine.
   [[nodiscard]] bool Durable(uint64_t ticket) const;

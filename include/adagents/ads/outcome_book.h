@@ -15,7 +15,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
-#include <functional>
 #include <mutex>
 
 #include "absl/time/time.h"
@@ -55,21 +54,19 @@ struct RelevanceModels {
 struct RememberedBid {
   RequestFeatures context;
   CreativeFeatures creative;
+  uint64_t campaign = 0;  // Campaign::key
   Action target = Action::kClick;
   uint8_t seen = 0;  // bit per OutcomeKind
   bool learnt = false;
 };
 
 struct OutcomeBookOptions {
-  /// Bids remembered at one time; beyond that the oldest are forgotten and never learnt from. 110
+  /// Bids remembered at one time; beyond that the oldest are forgotten and never learnt from. 120
   /// bytes each.
   size_t capacity = size_t{1} << 16;
   /// How long after its impression an action still counts; without one it was a failure.
   absl::Duration window = absl::Minutes(30);
   const Clock* clock = nullptr;  ///< of the memory's expiry; null: the system's
-  /// Called for each event that changed something, and so at most once for each kind and bid, by
-  /// whoever records it. Must be thread-safe and not throw.
-  std::function<void(const OutcomeEvent&)> on_news;
 };
 
 /// Thread-safe. Remember() belongs on the decision path: it takes no lock that is held for long,
@@ -79,6 +76,9 @@ class OutcomeBook {
   explicit OutcomeBook(const OutcomeBookOptions& options = {});
 
   void Remember(uint64_t decision, uint32_t bid, const RememberedBid& what);
+
+  /// Whose bid that was; 0: it is not known (any more).
+  [[nodiscard]] uint64_t CampaignOf(uint64_t decision, uint32_t bid) const;
 
   /// Takes in one event; `now` is steady time in nanoseconds. False when it changed nothing: the
   /// bid is not known (any more), or the event was there before. An action without its impression
@@ -101,7 +101,6 @@ class OutcomeBook {
 
   const int64_t window_;
   const size_t capacity_;
-  const std::function<void(const OutcomeEvent&)> on_news_;
   Table<uint64_t, RememberedBid> bids_;
   mutable std::mutex mutex_;
   std::deque<Waiting> waiting_;  // by time of impression; guarded by mutex_

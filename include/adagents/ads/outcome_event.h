@@ -32,7 +32,8 @@ constexpr std::string_view Name(OutcomeKind kind) {
 /// impression comes before the others: those without one are taken to imply it. Plain value.
 ///
 /// Where a ledger bounds budgets, impressions and losses also say what the bid was about, as its
-/// signed notice does.
+/// signed notice does. Actions should name the campaign: a target cost then hears of each while the
+/// ledger remembers the bid; without a name, as long as the relevance memory does.
 struct OutcomeEvent {
   uint64_t decision = 0;  ///< Decision::id
   uint32_t bid = 0;       ///< index into Decision::bids

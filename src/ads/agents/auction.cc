@@ -69,6 +69,7 @@ absl::Status Auction::Run(Context& ctx) {
     remembered.context = scores.imps[decision.bids[b].imp];
     remembered.creative =
         candidates.catalog->relevance_features()[campaign.first_creative + c.creative];
+    remembered.campaign = campaign.key;
     remembered.target = TargetOf(campaign, c.mtype);
     book_->Remember(ctx.decision_id(), b, remembered);
   }
