@@ -19,12 +19,14 @@ namespace internal {
 struct PacedCampaign {
   size_t slot = 0;
   PacingGoal goal;
-  absl::Time begin = absl::InfinitePast(), end = absl::InfinitePast();  // of the period
+  // Of the period that spent_here belongs to; without an end until it is known.
+  absl::Time begin = absl::InfinitePast(), end = absl::InfiniteFuture();
   bool in_period = false;
-  int64_t budget = 0;        // of the period, what was spent in it before Set() included
-  int64_t spent_here = 0;    // in the period before Set()
+  bool pending = true;       // Set() has changed the goal, and no plan has been made since
+  int64_t budget = 0;        // of the period, what was spent in it before the plan included
+  int64_t spent_here = 0;    // in the period before the plan was made
   int64_t spent_before = 0;  // in the campaign's life before this period
-  int64_t at_begin = 0;      // Slot::spent when the period began
+  int64_t at_begin = 0;      // Slot::spent when the plan was made
   int64_t wins = 0, actions = 0, spent = 0;  // of the slot at the last step
   PacingController controller;
   TargetController target;
@@ -107,7 +109,7 @@ size_t Pacer::FindFree(uint64_t key) const {
 }
 
 absl::Status Pacer::Set(uint64_t campaign, const PacingGoal& goal, Micros spent,
-                        Micros spent_before) {
+                        Micros spent_before, absl::Time as_of) {
   if (goal.daily.value < 0 || goal.lifetime.value < 0) {
     return InvalidArgument("a pacing goal's budget is negative");
   }
@@ -123,12 +125,8 @@ absl::Status Pacer::Set(uint64_t campaign, const PacingGoal& goal, Micros spent,
   const std::lock_guard<std::mutex> lock(mutex_);
   size_t place = Find(campaign);
   if (place != kNowhere) {
-    internal::PacedCampaign& held = *campaigns_[place];
-    const int64_t now_spent = slots_[place].spent.load(std::memory_order_relaxed);
-    held.spent_here += now_spent - held.at_begin;
-    held.at_begin = now_spent;
-    held.goal = goal;
-    held.in_period = false;  // planned anew for what is left, knowing what it knows
+    campaigns_[place]->goal = goal;
+    campaigns_[place]->pending = true;  // planned anew for what is left, knowing what it knows
     return absl::OkStatus();
   }
   place = FindFree(campaign);
@@ -140,6 +138,7 @@ absl::Status Pacer::Set(uint64_t campaign, const PacingGoal& goal, Micros spent,
   added->goal = goal;
   added->spent_here = spent.value;
   added->spent_before = spent_before.value;
+  if (as_of != absl::InfinitePast()) PeriodAt(goal, as_of, &added->begin, &added->end);
   Slot& slot = slots_[place];
   slot.multiplier.store(1.0f, std::memory_order_relaxed);
   slot.spent.store(0, std::memory_order_relaxed);
@@ -215,14 +214,16 @@ void Pacer::Tick(absl::Time now) {
   }
 }
 
-/// After a period, or while there is none: the one that `now` is in.
+/// After a period, while there is none, or when the goal has changed: the one that `now` is in.
 void Pacer::BeginPeriod(internal::PacedCampaign& c, absl::Time now) {
   const PacingGoal& goal = c.goal;
-  if (c.in_period) {  // it is over, and not only cut short by Set()
-    c.spent_before += c.spent_here + c.spent - c.at_begin;
+  c.spent_here += c.spent - c.at_begin;
+  c.at_begin = c.spent;
+  if (now >= c.end) {  // also when its goal was changed before its end
+    c.spent_before += c.spent_here;
     c.spent_here = 0;
-    c.at_begin = c.spent;
   }
+  c.pending = false;
   PeriodAt(goal, now, &c.begin, &c.end);
   c.in_period = now >= goal.start && now < goal.end;
   c.budget = goal.daily.value > 0 ? goal.daily.value : kNoLimit;
@@ -275,7 +276,7 @@ void Pacer::Step(internal::PacedCampaign& c, absl::Time from, absl::Time now, do
   c.spent = spent;
   c.wins = wins;
   c.actions = actions;
-  if (now >= c.end || !c.in_period) BeginPeriod(c, now);
+  if (now >= c.end || !c.in_period || c.pending) BeginPeriod(c, now);
   if (!c.in_period) {
     slot.allowance.store(std::numeric_limits<int64_t>::min(), std::memory_order_relaxed);
     return;
@@ -312,6 +313,7 @@ std::optional<PaceReport> Pacer::Report(uint64_t campaign) const {
   report.allowance = Micros{c.spent_here} + Micros{slot.allowance.load(std::memory_order_relaxed)} -
                      Micros{c.at_begin};
   report.period_end = c.end;
+  report.pending = c.pending;
   return report;
 }
 

@@ -295,6 +295,31 @@ TEST_CASE("a restarted server and a changed budget plan for what is left") {
   CHECK(static_cast<double>(market.spent) == Approx(20e6).epsilon(0.02));
 }
 
+TEST_CASE("a goal set or changed just before midnight costs the next day nothing") {
+  const absl::Time midnight = kMonday + absl::Hours(24);
+  Pacer pacer(Expecting(2));
+  REQUIRE(pacer.Set(kCampaign, {.daily = Micros{24'000'000}, .lifetime = Micros{60'000'000}}).ok());
+  Market market(pacer);
+  const int64_t first = market.RunUntil(midnight - absl::Seconds(20));
+  REQUIRE(pacer.Set(kCampaign, {.daily = Micros{25'000'000}, .lifetime = Micros{60'000'000}}).ok());
+  CHECK(pacer.Report(kCampaign)->pending);
+  CHECK(pacer.Report(kCampaign)->spent.value == first);
+  // One that is new to the pacer has spent of its day, and another of a day that is not over.
+  const PacingGoal day{.daily = Micros{24'000'000}};
+  REQUIRE(pacer.Set(43, day, Micros{20'000'000}, {}, midnight - absl::Seconds(5)).ok());
+  REQUIRE(pacer.Set(44, day, Micros{5'000'000}, {}, midnight + absl::Seconds(5)).ok());
+  const int64_t second = market.RunUntil(midnight + absl::Seconds(20));
+  CHECK_FALSE(pacer.Report(kCampaign)->pending);
+  CHECK(pacer.Report(kCampaign)->spent.value < 100'000);
+  CHECK(pacer.Report(43)->spent.value == 0);
+  CHECK(pacer.Report(44)->spent.value == 5'000'000);
+  const int64_t rest = market.RunUntil(midnight + absl::Hours(24));
+  CHECK(static_cast<double>(second + rest) == Approx(25e6).epsilon(0.02));
+  // Both days count in its life.
+  market.RunUntil(midnight + absl::Hours(48));
+  CHECK(static_cast<double>(market.spent) == Approx(60e6).epsilon(0.01));
+}
+
 TEST_CASE("a budget already overspent, and one lowered below its spend, stop the campaign") {
   Pacer pacer(Expecting(2));
   REQUIRE(pacer.Set(kCampaign, {.daily = Micros{1'000}}, Micros{5'000}).ok());

@@ -101,6 +101,7 @@ struct PaceReport {
   PaceOf pace;
   Micros budget{}, planned{}, spent{}, allowance{};
   absl::Time period_end = absl::InfiniteFuture();
+  bool pending = false;  ///< set or changed since the last Tick(): the next one plans it
 };
 
 struct PacerOptions {
@@ -121,10 +122,11 @@ class Pacer {
 
   /// Paces the campaign, from the next Tick() on and sitting out until then, or changes its goal.
   /// `spent`: what it has spent in its present period before, and `spent_before` in its life before
-  /// that, when it is new here. InvalidArgument names what is wrong with the goal;
-  /// ResourceExhausted: too many campaigns.
+  /// that, when it is new here; the present period is that of `as_of`, or of the next Tick() when
+  /// that is InfinitePast. InvalidArgument names what is wrong with the goal; ResourceExhausted:
+  /// too many campaigns.
   absl::Status Set(uint64_t campaign, const PacingGoal& goal, Micros spent = {},
-                   Micros spent_before = {});
+                   Micros spent_before = {}, absl::Time as_of = absl::InfinitePast());
   /// False when it was not there. From then on it bids its value.
   bool Remove(uint64_t campaign);
 
