@@ -23,8 +23,10 @@ absl::Status CampaignBooks::SetGoal(const Campaign& c, const Campaign* before) c
   if (before != nullptr && GoalOf(*before) == goal) return absl::OkStatus();  // its plan goes on
   const BudgetUse used = ledger->Used(c.key);
   // Without a daily budget the whole flight is one period.
-  if (goal.daily.value > 0) return pacer->Set(c.key, goal, used.today, used.before);
-  return pacer->Set(c.key, goal, used.today + used.before);
+  if (goal.daily.value > 0) {
+    return pacer->Set(c.key, goal, used.today, used.before, used.as_of);
+  }
+  return pacer->Set(c.key, goal, used.today + used.before, {}, used.as_of);
 }
 
 absl::Status CampaignBooks::OpenOne(const Campaign& c, const Campaign* before) const {

@@ -115,6 +115,7 @@ std::optional<LeaseTotals> LeaseBook::Totals(uint64_t key) const {
     totals.spent += row.spent;
     totals.returned += row.returned;
     (row.epoch == kClosedEpoch ? totals.lost : totals.open) += row.left();
+    if (IsReturnable(row.epoch)) totals.returnable += row.left();
   }
   return totals;
 }
@@ -123,7 +124,19 @@ int64_t LeaseBook::Gone(uint64_t key, int64_t day) const {
   const auto found = accounts_.find(key);
   if (found == accounts_.end()) return 0;
   const auto charged = found->second.day_charged.find(day);
-  return charged == found->second.day_charged.end() ? 0 : charged->second;
+  if (charged == found->second.day_charged.end()) return 0;
+  int64_t gone = charged->second;
+  for (const auto& [where, row] : found->second.rows) {
+    if (row.day == day && IsReturnable(row.epoch)) gone -= row.left();
+  }
+  return gone;
+}
+
+/// Whether what this process has open can still be returned.
+bool LeaseBook::IsReturnable(uint32_t number) const {
+  const auto epoch = epochs_.find(number);
+  if (epoch == epochs_.end()) return false;
+  return number == epoch_ || epoch->second.ended_well || reclaim_crashed_;
 }
 
 void LeaseBook::Count(Account& account, int64_t day, int64_t charged) {

@@ -78,7 +78,7 @@ class LeaseBook {
   void TakeBack();
 
   [[nodiscard]] std::optional<LeaseTotals> Totals(uint64_t account) const;
-  [[nodiscard]] int64_t Gone(uint64_t account, int64_t day) const;
+  [[nodiscard]] int64_t Gone(uint64_t account, int64_t day) const;  // see LeaseSource
 
  private:
   using RowKey = std::pair<uint32_t, int64_t>;  // epoch, day
@@ -94,6 +94,7 @@ class LeaseBook {
     std::optional<LeaseRow> before;
   };
 
+  bool IsReturnable(uint32_t epoch) const;
   void Set(Account& account, const LeaseRow& row);
   void Drop(Account& account, uint64_t key, RowKey row);
   LeaseRow Current(Account& account, uint64_t key, int64_t day) const;

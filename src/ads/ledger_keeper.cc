@@ -510,7 +510,8 @@ BudgetUse LedgerKeeper::Used(uint64_t campaign) {
   if (!totals) return {};
   const BudgetDay today = BudgetDayOf(absl::FromUnixNanos(wall_), books_[index].config.time_zone);
   const int64_t gone = source_->Gone(campaign, today.day);
-  return {{gone}, {totals->leased - totals->returned - gone}};
+  const int64_t ever = totals->leased - totals->returned - totals->returnable;
+  return {{gone}, {ever - gone}, absl::FromUnixNanos(wall_)};
 }
 
 LedgerHealth LedgerKeeper::health() const {

@@ -352,6 +352,26 @@ TEST_CASE("a server that restarts in the middle of the day plans what is left of
   CHECK(server.Of("a").spent.value == 0);  // another day
 }
 
+TEST_CASE("bids that are open at a restart are no spend, and the whole day's budget is planned") {
+  Server server;
+  server.forecast = 6;
+  const std::vector<Campaign> campaigns = {Paced("a", 24, 50)};
+  server.Start(campaigns);
+  int open = 0;
+  for (int i = 0; i < 20; ++i) {
+    open += server.Decide().bids.empty() ? 0 : 1;
+    REQUIRE(server.engine->Tick().ok());
+  }
+  CHECK(open > 10);  // at 0.05
+  server.engine.reset();
+  REQUIRE(server.ledger->Shutdown().ok());
+  server.source->Restart(absl::ToUnixNanos(server.clock.WallNow()));
+  CHECK(server.source->Totals(StableHash64("a"))->open >= 500'000);
+  server.Start(campaigns);
+  CHECK(server.Of("a").spent.value == 0);
+  CHECK(server.Of("a").budget == Units(24));
+}
+
 TEST_CASE("a thread of the engine's own ticks the pacer and a ledger without one") {
   const auto source = MemoryLeaseSource::Create(9);
   auto ledger = Ledger::Create(source.get(), {.max_accounts = 8,

@@ -654,6 +654,33 @@ TEST_CASE("what is gone of a budget is known, today's and before, over restarts"
   kit.clock.Advance(absl::Hours(24));
   CHECK(kit.ledger->Used(kAcme).today.value == 0);
   CHECK(kit.ledger->Used(kAcme).before.value == totals.leased - totals.returned);
+  CHECK(kit.ledger->Used(kAcme).as_of == kit.clock.WallNow());
+}
+
+TEST_CASE("what is open when a process ends well is not gone, and a win of it is") {
+  LedgerKit kit;
+  kit.Account({100'000'000}, {500'000'000});
+  REQUIRE(kit.Reserve(500'000).ok());
+  kit.Commit(500'000);
+  REQUIRE(kit.Reserve(300'000).ok());
+  const uint64_t won = kit.last;
+  REQUIRE(kit.Reserve(700'000).ok());
+  REQUIRE(kit.ledger->Tick().ok());
+  CHECK(kit.ledger->Used(kAcme).today.value == 500'000);
+  REQUIRE(kit.ledger->Shutdown().ok());
+  kit.Crash();  // after its end
+  kit.Account({100'000'000}, {500'000'000});
+  CHECK(kit.Totals().open == 1'000'000);
+  CHECK(kit.Totals().returnable == 1'000'000);
+  CHECK(kit.ledger->Used(kAcme).today.value == 500'000);
+  CHECK(kit.ledger->Used(kAcme).before.value == 0);
+  kit.Commit(300'000, won);
+  REQUIRE(kit.ledger->Tick().ok());
+  CHECK(kit.ledger->Used(kAcme).today.value == 800'000);
+  kit.clock.Advance(absl::Hours(24));
+  REQUIRE(kit.ledger->Tick().ok());
+  CHECK(kit.ledger->Used(kAcme).today.value == 0);
+  CHECK(kit.ledger->Used(kAcme).before.value == 800'000);
 }
 
 }  // namespace

@@ -101,6 +101,9 @@ struct LeaseTotals {
   int64_t open = 0;  ///< of processes whose wins are still accepted: leased, not spent or returned
   int64_t lost = 0;  ///< the same of processes that are closed: what their crashes have cost
   // leased = spent + returned + open + lost
+  /// The part of `open` that no crash has cost: of this process, and of those that ended in good
+  /// order. It will be spent or returned.
+  int64_t returnable = 0;
 };
 
 /// One win that came late, as the source has noted it.
@@ -134,7 +137,8 @@ class LeaseSource {
 
   /// Nothing for an account that never leased.
   [[nodiscard]] virtual std::optional<LeaseTotals> Totals(uint64_t account) const = 0;
-  /// What is gone of one day's budget: leased and not returned, by all processes. 0: nothing.
+  /// What is gone of one day's budget for good, by all processes: spent, or left open by a crash.
+  /// Leased and not returned, without what is returnable.
   [[nodiscard]] virtual int64_t Gone(uint64_t account, int64_t day) const = 0;
   /// Those that are still remembered, in order of decision.
   [[nodiscard]] virtual absl::StatusOr<std::vector<LateWin>> LateWins() const = 0;

@@ -105,10 +105,12 @@ struct AccountConfig {
   absl::TimeZone time_zone = absl::UTCTimeZone();
 };
 
-/// What is gone of an account's budget, by all processes: spent, or leased.
+/// What is gone of an account's budget, by all processes: spent and durably so, or lost with a
+/// crash. Not what is leased or reserved and can still be returned: as it is spent, it is reported.
 struct BudgetUse {
-  Micros today{};   ///< on its present day
+  Micros today{};   ///< on the day of `as_of`
   Micros before{};  ///< on all other days
+  absl::Time as_of = absl::InfinitePast();  ///< when that was; InfinitePast: nothing is known
 };
 
 /// What one impression costs at a CPM, to the nearest micro.
