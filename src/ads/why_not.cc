@@ -218,9 +218,14 @@ class Answerer {
   /// Of a campaign that sits out: what it has spent, and what it may.
   std::string PlanOf() const {
     const auto report = s_.pacer->Report(catalog_.facts(index_).key);
+    const Currency cur = campaign_.currency;
     std::string text = "sits this one out to keep to its plan";
-    if (report) {
-      const Currency cur = campaign_.currency;
+    if (report && report->pending) {
+      text = fmt::format(
+          "sits this one out: its budget was set since the pacer's last tick, and is planned at "
+          "the next; {} spent",
+          Amount(report->spent, cur));
+    } else if (report) {
       text += fmt::format(
           ": {} spent, {} planned by now, of a budget of {} until {}", Amount(report->spent, cur),
           Amount(report->planned, cur), Amount(report->budget, cur),

@@ -98,6 +98,11 @@ TEST_CASE("goals are what the catalog says, and follow it") {
   REQUIRE(server.engine->ChangeCatalog(std::move(change)).ok());
   CHECK(server.pacer->size() == 2);
   CHECK(server.Of("c").pace.sits_out);
+  const std::string why = server.engine->WhyNot(TestRequest().Done(), "c");
+  INFO(why);
+  CHECK(why.find("its budget was set since the pacer's last tick, and is planned at the next") !=
+        std::string::npos);
+  CHECK(why.find("infinite") == std::string::npos);
   server.clock.Advance(absl::Seconds(20));
   REQUIRE(server.engine->Tick().ok());
   CHECK(server.Of("a").budget == Units(48));
