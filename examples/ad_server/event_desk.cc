@@ -81,13 +81,20 @@ absl::Status EventDesk::Apply(const EventLine& line, std::string* name) {
   return outcome ? Record(*outcome) : absl::OkStatus();
 }
 
-/// Nothing is lost because the engine is busy: it is offered again.
+/// Nothing is lost because the engine is busy: it is offered again. One whose money was settled,
+/// and which only its listeners had no room for, is only published again: settled twice it would
+/// count as a win that came twice. Nobody else publishes, so a drop is that of this event.
 absl::Status EventDesk::Record(const ads::OutcomeEvent& event) {
+  const std::lock_guard<std::mutex> lock(offering_);
   absl::Status status;
+  bool settled = false;
   for (int i = 0; i < kMostTries; ++i) {
-    status = engine_.Record(event);
+    status = settled ? engine_.runtime().Publish(event, event.decision) : engine_.Record(event);
     if (inline_) (void)engine_.runtime().RunPending();
     if (status.code() != absl::StatusCode::kResourceExhausted) return status;
+    const uint64_t dropped = engine_.runtime().GetStats().events_dropped;
+    settled = settled || dropped != dropped_;
+    dropped_ = dropped;
     if (inline_) {
       (void)engine_.Tick();
     } else {

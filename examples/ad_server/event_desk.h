@@ -21,10 +21,11 @@ struct EventCounts {
   std::vector<std::string> first_errors;  // each with file, line and field
 };
 
-/// Thread-safe.
+/// Thread-safe. It is the only one to record events in its engine.
 class EventDesk {
  public:
-  /// All outlive it. `inline_scheduler`: events run on the caller, one after the other.
+  /// All outlive it; nothing was recorded yet. `inline_scheduler`: events run on the caller, one
+  /// after the other.
   EventDesk(adagents::ads::Engine& engine, const adagents::openrtb::NoticeSigner& signer,
             const adagents::Clock& clock, bool inline_scheduler)
       : engine_(engine), signer_(signer), clock_(clock), inline_(inline_scheduler) {}
@@ -43,6 +44,8 @@ class EventDesk {
   const adagents::openrtb::NoticeSigner& signer_;
   const adagents::Clock& clock_;
   const bool inline_;
+  std::mutex offering_;   // one event at a time
+  uint64_t dropped_ = 0;  // that the engine's runtime had no room for; under offering_
   mutable std::mutex mutex_;
   EventCounts counts_;
 };
