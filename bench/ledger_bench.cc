@@ -43,7 +43,7 @@ uint64_t FirstDecision(uint32_t epoch) {
 LedgerOptions Options() {
   LedgerOptions options;
   options.max_accounts = 16;
-  options.max_reservations = size_t{1} << 21;
+  options.max_reservations = size_t{1} << 22;  // more than are remembered of a second
   options.max_waiting_wins = size_t{1} << 18;
   options.ttl = absl::Seconds(2);
   options.remember = absl::Seconds(1);
