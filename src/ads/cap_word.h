@@ -118,7 +118,9 @@ struct CapWord {
   }
   [[nodiscard]] bool HasRoom(uint32_t limit, const CapShape& shape) const {
     // Not &&: one outcome to guess instead of two.
-    return (Counted(shape) + Reserved() < limit) & ((slices & 15) + Reserved() < kMost);
+    const int under_limit = Counted(shape) + Reserved() < limit;
+    const int countable = (slices & 15) + Reserved() < kMost;
+    return (under_limit & countable) != 0;
   }
   /// Only when HasRoom().
   void Reserve() { ++fresh; }
