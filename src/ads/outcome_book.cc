@@ -45,12 +45,8 @@ uint64_t OutcomeBook::CampaignOf(uint64_t decision, uint32_t bid) const {
 
 bool OutcomeBook::Record(const OutcomeEvent& event, int64_t now, RelevanceModels* models) {
   if (event.kind == OutcomeKind::kLoss) return false;  // nobody saw it: nothing to learn
-  const std::lock_guard<std::mutex> lock(mutex_);
-  return RecordLocked(event, now, models);
-}
-
-bool OutcomeBook::RecordLocked(const OutcomeEvent& event, int64_t now, RelevanceModels* models) {
   const uint64_t key = KeyOf(event.decision, event.bid);
+  const std::lock_guard<std::mutex> lock(mutex_);
   (void)SettleLocked(now, kSettledPerEvent, models);
   RememberedBid bid;
   if (!bids_.Find(key, &bid) || (bid.seen & BitOf(event.kind)) != 0) return false;

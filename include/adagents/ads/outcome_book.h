@@ -96,7 +96,6 @@ class OutcomeBook {
     int64_t since = 0;
   };
   static uint64_t KeyOf(uint64_t decision, uint32_t bid) { return CombineHash(decision, bid); }
-  bool RecordLocked(const OutcomeEvent& event, int64_t now, RelevanceModels* models);
   size_t SettleLocked(int64_t now, size_t most, RelevanceModels* models);
 
   const int64_t window_;
