@@ -476,6 +476,10 @@ bool Sharing::UpdateStrands(const std::shared_ptr<const Plan>& plan) {
     return current_.worth = false;
   }
   if (current_.plan == plan && current_.strands != nullptr) {
+    // Under load nothing is shared, and costs are others: the cut will be looked at when it is used.
+    const uint64_t shared = shared_.load(std::memory_order_relaxed);
+    const bool in_use = shared != std::exchange(shared_then_, shared);
+    if (current_.worth && !in_use) return true;
     int64_t drift = 0, total = 0;
     for (const uint32_t agent : plan->order()) {
       drift += std::abs(costs[agent] - costs_then_[agent]);

@@ -127,6 +127,7 @@ class Sharing {
   std::vector<int64_t> costs_;               // of each agent now,
   std::vector<int64_t> costs_then_;          // and when the strands were cut
   int drifted_ = 0;                          // looks in a row that found them far apart
+  uint64_t shared_then_ = 0;                 // shared_ at the last look
   std::atomic<const Plan*> gains_{nullptr};  // the plan whose strands are worth sharing
   std::atomic<int64_t> gain_{0};
   std::atomic<int64_t> total_{0};  // of the plan's agents in a row
