@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that adagents needs and that are missing; Debian 12 and 13.
 #
-#   cmake/bootstrap.sh [--tests] [--bench] [--examples] [--fuzz] [--clang] [--sanitizers] [--all]
+#   cmake/bootstrap.sh [--tests] [--bench] [--examples] [--torch] [--fuzz] [--clang] [--sanitizers] [--all]
 #
 # Without options: what the library itself needs. Nothing is downloaded, and no root is needed, when
 # everything is there. apt's sources are used as they are. ADAGENTS_SKIP_BOOTSTRAP=1 turns the
@@ -19,6 +19,9 @@ usage() { sed -n '2,8s/^# \{0,1\}//p' "$0"; }
 add_examples() { packages+=(libcli11-dev liblzma-dev xz-utils); }
 add_tests() { packages+=(catch2); add_examples; }
 add_bench() { packages+=(libbenchmark-dev); optional+=(libcaf-dev); add_examples; }
+# Training. LibTorch comes with the reference BLAS, on which it is many times slower; the serial
+# OpenBLAS takes its place and starts no threads.
+add_torch() { packages+=(libtorch-dev libopenblas-serial-dev libopenblas0-serial); }
 add_clang() { packages+=(clang); }
 # libFuzzer's and the sanitizers' runtimes for clang are a package of their own, named by version.
 add_fuzz() {
@@ -33,10 +36,11 @@ for argument in "$@"; do
     --tests) add_tests ;;
     --bench) add_bench ;;
     --examples) add_examples ;;
+    --torch) add_torch ;;
     --clang) add_clang ;;
     --fuzz) add_fuzz ;;
     --sanitizers) add_tests ;;  # g++ brings its sanitizers' runtimes along
-    --all) add_tests; add_bench; add_fuzz ;;
+    --all) add_tests; add_bench; add_torch; add_fuzz ;;
     -h | --help) usage; exit 0 ;;
     *) echo "bootstrap: unknown option '$argument'" >&2; usage >&2; exit 2 ;;
   esac

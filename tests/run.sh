@@ -80,6 +80,7 @@ logged() { local log=$1; shift; "$@" 2>&1 | tee "$log"; }
 without_warnings() { ! grep -F ' warning: ' "$1"; }
 
 needs=(--tests --bench)
+if wants unit || wants checks; then needs+=(--torch); fi
 if wants clang; then needs+=(--clang); fi
 if wants fuzz; then needs+=(--fuzz); fi
 bootstrap "${needs[@]}"
@@ -88,7 +89,7 @@ export ADAGENTS_JOBS  # for the builds inside tests
 
 if wants unit || wants checks; then
   # Benchmarks are built, so that they cannot rot, but they run only in bench/run.sh.
-  if prepare release ADAGENTS_BUILD_{TESTS,EXAMPLES,BENCH}=ON; then
+  if prepare release ADAGENTS_{BUILD_TESTS,BUILD_EXAMPLES,BUILD_BENCH,TORCH}=ON; then
     if wants unit; then run_tests release unit; fi
     if wants checks; then run_tests release checks; fi
   fi
