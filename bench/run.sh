@@ -11,8 +11,8 @@
 
 if [[ ${1:-} == -h || ${1:-} == --help ]]; then sed -n '2,9s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit; fi
 
-bootstrap --bench
-configure release ADAGENTS_BUILD_BENCH=ON
+bootstrap --bench --torch
+configure release ADAGENTS_BUILD_BENCH=ON ADAGENTS_TORCH=ON
 build release adagents_bench bench_page
 
 if (($#)); then
