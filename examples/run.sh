@@ -18,6 +18,12 @@ if [[ ${1:-} == -h || ${1:-} == --help ]]; then
   exit
 fi
 
+if [[ ${1:-} == train ]]; then
+  bootstrap --examples --torch >&2  # its output may be a file of its own
+  configure release ADAGENTS_BUILD_EXAMPLES=ON ADAGENTS_TORCH=ON
+  build release train
+  exec "$(program examples train)" "${@:2}"
+fi
 bootstrap --examples
 configure release ADAGENTS_BUILD_EXAMPLES=ON
 if [[ ${1:-} == inspect || ${1:-} == inspect_demo ]]; then

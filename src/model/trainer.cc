@@ -175,8 +175,20 @@ double ShareLoss(const TokenSchema& schema, const std::vector<at::Tensor>& train
   return sum / static_cast<double>(validation[0].numel());
 }
 
+/// Values that no training window has keep an embedding of 0: they add nothing instead of noise.
 std::vector<float> FirstWeights(const TokenSchema& schema, const EncoderShape& shape,
-                                Random* random) {
+                                const std::vector<TokenWindow>& windows, Random* random) {
+  std::vector<std::vector<bool>> seen;
+  for (const auto& c : schema.categories()) seen.emplace_back(static_cast<size_t>(c.size));
+  for (const TokenWindow& window : windows) {
+    for (uint32_t t = 0; t < std::min<uint32_t>(window.count, kMaxTokens); ++t) {
+      for (size_t f = 0; f < seen.size(); ++f) {
+        const size_t value = window.tokens[t].category[f];
+        seen[f][value < seen[f].size() ? value : 0] = true;
+      }
+    }
+  }
+  size_t field = 0;
   std::vector<float> flat(EncoderWeights(schema, shape));
   for (const WeightPart& part : EncoderParts(schema, shape)) {
     std::vector<float> values(part.size(), 0.0f);
@@ -188,6 +200,12 @@ std::vector<float> FirstWeights(const TokenSchema& schema, const EncoderShape& s
     } else if (!part.name.starts_with("layer") && !part.name.starts_with("norm.")) {
       values = Uniform(part.size(), 0.1, random);
     }
+    if (part.name.starts_with("category.")) {
+      for (size_t i = 0; i < values.size(); ++i) {
+        if (!seen[field][i / part.columns]) values[i] = 0;
+      }
+      ++field;
+    }
     std::copy(values.begin(), values.end(), flat.begin() + static_cast<ptrdiff_t>(part.offset));
   }
   return flat;
@@ -197,7 +215,8 @@ absl::StatusOr<Pretrained> PretrainOn(const TokenSchema& schema, const PretrainO
                                       const Sequences& training, const Sequences& validation) {
   const EncoderShape& shape = options.shape;
   Random random(options.train.seed);
-  const Weights trunk = internal::MakeWeights(schema, shape, FirstWeights(schema, shape, &random));
+  const Weights trunk =
+      internal::MakeWeights(schema, shape, FirstWeights(schema, shape, training.windows, &random));
   Weights all = trunk;  // and the layers that tell the next token
   std::vector<std::pair<at::Tensor, at::Tensor>> tellers;
   for (const auto& category : schema.categories()) {
@@ -283,10 +302,15 @@ absl::StatusOr<TrainedHead> TrainHeadOn(const HeadSchema& schema, const HeadShap
   Random random(options.seed, 3);
   const auto hidden = static_cast<size_t>(shape.hidden), width = static_cast<size_t>(shape.width);
   const size_t columns = hidden + width + 1;
+  std::vector<bool> seen_rows(schema.rows());
+  for (const HeadEntry& entry : training.entries) {
+    if (entry.row > 0 && entry.row < schema.rows()) seen_rows[entry.row] = true;
+  }
   std::vector<float> table = Uniform(schema.rows() * columns, 0.05, &random);
   for (size_t i = 0; i < table.size(); ++i) {
-    // The part that is a logistic regression begins at 0, as there.
-    if (i < columns || i % columns == columns - 1) table[i] = 0;
+    // The part that is a logistic regression begins at 0, as there. So do the rows that no example
+    // has: they stay 0 and add nothing instead of noise.
+    if (!seen_rows[i / columns] || i % columns == columns - 1) table[i] = 0;
   }
   double share = 0;
   for (const uint8_t h : training.happened) share += h != 0;

@@ -3,6 +3,7 @@
 #include <string_view>
 
 #include "adagents/adapters/openrtb/reader.h"
+#include "adagents/model/model.h"
 #include "adagents/version.h"
 
 int main() {
@@ -16,5 +17,7 @@ int main() {
   }
   std::printf("adagents %s read a request with %zu imp\n", adagents::kVersion.data(),
               (*request)->imps.size());
-  return (*request)->imps.size() == 1 ? 0 : 1;
+  const auto model = adagents::model::LoadModel("/no/such.model");
+  std::printf("%s\n", model.status().ToString().c_str());
+  return (*request)->imps.size() == 1 && !model.ok() ? 0 : 1;
 }
