@@ -61,6 +61,7 @@
 #include "adagents/model/model.h"
 #include "adagents/model/model_store.h"
 #include "adagents/model/session.h"
+#include "adagents/model/token.h"
 #include "adagents/model/trainer.h"
 #include "adagents/runtime/agent.h"
 #include "adagents/runtime/board.h"

@@ -2,7 +2,6 @@
 
 #include <ATen/Parallel.h>
 #include <torch/csrc/jit/api/module.h>
-#include <torch/csrc/jit/passes/inliner.h>
 
 #include <algorithm>
 #include <chrono>

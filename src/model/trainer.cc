@@ -51,6 +51,26 @@ std::vector<float> Floats(const at::Tensor& tensor) {
   return {flat.data_ptr<float>(), flat.data_ptr<float>() + flat.numel()};
 }
 
+/// Calls `use` with all row numbers, some at a time: what a pass takes in memory does not grow with
+/// the data.
+template <class Use>
+void ForEachPiece(int64_t rows, Use use) {
+  constexpr int64_t kPiece = 4'096;
+  for (int64_t at = 0; at < rows; at += kPiece) {
+    use(at::arange(at, std::min(rows, at + kPiece), at::kLong));
+  }
+}
+
+/// The mean of what `loss(rows)` says of the pieces.
+template <class Loss>
+double MeanOverPieces(int64_t rows, Loss loss) {
+  double sum = 0;
+  ForEachPiece(rows, [&](const at::Tensor& some) {
+    sum += loss(some).template item<double>() * static_cast<double>(some.numel());
+  });
+  return sum / static_cast<double>(rows);
+}
+
 /// AdamW over a set of named tensors.
 class AdamW {
  public:
@@ -252,7 +272,11 @@ absl::StatusOr<Pretrained> PretrainOn(const TokenSchema& schema, const PretrainO
   };
   const auto validate = [&] {
     const at::NoGradGuard guard;
-    return loss(later, later_next).item<double>();
+    return MeanOverPieces(later.age.size(0), [&](const at::Tensor& rows) {
+      std::vector<at::Tensor> targets;
+      for (const at::Tensor& target : later_next) targets.push_back(target.index_select(0, rows));
+      return loss(internal::Pick(later, rows), targets);
+    });
   };
   std::vector<EpochReport> epochs =
       Fit(options.train, training.windows.size(), all, on_rows, validate, [] {});
@@ -267,6 +291,11 @@ struct OutcomeTensors {
   at::Tensor sessions;       // [N, width]
   at::Tensor happened;       // [N]
 };
+
+OutcomeTensors Pick(const OutcomeTensors& all, const at::Tensor& rows) {
+  return {all.rows.index_select(0, rows), all.weights.index_select(0, rows),
+          all.sessions.index_select(0, rows), all.happened.index_select(0, rows)};
+}
 
 OutcomeTensors MakeTensors(const HeadSchema& schema, int width, const Outcomes& from) {
   const auto n = static_cast<int64_t>(from.size()), each = static_cast<int64_t>(from.per_candidate);
@@ -326,16 +355,14 @@ absl::StatusOr<TrainedHead> TrainHeadOn(const HeadSchema& schema, const HeadShap
   w["out.bias"] = at::full({1}, std::log(share / (1 - share)), at::kFloat);
   const OutcomeTensors seen = MakeTensors(schema, shape.width, training);
   const OutcomeTensors later = MakeTensors(schema, shape.width, validation);
-  const auto on_rows = [&](const at::Tensor& rows) {
-    const OutcomeTensors some{seen.rows.index_select(0, rows), seen.weights.index_select(0, rows),
-                              seen.sessions.index_select(0, rows),
-                              seen.happened.index_select(0, rows)};
+  const auto loss = [&](const OutcomeTensors& some) {
     return at::binary_cross_entropy_with_logits(Logits(shape, w, some), some.happened);
   };
+  const auto on_rows = [&](const at::Tensor& rows) { return loss(Pick(seen, rows)); };
   const auto validate = [&] {
     const at::NoGradGuard guard;
-    return at::binary_cross_entropy_with_logits(Logits(shape, w, later), later.happened)
-        .item<double>();
+    return MeanOverPieces(later.happened.size(0),
+                          [&](const at::Tensor& rows) { return loss(Pick(later, rows)); });
   };
   const auto clean = [&] {
     const at::NoGradGuard guard;
@@ -350,7 +377,12 @@ absl::StatusOr<TrainedHead> TrainHeadOn(const HeadSchema& schema, const HeadShap
   found.out_bias = w["out.bias"].item<float>();
   {
     const at::NoGradGuard guard;
-    const Scale scale = FitScale(Floats(Logits(shape, w, later)), validation.happened);
+    std::vector<float> logits;
+    ForEachPiece(later.happened.size(0), [&](const at::Tensor& rows) {
+      const std::vector<float> some = Floats(Logits(shape, w, Pick(later, rows)));
+      logits.insert(logits.end(), some.begin(), some.end());
+    });
+    const Scale scale = FitScale(logits, validation.happened);
     found.slope = static_cast<float>(scale.slope);
     found.intercept = static_cast<float>(scale.intercept);
   }

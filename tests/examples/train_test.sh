@@ -89,7 +89,7 @@ expect 1 "a.model: foreign: its token schema" "$work/log.csv" --label click --se
 expect 1 "cannot be made" "${log[@]}" --trunk "$work/a.model" --out "$work/no/where" --quiet
 
 # libFM's format, where the label follows one feature.
-awk 'BEGIN { srand(1); for (i = 0; i < 2000; i++) { a = int(rand() * 10); b = int(rand() * 50);
+awk 'BEGIN { srand(1); for (i = 0; i < 10000; i++) { a = int(rand() * 10); b = int(rand() * 50);
   print (rand() < (a < 3 ? 0.6 : 0.1)) + 0, a ":1", 100 + b ":0.5" } }' > "$work/log.libfm"
 expect 0 '"results"' "$work/log.libfm" --format libfm --out "$work/c.model" --json --quiet --rate 0.01
 true_that "$(result model auc low) > 0.65"

@@ -33,13 +33,6 @@ struct Kernels;
 struct PackedHead;
 }  // namespace internal
 
-/// One fact of a candidate. Row 0 is "nothing" and adds nothing: candidates with fewer facts than
-/// others are filled up with it.
-struct HeadEntry {
-  uint32_t row = 0;
-  float weight = 1;
-};
-
 /// Which facts there are, and which rows of the head's table they have. Immutable; thread-safe.
 class HeadSchema {
  public:
