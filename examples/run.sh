@@ -3,14 +3,16 @@
 #
 #   examples/run.sh [FILE] [ad_server options...]
 #   examples/run.sh inspect|inspect_demo REGION [options...]
+#   examples/run.sh train LOG [options...]
 #
 # FILE holds one OpenRTB request a line (.ndjson, .xz too); without it the bundled samples are
-# replayed. inspect shows a region that another process writes, such as inspect_demo. Installs what
-# is missing first; a second run neither downloads nor builds anything.
+# replayed. inspect shows a region that another process writes, such as inspect_demo. train makes
+# models of a log, on LibTorch. Installs what is missing first; a second run neither downloads nor
+# builds anything.
 . "$(dirname "${BASH_SOURCE[0]}")/../cmake/common.sh"
 
 if [[ ${1:-} == -h || ${1:-} == --help ]]; then
-  sed -n '2,9s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
+  sed -n '2,11s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
   if ad_server=$(program examples ad_server 2> /dev/null) && [[ -x $ad_server ]]; then
     exec "$ad_server" --help
   fi
