@@ -115,7 +115,7 @@ double Each(int rounds, Work work) {
   return Median(us);
 }
 
-void Encoders(int rounds, Bars* bars) {
+void Encoders(int rounds, [[maybe_unused]] Bars* bars) {
   const Encoder encoder = MakeEncoder(1);
   const auto flops = static_cast<double>(encoder.FlopsPerWindow());
   fmt::print("One trunk of {} weights, {:.0f} thousand operations a window; ours runs {} code\n",
