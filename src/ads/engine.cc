@@ -7,6 +7,7 @@
 #include "adagents/ads/agents/pacing.h"
 #include "adagents/ads/agents/pricing.h"
 #include "adagents/ads/agents/relevance.h"
+#include "adagents/ads/agents/session_keeper.h"
 #include "adagents/ads/reasons.h"
 #include "adagents/ads/targeting.h"
 #include "adagents/base/status.h"
@@ -208,6 +209,7 @@ absl::Status Engine::Build(EngineOptions options) {
   if (options.outcomes.clock == nullptr) options.outcomes.clock = clock_;
   book_ = std::make_shared<OutcomeBook>(options.outcomes);
   if (absl::Status status = BuildCaps(options); !status.ok()) return status;
+  if (absl::Status status = BuildListener(options); !status.ok()) return status;
 
   AdRuntime::Builder builder(kRequest, kDecision);
   builder.ShareObject(kCatalog, catalog_)
@@ -231,15 +233,17 @@ absl::Status Engine::Build(EngineOptions options) {
         .Add<Pacing>(std::move(options.landscape))
         .Add<PacingLearner>();
   }
+  if (sessions_ != nullptr) AddListener(builder);
   if (options.customize) options.customize(builder);
-  const bool threads = options.background && !inline_scheduler && ledger_ != nullptr;
+  const bool threads = options.background && !inline_scheduler &&
+                       (ledger_ != nullptr || sessions_ != nullptr);
   auto runtime = builder.Build();
   if (!runtime.ok()) return runtime.status();
   runtime_ = *std::move(runtime);
   // Last, as all else may be refused: it leases money, for good, and sets the pacer's goals.
   if (absl::Status status = Books().Open(nullptr, *catalog_->Pin()); !status.ok()) return status;
   upkeep_ = std::make_unique<internal::Upkeep>(internal::Upkeep::Parts{
-      clock_, ledger_, ledger_ != nullptr ? pacer_ : nullptr, book_, models_});
+      clock_, ledger_, ledger_ != nullptr ? pacer_ : nullptr, book_, models_, sessions_});
   (void)upkeep_->Tick();  // so that nobody sits out until the first; the ledger's health tells
   if (threads) upkeep_->Start();
   return absl::OkStatus();
@@ -269,6 +273,23 @@ absl::Status Engine::BuildCaps(const EngineOptions& options) {
   tally_->ledger = ledger_;
   tally_->rates = rates_;
   return absl::OkStatus();
+}
+
+absl::Status Engine::BuildListener(const EngineOptions& options) {
+  if (!options.listener) return absl::OkStatus();
+  SessionsOptions sessions = options.listener->sessions;
+  if (options.runtime.inline_scheduler && sessions.hash_key == std::array<uint64_t, 2>{} &&
+      (sessions.region == nullptr || sessions.region->path().empty())) {
+    sessions.hash_key = {3, 4};
+  }
+  auto made = Sessions::Create(std::move(sessions), clock_);
+  if (!made.ok()) return made.status();
+  sessions_ = *std::move(made);
+  return absl::OkStatus();
+}
+
+void Engine::AddListener(AdRuntime::Builder& builder) const {
+  builder.ShareObject(kSessions, sessions_).Add<SessionKeeper>();
 }
 
 // The best that can be said from what was published: the auction over the prices, or over prices
@@ -361,6 +382,22 @@ absl::Status Engine::Record(const OutcomeEvent& event) {
     if (pacer_ != nullptr) TellOfAction(event);
   }
   return runtime_->Publish(event, event.decision);
+}
+
+absl::Status Engine::Play(const PlaybackEvent& event) {
+  if (sessions_ == nullptr) return FailedPrecondition("EngineOptions::listener is not set");
+  ListenEvent admitted;
+  const absl::StatusOr<bool> kept = sessions_->Admit(event, &admitted);
+  if (!kept.ok()) return kept.status();
+  return *kept ? runtime_->Publish(admitted, admitted.session) : absl::OkStatus();
+}
+
+absl::StatusOr<Erased> Engine::Erase(std::string_view listener, std::string_view session) {
+  if (sessions_ == nullptr) return FailedPrecondition("EngineOptions::listener is not set");
+  std::vector<uint64_t> keys;
+  Erased erased;
+  erased.sessions = sessions_->Erase(listener, session, &keys);
+  return erased;
 }
 
 /// The money of an impression or a loss.
@@ -558,6 +595,7 @@ EngineStats Engine::GetStats() const {
   stats.outcomes_waiting = book_->waiting();
   stats.actions_unknown = static_cast<uint64_t>(tally_->actions_unknown.Sum());
   stats.caps = caps_->counts();
+  if (sessions_ != nullptr) stats.sessions = sessions_->counts();
   return stats;
 }
 

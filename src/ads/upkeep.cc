@@ -28,6 +28,7 @@ absl::Status Upkeep::Tick() {
   if (now >= next_settle_) {
     (void)parts_.book->Settle(now, parts_.models.get());
     next_settle_ = now + kSettleEvery;
+    if (parts_.sessions != nullptr) parts_.sessions->Sweep();
   }
   return status;
 }

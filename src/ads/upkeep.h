@@ -11,6 +11,7 @@
 #include "adagents/ads/ledger.h"
 #include "adagents/ads/outcome_book.h"
 #include "adagents/ads/pacer.h"
+#include "adagents/ads/sessions.h"
 #include "adagents/base/clock.h"
 
 namespace adagents::ads::internal {
@@ -24,6 +25,7 @@ class Upkeep {
     std::shared_ptr<Pacer> pacer;
     std::shared_ptr<OutcomeBook> book;
     std::shared_ptr<RelevanceModels> models;
+    std::shared_ptr<Sessions> sessions;  // may be null
   };
   explicit Upkeep(Parts parts) : parts_(std::move(parts)) {}
   ~Upkeep() { Stop(); }

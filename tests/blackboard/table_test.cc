@@ -4,15 +4,19 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <fstream>
+#include <iterator>
 #include <map>
 #include <set>
 #include <stdexcept>
 #include <unordered_map>
 
 #include "adagents/base/random.h"
+#include "adagents/blackboard/region.h"
 #include "adagents/testing/virtual_clock.h"
 #include "blackboard/support.h"
 #include "catch.h"
+#include "temporary_folder.h"
 
 namespace adagents {
 namespace {
@@ -22,6 +26,60 @@ using Numbers = Table<uint64_t, uint64_t>;
 uint64_t Get(const Numbers& table, uint64_t key) {
   uint64_t value = 0;
   return table.Find(key, &value) ? value : 0;
+}
+
+// Three words, so that an update of all of them leaves the old copy behind in another slot.
+struct Secret {
+  uint64_t a = 0, b = 0, c = 0;
+};
+
+TEST_CASE("what is purged leaves no byte behind, and what is not is still there") {
+  const Folder folder;
+  testing::VirtualClock clock;
+  const std::string path = folder / "region";
+  const auto key = [](uint64_t i) { return 0x5ec4e70000000000 + i; };
+  const uint64_t kMark = 0xfeedfacecafebeef, kKept = 0x600d600d600d600d;
+  const auto holds = [&](uint64_t word) {
+    std::ifstream file(path, std::ios::binary);
+    const std::string bytes{std::istreambuf_iterator<char>(file), {}};
+    return bytes.find(std::string(reinterpret_cast<const char*>(&word), sizeof(word))) !=
+           std::string::npos;
+  };
+  {
+    auto region = Region::Open(path, {.bytes = 4 << 20, .clock = &clock});
+    REQUIRE(region.ok());
+    Table<uint64_t, Secret> table({.capacity = 650,
+                                   .ttl = absl::Minutes(10),
+                                   .clock = &clock,
+                                   .region = &*region,
+                                   .name = "secrets"});
+    REQUIRE(region->status().ok());
+    table.Put(key(9), {kMark + 9, kMark + 9, 0});  // expires before the others
+    clock.Advance(absl::Minutes(9));
+    for (uint64_t round = 0; round < 5; ++round) {
+      for (uint64_t i = 100; i < 700; ++i) table.Put(i, {kKept, round, i});  // overflow sets too
+      for (uint64_t i = 0; i < 3; ++i) table.Put(key(i), {kMark, round, kMark + i});
+    }
+    table.Erase(key(2));
+    clock.Advance(absl::Minutes(2));
+    const auto listed = [&](uint64_t k, const Secret&) { return k == key(0) || k == key(1); };
+    CHECK(table.PurgeKey(key(0)));
+    CHECK_FALSE(table.PurgeKey(key(0)));
+    CHECK(table.Purge(listed) == 1);
+    CHECK(table.Purge(listed) == 0);
+    for (uint64_t i = 0; i < 10; ++i) CHECK_FALSE(table.Contains(key(i)));
+    Secret found;
+    for (uint64_t i = 600; i < 700; ++i) {
+      REQUIRE(table.Find(i, &found));
+      CHECK((found.a == kKept && found.b == 4 && found.c == i));
+    }
+    REQUIRE(region->Sync().ok());
+  }
+  CHECK(holds(kKept));
+  for (uint64_t i = 0; i < 10; ++i) {
+    CHECK_FALSE(holds(key(i)));
+    CHECK_FALSE(holds(kMark + i));
+  }
 }
 
 TEST_CASE("a table finds what was put, updates in place and erases") {

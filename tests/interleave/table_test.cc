@@ -121,6 +121,28 @@ void InsertAndErase(Program& p) {
   });
 }
 
+// What is purged is gone, copies that updates left behind included; nobody reads half of it.
+void PurgeBesideAll(Program& p) {
+  auto table = OneSet();
+  table->Put(1, Both(101));
+  table->Put(2, Both(201));
+  p.Thread([table] {
+    const size_t erased = table->Purge([](uint64_t key, const Pair&) { return key == 1; });
+    Ensure(erased == 1, "purged something else");
+  });
+  p.Thread([table] { Update(*table, 2), Update(*table, 3); });
+  p.Thread([table] {
+    const uint64_t first = FindWhole(*table, 1);
+    Ensure(first == 0 || first == 101, "another value");
+    Ensure(FindWhole(*table, 2) >= 201, "missed what was not purged");
+    CountOf(*table, 1);
+  });
+  p.Finally([table] {
+    Ensure(FindWhole(*table, 1) == 0, "found what was purged");
+    Ensure(FindWhole(*table, 2) == 202 && FindWhole(*table, 3) == 301, "an update was lost");
+  });
+}
+
 // Update() makes nothing, and between EraseIf()'s look and its deed nobody comes.
 void OnlyIf(Program& p) {
   auto table = OneSet();
@@ -234,8 +256,8 @@ void DeadWriter(Program& p) {
 const std::vector<ProgramMaker> kPrograms = {SameKey, OneWordAtATime, InsertAndErase, Eviction};
 
 TEST_CASE("a table tears, loses and doubles nothing, and dead writers block no reader") {
-  CheckPrograms({SameKey, OneWordAtATime, InsertAndErase, OnlyIf, Eviction, Away, AwayAndBack,
-                 DeadWriter, DeadInPlace});
+  CheckPrograms({SameKey, OneWordAtATime, InsertAndErase, OnlyIf, PurgeBesideAll, Eviction, Away,
+                 AwayAndBack, DeadWriter, DeadInPlace});
 }
 
 TEST_CASE("every order of the table is needed") { CheckMutants(kPrograms); }

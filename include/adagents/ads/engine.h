@@ -20,6 +20,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -33,7 +34,9 @@
 #include "adagents/ads/currency_rates.h"
 #include "adagents/ads/keys.h"
 #include "adagents/ads/ledger.h"
+#include "adagents/ads/listener_options.h"
 #include "adagents/ads/pacer.h"
+#include "adagents/ads/playback_event.h"
 #include "adagents/ads/win_landscape.h"
 #include "adagents/runtime/runtime.h"
 
@@ -72,8 +75,8 @@ struct EngineOptions {
   /// moves the multipliers; a campaign that is added later bids from the next one on. Without a
   /// ledger nobody knows what is spent twice: its owner sets goals, reports and ticks.
   std::shared_ptr<Pacer> pacer;
-  /// With a ledger: whether a thread of the engine's own, "adagents-engine", does Tick(). There is
-  /// none with the inline scheduler.
+  /// With a ledger or `listener`: whether a thread of the engine's own, "adagents-engine", does
+  /// Tick(). There is none with the inline scheduler.
   bool background = true;
   /// With a pacer: shades bids in first-price auctions; its owner reports what won
   /// (win_landscape.h).
@@ -82,6 +85,9 @@ struct EngineOptions {
   FrequencyCapsOptions caps;
   /// Whom they count for, and what happens when a cap is reached or nobody is identified.
   FrequencyCapPolicy cap_policy;
+  /// The agents that understand listeners from what their players report (Play()). They cost
+  /// nothing when it is not set, and change nothing for listeners without playback events.
+  std::optional<ListenerOptions> listener;
   /// Campaigns that can be switched off at one time.
   size_t kill_switches = KillSwitches::kDefaultCapacity;
 
@@ -110,6 +116,12 @@ struct EngineStats {
   /// remembered, are of an earlier process, or were not for the campaign that they name.
   uint64_t actions_unknown = 0;
   FrequencyCaps::Counts caps;
+  Sessions::Counts sessions;
+};
+
+/// What an erasure found.
+struct Erased {
+  size_t sessions = 0;
 };
 
 /// Thread-safe, except that destruction must not overlap other calls. Answers' decisions point into
@@ -139,12 +151,28 @@ class Engine {
   /// or when such an event names no campaign; ResourceExhausted when too many events wait or when
   /// the ledger says "busy": report it again. FailedPrecondition after shutdown.
   absl::Status Record(const OutcomeEvent& event);
+  /// What a listener's player reports; agents understand the listener by it. Events of one session
+  /// are taken in order. Consent decides what is kept: without may_identify and may_profile nothing
+  /// is, and what there was of the session is erased. Identifiers become keyed hashes before
+  /// anything else sees the event. InvalidArgument with the field that is wrong, ResourceExhausted
+  /// when too many events wait, FailedPrecondition without EngineOptions::listener and after
+  /// shutdown.
+  absl::Status Play(const PlaybackEvent& event);
+  /// Forgets a listener (PlaybackEvent::listener; empty: nobody) and the session named `session`
+  /// (empty: only the listener's own): no byte of what was kept of them, and none of their hashes,
+  /// stays in any table or region file. Decisions and events in flight may still hold them for as
+  /// long as they take, and leave nothing behind. Frequency caps stay: they hold no identifier and
+  /// no hash of one, only counts that nobody can trace to the listener without knowing who it is,
+  /// and that end by themselves with their windows (31 days at the longest); erasing them would
+  /// show the listener again what was capped. Slow (reads the table of sessions); an operator's
+  /// call, not a request's. FailedPrecondition without EngineOptions::listener.
+  absl::StatusOr<Erased> Erase(std::string_view listener, std::string_view session = {});
   /// Learns from impressions whose time for an action has passed. Record() does so on its way, and
   /// Tick(); call this now and then where events are rare and there is neither. Returns how many.
   size_t SettleOutcomes();
   /// Does what has to be done now and then, as far as it is due by the runtime's clock: leases,
   /// expiry and durable spend, if the ledger has no thread for that; with a ledger, the pacer's
-  /// multipliers; SettleOutcomes(). The engine's own thread calls it; without one call it yourself,
+  /// multipliers; SettleOutcomes(); with `listener`, overwriting what has expired. The engine's own thread calls it; without one call it yourself,
   /// every few milliseconds, or whenever a virtual clock has moved. The ledger's error, which its
   /// health() shows too.
   absl::Status Tick();
@@ -199,6 +227,8 @@ class Engine {
   absl::Status Build(EngineOptions options);
   CallOptions Prepare(const Request& request, const CallOptions& options);
   absl::Status BuildCaps(const EngineOptions& options);
+  absl::Status BuildListener(const EngineOptions& options);
+  void AddListener(AdRuntime::Builder& builder) const;
   internal::CampaignBooks Books() const;
   absl::Status Settle(const OutcomeEvent& event);
   void TellOfAction(const OutcomeEvent& event);
@@ -224,6 +254,7 @@ class Engine {
   std::shared_ptr<const FrequencyCapPolicy> cap_policy_;
   std::shared_ptr<Ledger> ledger_;
   std::shared_ptr<Pacer> pacer_;
+  std::shared_ptr<Sessions> sessions_;  // null: no listener agents
   std::unique_ptr<AdRuntime> runtime_;
   std::unique_ptr<internal::Upkeep> upkeep_;
 

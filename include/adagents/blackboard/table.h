@@ -244,6 +244,67 @@ class Table {
     return !expired;
   }
 
+  /// Erases all entries of which condition(const K&, const V&) holds and those that have expired,
+  /// and overwrites what nobody can read any more, copies that updates left behind included: no
+  /// byte of it stays in memory or in a region's file. Returns how many living ones it erased. For
+  /// what must be forgotten and not only not be found: reads the whole table; the writers of a set
+  /// wait while that set has its turn.
+  template <class F>
+  size_t Purge(F&& condition) {
+    return PurgeIn(0, set_count_, std::forward<F>(condition));
+  }
+  /// The same for a part, as of ForEachIn().
+  template <class F>
+  size_t PurgeIn(size_t first, size_t count, F&& condition) {
+    const int64_t now = Now();
+    const size_t end = first < set_count_ ? set_count_ - first : 0;
+    const size_t last = first + (count < end ? count : end);
+    size_t erased = 0;
+    for (size_t s = first; s < last; ++s) {
+      Set& set = sets_[s];
+      const WriterLock lock(set.writer, owner_);
+      uint64_t gone = 0;
+      for (uint64_t live = LiveOf(set); live != 0; live &= live - 1) {
+        const auto slot = static_cast<uint32_t>(std::countr_zero(live));
+        const bool expired = ExpiryOf(set, slot) <= now;
+        V value;
+        ValueWords::Load(entries_[s * kSlots + slot].value, &value, kSlotLoad);
+        if (!expired && !condition(KeyAt(s, slot), std::as_const(value))) continue;
+        gone |= SlotBit(slot);
+        if (!expired) ++erased;
+      }
+      if (gone != 0) PublishLive(set, LiveOf(set) & ~gone);
+      for (uint64_t rest = s < homes_ ? 0 : gone; rest != 0; rest &= rest - 1) {
+        ReturnHome(s, static_cast<uint32_t>(std::countr_zero(rest)));
+      }
+      Overwrite(s);
+    }
+    return erased;
+  }
+
+  /// The same for one key: erases it and overwrites what cannot be read in the sets where it may
+  /// have been. False when there was nothing, or only something expired.
+  bool PurgeKey(const K& key) {
+    const Place place = PlaceOf(key);
+    const WriterLock home_lock(sets_[place.home].writer, owner_);
+    std::optional<WriterLock> away_lock;
+    const Target target = OwnSlot(place, key, away_lock);
+    bool erased = false;
+    if (target.own) {
+      Set& set = sets_[target.set];
+      erased = ExpiryOf(set, target.replaced) > Now();
+      PublishLive(set, LiveOf(set) & ~SlotBit(target.replaced));
+      if (target.set >= homes_) ReturnHome(target.set, target.replaced);
+    }
+    Overwrite(place.home);
+    if (HasOverflow()) {
+      const size_t overflow = OverflowOf(place);
+      if (!away_lock) away_lock.emplace(sets_[overflow].writer, owner_);
+      Overwrite(overflow);
+    }
+    return erased;
+  }
+
   /// Calls visit(const K&, const V&) for every entry that has not expired. Each entry is whole; all
   /// together are not of one moment. For inspection: reads the whole table.
   template <class F>
@@ -587,6 +648,22 @@ class Table {
     } else {
       const uint64_t filled = Fill(index, fingerprint, key, value, expires);
       PublishLive(set, (LiveOf(set) | filled) & ~SlotBit(old));
+    }
+  }
+
+  /// Zeros in the slots that are not live: to readers the later life of a slot, as any other is.
+  void Overwrite(size_t index) {
+    Set& set = sets_[index];
+    const uint64_t live = LiveOf(set);
+    const auto clear = [](Word& word) {
+      if (word.load(std::memory_order_relaxed) == 0) return;  // so that clean pages stay clean
+      word.store(0, Atomics::At(kSlotStore, std::memory_order_release));
+    };
+    for (uint32_t slot = 0; slot < kSlots; ++slot) {
+      if ((live >> slot & 1) != 0) continue;
+      StoreFingerprint(set, slot, 0);
+      for (Word& word : entries_[index * kSlots + slot].key) clear(word);
+      for (Word& word : entries_[index * kSlots + slot].value) clear(word);
     }
   }
 

@@ -1,0 +1,24 @@
+// The agents that understand the listener, as EngineOptions::listener enables them.
+//
+//   ads::EngineOptions options;
+//   options.listener.emplace();
+//   options.listener->sessions.sessions = 5'000'000;
+//   ...
+//   engine->Play(playback_event);                        // as the player reports
+//
+// Without playback events decisions are what they would be without these agents.
+//
+// Thread safety: a plain value.
+#pragma once
+
+#include "adagents/ads/sessions.h"
+
+namespace adagents::ads {
+
+struct ListenerOptions {
+  /// Who is remembered, for how long, and where. With the inline scheduler a hash_key that is not
+  /// given is fixed, so that runs repeat.
+  SessionsOptions sessions;
+};
+
+}  // namespace adagents::ads

@@ -1,0 +1,201 @@
+// What an engine does with what players report, and what stays of it when a listener is erased.
+#include <fstream>
+#include <iterator>
+#include <thread>
+
+#include "ads/agents/cap_rules.h"
+#include "ads/listener_kit.h"
+#include "fmt/format.h"
+#include "temporary_folder.h"
+
+namespace adagents::ads::test {
+namespace {
+
+/// Reads all of a file.
+std::string BytesOf(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+/// Whether the word is anywhere.
+bool Holds(const std::string& bytes, uint64_t word) {
+  return bytes.find(std::string(reinterpret_cast<const char*>(&word), sizeof(word))) !=
+         std::string::npos;
+}
+
+TEST_CASE("an engine without listener agents says so, and one that is shut down too") {
+  TestEngine plain({AudioCampaign("a", 5)});
+  CHECK(plain->Play(Event(plain, PlaybackKind::kStart)).code() ==
+        absl::StatusCode::kFailedPrecondition);
+  CHECK(plain->Erase("ann").status().code() == absl::StatusCode::kFailedPrecondition);
+  TestEngine engine({AudioCampaign("a", 5)}, WithListener());
+  Play(engine, Event(engine, PlaybackKind::kStart));
+  CHECK(engine->GetStats().sessions.events == 1);
+  PlaybackEvent wrong = Event(engine, PlaybackKind::kStart);
+  wrong.session = {};
+  CHECK(engine->Play(wrong).code() == absl::StatusCode::kInvalidArgument);
+  (void)engine->Shutdown(absl::Seconds(1));
+  CHECK(engine->Play(Event(engine, PlaybackKind::kSave)).code() ==
+        absl::StatusCode::kFailedPrecondition);
+}
+
+TEST_CASE("without playback events an engine decides as it does without listener agents") {
+  std::vector<Campaign> campaigns;
+  for (int i = 0; i < 20; ++i) campaigns.push_back(AudioCampaign(fmt::format("c{}", i), 1 + i % 7));
+  TestEngine plain(campaigns), with(campaigns, WithListener());
+  for (int i = 0; i < 200; ++i) {
+    const RequestPtr request = RequestOf(fmt::format("listener{}", i % 5));
+    const Decision a = plain.Decide(request), b = with.Decide(request);
+    REQUIRE(a.bids.size() == b.bids.size());
+    CHECK(Winner(a) == Winner(b));
+    CHECK(a.bids[0].price.value == b.bids[0].price.value);
+    CHECK(a.bids[0].value.value == b.bids[0].value.value);
+    plain.clock->Advance(absl::Seconds(20));
+    with.clock->Advance(absl::Seconds(20));
+  }
+}
+
+TEST_CASE("an erased listener leaves no byte of a hash in any table, and none in the region") {
+  const Folder folder;
+  const std::string path = folder / "region";
+  constexpr std::array<uint64_t, 2> kCapKey{5, 6}, kKey{7, 8};
+  std::vector<uint64_t> hers, others;
+  uint64_t cap_subject = 0;
+  {
+    testing::VirtualClock clock;
+    auto region = Region::Open(path, {.bytes = 32 << 20, .clock = &clock});
+    REQUIRE(region.ok());
+    Campaign capped = AudioCampaign("a", 5);
+    capped.caps = {{CapPer::kListener, 3, absl::Hours(24)}};
+    EngineOptions options = WithListener();
+    options.catalog = MakeCatalog({capped});
+    options.relevance.rows = 64;
+    options.runtime.clock = &clock;
+    options.runtime.inline_scheduler = InlineScheduler{};
+    options.listener->sessions.region = &*region;
+    options.listener->sessions.hash_key = kKey;
+    options.caps.region = &*region;
+    options.caps.windows = 10'000;
+    options.caps.bids = 1000;
+    options.cap_policy.hash_key = kCapKey;
+    auto made = Engine::Create(std::move(options));
+    INFO(made.status().ToString());
+    REQUIRE(made.ok());
+    Engine& engine = **made;
+
+    auto door = Sessions::Create({.sessions = 1, .hash_key = kKey}, &clock);  // the same hashes
+    REQUIRE(door.ok());
+    const auto play = [&](std::string_view session, std::string_view listener, PlaybackKind kind) {
+      PlaybackEvent e;
+      e.session = session;
+      e.listener = listener;
+      e.kind = kind;
+      e.genre = "jazz";
+      e.at = clock.WallNow();
+      REQUIRE(engine.Play(e).ok());
+    };
+    for (int i = 0; i < 40; ++i) {  // updates leave copies behind, all over the sets
+      for (const auto* session : {"ann-1", "ann-2"}) play(session, "ann", PlaybackKind::kStart);
+      for (int k = 0; k < 20; ++k) {
+        const std::string other = fmt::format("bob-{}", k);
+        play(other, "bob", i % 2 == 0 ? PlaybackKind::kStart : PlaybackKind::kSkip);
+      }
+      clock.Advance(absl::Seconds(10));
+    }
+    play("ann", "ann", PlaybackKind::kStart);
+    const Decision decision = engine.Decide(RequestOf("ann")).value;
+    REQUIRE(Winner(decision) == "a");
+    REQUIRE(engine.Record({decision.id, 0, OutcomeKind::kImpression}).ok());
+    const Decision open = engine.Decide(RequestOf("ann")).value;  // its place is still reserved
+    REQUIRE(Winner(open) == "a");
+    {
+      FrequencyCapPolicy policy;
+      policy.hash_key = kCapKey;
+      internal::CapReader reader(policy);
+      const RequestPtr request = RequestOf("ann");
+      reader.Read(*request);
+      std::vector<internal::CapRule> rules;
+      const CatalogPin catalog = engine.PinCatalog();
+      REQUIRE(reader.RulesOf(*catalog, catalog->campaign(0), catalog->campaign(0).creatives[0],
+                             &rules));
+      cap_subject = rules.at(0).window.subject;
+    }
+    for (const char* session : {"ann", "ann-1", "ann-2"}) {
+      hers.push_back((*door)->SessionKeys(session)[0]);
+    }
+    hers.push_back((*door)->ListenerKeys("ann")[0]);
+    others = {(*door)->SessionKeys("bob-3")[0], (*door)->ListenerKeys("bob")[0]};
+    REQUIRE(region->Sync().ok());
+    const std::string before = BytesOf(path);
+    for (const uint64_t word : hers) CHECK(Holds(before, word));
+
+    const auto erased = engine.Erase("ann");
+    REQUIRE(erased.ok());
+    CHECK(erased->sessions == 3);
+    CHECK(engine.GetStats().sessions.erased == 3);
+    CHECK(engine.Erase("ann")->sessions == 0);
+    REQUIRE(region->Sync().ok());
+    const std::string after = BytesOf(path);
+    for (const uint64_t word : hers) CHECK_FALSE(Holds(after, word));
+    for (const uint64_t word : others) CHECK(Holds(after, word));
+    CHECK_FALSE(Holds(after, cap_subject));  // caps never had it
+    // The money of what was shown to her is still right: her bids settle as they would have.
+    REQUIRE(engine.Record({open.id, 0, OutcomeKind::kImpression}).ok());
+    CHECK(engine.GetStats().caps.counted == 2);
+  }
+  const std::string closed = BytesOf(path);
+  for (const uint64_t word : hers) CHECK_FALSE(Holds(closed, word));
+  CHECK_FALSE(Holds(closed, cap_subject));
+}
+
+TEST_CASE("what has expired or ended is overwritten in the region as time goes by") {
+  const Folder folder;
+  const std::string path = folder / "region";
+  testing::VirtualClock clock;
+  auto region = Region::Open(path, {.bytes = 8 << 20, .clock = &clock});
+  REQUIRE(region.ok());
+  SessionsOptions options;
+  options.sessions = 1000;
+  options.hash_key = {7, 8};
+  options.region = &*region;
+  auto sessions = Sessions::Create(options, &clock);
+  REQUIRE(sessions.ok());
+  PlaybackEvent e;
+  e.session = "s";
+  e.at = clock.WallNow();
+  ListenEvent out;
+  REQUIRE(*(*sessions)->Admit(e, &out));
+  REQUIRE(region->Sync().ok());
+  REQUIRE(Holds(BytesOf(path), out.session));
+  for (int minute = 0; minute < 60; ++minute) {
+    clock.Advance(absl::Minutes(1));
+    (*sessions)->Sweep();
+  }
+  REQUIRE(region->Sync().ok());
+  CHECK_FALSE(Holds(BytesOf(path), out.session));
+}
+
+TEST_CASE("many threads play, decide and erase at once") {
+  auto engine = ThreadedEngine({AudioCampaign("a", 5)}, WithListener());
+  std::vector<std::thread> threads;
+  std::atomic<int> failed{0};
+  for (int t = 0; t < 3; ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < 500; ++i) {
+        const std::string id = fmt::format("listener-{}", i % 7);
+        PlaybackEvent e;
+        e.session = e.listener = id;
+        e.kind = static_cast<PlaybackKind>((i + t) % 11);
+        e.at = absl::Now();
+        if (!engine->Play(e).ok()) ++failed;
+        if (engine->Decide(RequestOf(id)).value.bids.empty()) ++failed;
+        if (i % 50 == t && !engine->Erase(id).ok()) ++failed;
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  CHECK(failed == 0);
+  CHECK(engine->Shutdown(absl::Seconds(5)).clean());
+}
+
+}  // namespace
+}  // namespace adagents::ads::test
