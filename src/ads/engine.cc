@@ -4,10 +4,13 @@
 #include <array>
 #include <random>
 
+#include "adagents/ads/agents/attention.h"
 #include "adagents/ads/agents/pacing.h"
 #include "adagents/ads/agents/pricing.h"
 #include "adagents/ads/agents/relevance.h"
 #include "adagents/ads/agents/session_keeper.h"
+#include "adagents/ads/agents/user_intent.h"
+#include "adagents/ads/agents/user_profile.h"
 #include "adagents/ads/reasons.h"
 #include "adagents/ads/targeting.h"
 #include "adagents/base/status.h"
@@ -207,9 +210,9 @@ absl::Status Engine::Build(EngineOptions options) {
   switches_ = std::make_shared<KillSwitches>(options.kill_switches);
   models_ = std::make_shared<RelevanceModels>(options.relevance);
   if (options.outcomes.clock == nullptr) options.outcomes.clock = clock_;
+  if (absl::Status status = BuildListener(&options); !status.ok()) return status;
   book_ = std::make_shared<OutcomeBook>(options.outcomes);
   if (absl::Status status = BuildCaps(options); !status.ok()) return status;
-  if (absl::Status status = BuildListener(options); !status.ok()) return status;
 
   AdRuntime::Builder builder(kRequest, kDecision);
   builder.ShareObject(kCatalog, catalog_)
@@ -221,7 +224,7 @@ absl::Status Engine::Build(EngineOptions options) {
       .Add<FrequencyCapAgent>(cap_policy_)
       .Add<Relevance>()
       .Add<Pricing>(rates_)
-      .Add<Auction>(auction_, ledger_, rates_)
+      .Add<Auction>(auction_, ledger_, rates_, moments_)
       .Add<RelevanceLearner>()
       .Add<FrequencyCapCounter>()
       .Options(std::move(options.runtime))
@@ -235,15 +238,15 @@ absl::Status Engine::Build(EngineOptions options) {
   }
   if (sessions_ != nullptr) AddListener(builder);
   if (options.customize) options.customize(builder);
-  const bool threads = options.background && !inline_scheduler &&
-                       (ledger_ != nullptr || sessions_ != nullptr);
+  const bool threads =
+      options.background && !inline_scheduler && (ledger_ != nullptr || sessions_ != nullptr);
   auto runtime = builder.Build();
   if (!runtime.ok()) return runtime.status();
   runtime_ = *std::move(runtime);
   // Last, as all else may be refused: it leases money, for good, and sets the pacer's goals.
   if (absl::Status status = Books().Open(nullptr, *catalog_->Pin()); !status.ok()) return status;
   upkeep_ = std::make_unique<internal::Upkeep>(internal::Upkeep::Parts{
-      clock_, ledger_, ledger_ != nullptr ? pacer_ : nullptr, book_, models_, sessions_});
+      clock_, ledger_, ledger_ != nullptr ? pacer_ : nullptr, book_, models_, sessions_, moments_});
   (void)upkeep_->Tick();  // so that nobody sits out until the first; the ledger's health tells
   if (threads) upkeep_->Start();
   return absl::OkStatus();
@@ -275,21 +278,39 @@ absl::Status Engine::BuildCaps(const EngineOptions& options) {
   return absl::OkStatus();
 }
 
-absl::Status Engine::BuildListener(const EngineOptions& options) {
-  if (!options.listener) return absl::OkStatus();
-  SessionsOptions sessions = options.listener->sessions;
-  if (options.runtime.inline_scheduler && sessions.hash_key == std::array<uint64_t, 2>{} &&
+absl::Status Engine::BuildListener(EngineOptions* options) {
+  if (!options->listener) return absl::OkStatus();
+  SessionsOptions sessions = options->listener->sessions;
+  if (options->runtime.inline_scheduler && sessions.hash_key == std::array<uint64_t, 2>{} &&
       (sessions.region == nullptr || sessions.region->path().empty())) {
     sessions.hash_key = {3, 4};
   }
   auto made = Sessions::Create(std::move(sessions), clock_);
   if (!made.ok()) return made.status();
   sessions_ = *std::move(made);
+  MomentsOptions moments = options->listener->moments;
+  moments.ttl = options->outcomes.window * 2 + absl::Minutes(1);  // as the book's own
+  moments_ = std::make_shared<Moments>(moments, clock_);
+  options->outcomes.settled = [learner = moments_, host = std::move(options->outcomes.settled)](
+                                  uint64_t key, bool happened) {
+    (void)learner->Learn(key, happened);
+    if (host) host(key, happened);
+  };
   return absl::OkStatus();
 }
 
+/// In the order in which each event reaches them: each builds on what the ones before made of it.
 void Engine::AddListener(AdRuntime::Builder& builder) const {
-  builder.ShareObject(kSessions, sessions_).Add<SessionKeeper>();
+  builder.ShareObject(kSessions, sessions_)
+      .ShareObject(kMoments, moments_)
+      .Add<UserProfile>()
+      .Add<UserIntent>()
+      .Add<Attention>()
+      .Add<SessionKeeper>()
+      .Add<ProfileKeeper>()
+      .Add<IntentKeeper>()
+      .Add<AttentionKeeper>()
+      .Add<MomentKeeper>();
 }
 
 // The best that can be said from what was published: the auction over the prices, or over prices
@@ -397,6 +418,11 @@ absl::StatusOr<Erased> Engine::Erase(std::string_view listener, std::string_view
   std::vector<uint64_t> keys;
   Erased erased;
   erased.sessions = sessions_->Erase(listener, session, &keys);
+  // Those of sessions that are gone too: a decision that was under way then may have left one.
+  erased.moments = moments_->Purge([&](uint64_t key) {
+    return std::find(keys.begin(), keys.end(), key) != keys.end() ||
+           (key != 0 && !sessions_->Contains(key));
+  });
   return erased;
 }
 

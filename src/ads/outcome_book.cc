@@ -29,6 +29,7 @@ bool IsSuccess(OutcomeKind kind, Action target) {
 OutcomeBook::OutcomeBook(const OutcomeBookOptions& options)
     : window_(absl::ToInt64Nanoseconds(options.window)),
       capacity_(options.capacity),
+      settled_(options.settled),
       bids_({.capacity = options.capacity,
              .ttl = options.window * 2 + absl::Minutes(1),
              .when_full = WhenFull::kEvict,
@@ -53,7 +54,7 @@ bool OutcomeBook::Record(const OutcomeEvent& event, int64_t now, RelevanceModels
   const uint8_t before = bid.seen;
   bid.seen = static_cast<uint8_t>(bid.seen | BitOf(event.kind) | BitOf(OutcomeKind::kImpression));
   if (!bid.learnt && IsSuccess(event.kind, bid.target)) {
-    models->Of(bid.target).Learn(bid.context, bid.creative, true);
+    Learn(key, bid, true, models);
     bid.learnt = true;
   } else if (before == 0 && !bid.learnt) {
     if (waiting_.size() >= capacity_) waiting_.pop_front();  // its bid has been evicted long since
@@ -61,6 +62,12 @@ bool OutcomeBook::Record(const OutcomeEvent& event, int64_t now, RelevanceModels
   }
   (void)bids_.Upsert(key, [&](RememberedBid& entry, bool) { entry = bid; });
   return true;
+}
+
+void OutcomeBook::Learn(uint64_t key, const RememberedBid& bid, bool happened,
+                        RelevanceModels* models) const {
+  models->Of(bid.target).Learn(bid.context, bid.creative, happened);
+  if (settled_) settled_(key, happened);
 }
 
 size_t OutcomeBook::Settle(int64_t now, RelevanceModels* models) {
@@ -75,7 +82,7 @@ size_t OutcomeBook::SettleLocked(int64_t now, size_t most, RelevanceModels* mode
     waiting_.pop_front();
     RememberedBid bid;
     if (!bids_.Find(key, &bid) || bid.learnt) continue;
-    models->Of(bid.target).Learn(bid.context, bid.creative, false);
+    Learn(key, bid, false, models);
     ++learnt;
     bid.learnt = true;
     (void)bids_.Upsert(key, [&](RememberedBid& entry, bool) { entry = bid; });

@@ -57,7 +57,7 @@ constexpr std::string_view kGenres[] = {
     "metal",   "punk",  "soul",       "reggae",    "latin",     "reggaeton",  "k-pop",
     "ambient", "lo-fi", "soundtrack", "news",      "true crime"};
 constexpr size_t kNamed = std::size(kGenres);
-static_assert(kNamed < kGenreBins - 2, "the others share the bins that are left");
+static_assert(kNamed < kGenreCount - 2, "the others share the bins that are left");
 
 bool SameWord(std::string_view a, std::string_view lower) {
   return a.size() == lower.size() &&
@@ -72,10 +72,10 @@ constexpr int64_t kLongestMusicMs = 15 * 60'000, kLongestPodcastMs = 4 * 3'600'0
 }  // namespace
 
 std::string_view Name(Mood mood) {
-  constexpr std::string_view kNames[kMoods] = {"unknown", "calm",     "focused",   "happy",
+  constexpr std::string_view kNames[kMoodCount] = {"unknown", "calm",     "focused",   "happy",
                                                "sad",     "romantic", "energetic", "dark"};
   const auto i = static_cast<size_t>(mood);
-  return i < kMoods ? kNames[i] : "unknown";
+  return i < kMoodCount ? kNames[i] : "unknown";
 }
 
 Mood MoodOf(std::string_view word) {
@@ -92,15 +92,15 @@ uint8_t GenreBinOf(std::string_view genre) {
   if (name.empty()) return 0;
   const auto* const known = std::find(std::begin(kGenres), std::end(kGenres), name);
   if (known != std::end(kGenres)) return static_cast<uint8_t>(1 + (known - std::begin(kGenres)));
-  constexpr size_t kShared = kGenreBins - 1 - kNamed;
+  constexpr size_t kShared = kGenreCount - 1 - kNamed;
   return static_cast<uint8_t>(1 + kNamed + StableHash64(name) % kShared);
 }
 
 std::string_view Name(Intent intent) {
-  constexpr std::string_view kNames[kIntents] = {"focus", "workout", "commute", "party",
+  constexpr std::string_view kNames[kIntentCount] = {"focus", "workout", "commute", "party",
                                                  "relax", "bedtime", "lean_in", "background"};
   const auto i = static_cast<size_t>(intent);
-  return i < kIntents ? kNames[i] : "unknown";
+  return i < kIntentCount ? kNames[i] : "unknown";
 }
 
 std::string_view Name(PlayState state) {

@@ -9,6 +9,7 @@ namespace adagents::ads::internal {
 namespace {
 
 constexpr int64_t kSettleEvery = 1'000'000'000;
+constexpr int64_t kPurgeEvery = 600 * kSettleEvery;
 /// So that nothing is much later than it could be, and no thread is busy with looking.
 constexpr absl::Duration kLongestPause = absl::Seconds(1), kShortestPause = absl::Milliseconds(1);
 
@@ -29,6 +30,10 @@ absl::Status Upkeep::Tick() {
     (void)parts_.book->Settle(now, parts_.models.get());
     next_settle_ = now + kSettleEvery;
     if (parts_.sessions != nullptr) parts_.sessions->Sweep();
+  }
+  if (parts_.moments != nullptr && now >= next_purge_) {
+    (void)parts_.moments->Purge([](uint64_t) { return false; });  // what has expired
+    next_purge_ = now + kPurgeEvery;
   }
   return status;
 }

@@ -9,6 +9,7 @@
 
 #include "absl/status/status.h"
 #include "adagents/ads/ledger.h"
+#include "adagents/ads/moment.h"
 #include "adagents/ads/outcome_book.h"
 #include "adagents/ads/pacer.h"
 #include "adagents/ads/sessions.h"
@@ -25,7 +26,8 @@ class Upkeep {
     std::shared_ptr<Pacer> pacer;
     std::shared_ptr<OutcomeBook> book;
     std::shared_ptr<RelevanceModels> models;
-    std::shared_ptr<Sessions> sessions;  // may be null
+    std::shared_ptr<Sessions> sessions;  // may be null, as the moments
+    std::shared_ptr<Moments> moments;
   };
   explicit Upkeep(Parts parts) : parts_(std::move(parts)) {}
   ~Upkeep() { Stop(); }
@@ -45,7 +47,7 @@ class Upkeep {
 
   const Parts parts_;
   std::mutex mutex_;  // of what follows
-  int64_t next_pace_ = 0, next_settle_ = 0;
+  int64_t next_pace_ = 0, next_settle_ = 0, next_purge_ = 0;
 
   std::mutex stop_mutex_;
   std::condition_variable stopped_;

@@ -122,6 +122,7 @@ struct EngineStats {
 /// What an erasure found.
 struct Erased {
   size_t sessions = 0;
+  size_t moments = 0;  ///< of bids whose outcome was still awaited
 };
 
 /// Thread-safe, except that destruction must not overlap other calls. Answers' decisions point into
@@ -172,9 +173,9 @@ class Engine {
   size_t SettleOutcomes();
   /// Does what has to be done now and then, as far as it is due by the runtime's clock: leases,
   /// expiry and durable spend, if the ledger has no thread for that; with a ledger, the pacer's
-  /// multipliers; SettleOutcomes(); with `listener`, overwriting what has expired. The engine's own thread calls it; without one call it yourself,
-  /// every few milliseconds, or whenever a virtual clock has moved. The ledger's error, which its
-  /// health() shows too.
+  /// multipliers; SettleOutcomes(); with `listener`, overwriting what has expired. The engine's own
+  /// thread calls it; without one call it yourself, every few milliseconds, or whenever a virtual
+  /// clock has moved. The ledger's error, which its health() shows too.
   absl::Status Tick();
 
   /// Replaces all campaigns at once; decisions in flight end with those they began with.
@@ -218,6 +219,8 @@ class Engine {
   /// The current catalog; a moment later there may be another.
   [[nodiscard]] CatalogPin PinCatalog() const { return catalog_->Pin(); }
   [[nodiscard]] RelevanceModels& relevance_models() { return *models_; }
+  /// What has been learned of moments. Null without EngineOptions::listener.
+  [[nodiscard]] const Moments* moments() const { return moments_.get(); }
   /// To release what a bid that lost had reserved, and to look.
   [[nodiscard]] FrequencyCaps& frequency_caps() { return *caps_; }
 
@@ -227,7 +230,7 @@ class Engine {
   absl::Status Build(EngineOptions options);
   CallOptions Prepare(const Request& request, const CallOptions& options);
   absl::Status BuildCaps(const EngineOptions& options);
-  absl::Status BuildListener(const EngineOptions& options);
+  absl::Status BuildListener(EngineOptions* options);
   void AddListener(AdRuntime::Builder& builder) const;
   internal::CampaignBooks Books() const;
   absl::Status Settle(const OutcomeEvent& event);
@@ -255,6 +258,7 @@ class Engine {
   std::shared_ptr<Ledger> ledger_;
   std::shared_ptr<Pacer> pacer_;
   std::shared_ptr<Sessions> sessions_;  // null: no listener agents
+  std::shared_ptr<Moments> moments_;    // likewise
   std::unique_ptr<AdRuntime> runtime_;
   std::unique_ptr<internal::Upkeep> upkeep_;
 

@@ -11,6 +11,7 @@
 // Thread safety: a plain value.
 #pragma once
 
+#include "adagents/ads/moment.h"
 #include "adagents/ads/sessions.h"
 
 namespace adagents::ads {
@@ -19,6 +20,8 @@ struct ListenerOptions {
   /// Who is remembered, for how long, and where. With the inline scheduler a hash_key that is not
   /// given is fixed, so that runs repeat.
   SessionsOptions sessions;
+  /// What is learned of moments. Its time to live is the engine's to choose: that of outcomes.
+  MomentsOptions moments;
 };
 
 }  // namespace adagents::ads

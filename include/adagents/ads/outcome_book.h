@@ -15,6 +15,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <mutex>
 
 #include "absl/time/time.h"
@@ -67,6 +68,9 @@ struct OutcomeBookOptions {
   /// How long after its impression an action still counts; without one it was a failure.
   absl::Duration window = absl::Minutes(30);
   const Clock* clock = nullptr;  ///< of the memory's expiry; null: the system's
+  /// Told once of each impression that is learnt from, when it is: CombineHash(decision, bid), and
+  /// whether it was a success. Called under the book's lock, so it is short and does not call it.
+  std::function<void(uint64_t key, bool happened)> settled = {};
 };
 
 /// Thread-safe. Remember() belongs on the decision path: it takes no lock that is held for long,
@@ -97,9 +101,11 @@ class OutcomeBook {
   };
   static uint64_t KeyOf(uint64_t decision, uint32_t bid) { return CombineHash(decision, bid); }
   size_t SettleLocked(int64_t now, size_t most, RelevanceModels* models);
+  void Learn(uint64_t key, const RememberedBid& bid, bool happened, RelevanceModels* models) const;
 
   const int64_t window_;
   const size_t capacity_;
+  const std::function<void(uint64_t, bool)> settled_;
   Table<uint64_t, RememberedBid> bids_;
   mutable std::mutex mutex_;
   std::deque<Waiting> waiting_;  // by time of impression; guarded by mutex_

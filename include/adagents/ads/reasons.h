@@ -140,6 +140,23 @@ inline constexpr ReasonCode kCapsUnknown{
     "campaign {subject} has frequency caps, and nobody could look at them in time (loss {number})",
     kInternalError};
 
+// The listener.
+inline constexpr ReasonCode kListening{
+    "listening", "the listener's session has played {score} tracks in {threshold} minutes"};
+/// By Intent.
+inline constexpr ReasonCode kIntent[8] = {
+    {"intent_focus", "the listener wants to focus ({score} % sure)"},
+    {"intent_workout", "the listener works out ({score} % sure)"},
+    {"intent_commute", "the listener is on the way ({score} % sure)"},
+    {"intent_party", "the listener has company ({score} % sure)"},
+    {"intent_relax", "the listener relaxes ({score} % sure)"},
+    {"intent_bedtime", "the listener falls asleep ({score} % sure)"},
+    {"intent_lean_in", "the listener listens closely ({score} % sure)"},
+    {"intent_background", "the music plays in the background ({score} % sure)"}};
+inline constexpr ReasonCode kAttention{
+    "attention",
+    "at this moment {score} % of ads would be heard to their end; {threshold} % are on average"};
+
 // Relevance.
 inline constexpr ReasonCode kPredicted{
     "predicted", "campaign {subject}: predicted rate {score} of the action it is after"};

@@ -32,7 +32,7 @@ enum class Mood : uint8_t {
   kEnergetic,
   kDark,
 };
-inline constexpr size_t kMoods = 8;
+inline constexpr size_t kMoodCount = 8;
 /// "calm" and so on; "unknown".
 std::string_view Name(Mood mood);
 /// The mood that a word stands for ("chill" is calm), whatever its letter case; kUnknown for
@@ -41,7 +41,7 @@ Mood MoodOf(std::string_view word);
 
 /// Genres are kept as one of 31 bins: the common ones have one each, others share those left by a
 /// stable hash; 0: none is known.
-inline constexpr size_t kGenreBins = 32;
+inline constexpr size_t kGenreCount = 32;
 /// Of the first of a comma-separated list, in canonical spelling. Thread-safe, allocates nothing.
 uint8_t GenreBinOf(std::string_view genre);
 
@@ -56,7 +56,7 @@ enum class Intent : uint8_t {
   kLeanIn,      ///< chooses, searches, saves: listens closely
   kBackground,  ///< it just plays
 };
-inline constexpr size_t kIntents = 8;
+inline constexpr size_t kIntentCount = 8;
 std::string_view Name(Intent intent);
 
 enum class PlayState : uint8_t {
@@ -123,12 +123,12 @@ struct SessionState {
   uint8_t devicetype = 0;
 
   // profile_keeper's: the fingerprint. 256 is one track begun just now.
-  std::array<uint16_t, kGenreBins> genres{};
-  std::array<uint16_t, kMoods> moods{};
+  std::array<uint16_t, kGenreCount> genres{};
+  std::array<uint16_t, kMoodCount> moods{};
   int64_t decayed_ms = 0;
 
   // intent_keeper's: probabilities in 1/65535; all zero: nothing is known.
-  std::array<uint16_t, kIntents> intents{};
+  std::array<uint16_t, kIntentCount> intents{};
   int64_t intents_ms = 0;
 
   // attention_keeper's: what this moment adds to the log-odds of a click, of completion and of a

@@ -30,11 +30,12 @@ struct Auction::Scratch {
 };
 
 Auction::Auction(AuctionOptions options, std::shared_ptr<Ledger> ledger,
-                 std::shared_ptr<const CurrencyRates> rates)
+                 std::shared_ptr<const CurrencyRates> rates, std::shared_ptr<Moments> moments)
     : Agent({.name = "auction"}),
       options_(std::move(options)),
       ledger_(std::move(ledger)),
       rates_(rates != nullptr ? std::move(rates) : std::make_shared<const CurrencyRates>()),
+      moments_(std::move(moments)),
       scratch_(std::make_unique<Scratch>(options_)) {}
 Auction::~Auction() = default;
 
@@ -73,7 +74,30 @@ absl::Status Auction::Run(Context& ctx) {
     remembered.target = TargetOf(campaign, c.mtype);
     book_->Remember(ctx.decision_id(), b, remembered);
   }
+  if (moments_ != nullptr) RememberMoments(ctx, decision);
   return absl::OkStatus();
+}
+
+void Auction::RememberMoments(Context& ctx, const Decision& decision) {
+  const AttentionSignal& attention = ctx[attention_];
+  if (!attention.known) return;
+  const Candidates& candidates = ctx[candidates_];
+  for (uint32_t b = 0; b < decision.bids.size(); ++b) {
+    const uint32_t k = scratch_->winners[b];
+    const Candidate& c = candidates.items[k];
+    const CampaignFacts& campaign = candidates.catalog->facts(c.campaign);
+    const CreativeFeatures& features =
+        candidates.catalog->relevance_features()[campaign.first_creative + c.creative];
+    RememberedMoment remembered;
+    remembered.session = attention.session;
+    remembered.moment = attention.moment;
+    remembered.target = TargetOf(campaign, c.mtype);
+    remembered.offset = LogOdds(ctx[scores_].rate[k]);
+    for (size_t t = 0; t < kMomentTraits; ++t) {
+      remembered.traits[t] = features.traits[kTraitsOfMoments[t]];
+    }
+    moments_->Remember(ctx.decision_id(), b, remembered);
+  }
 }
 
 }  // namespace adagents::ads

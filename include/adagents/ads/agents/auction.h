@@ -43,6 +43,7 @@
 #include <string_view>
 #include <vector>
 
+#include "adagents/ads/agents/attention.h"
 #include "adagents/ads/currency_rates.h"
 #include "adagents/ads/keys.h"
 #include "adagents/ads/ledger.h"
@@ -82,25 +83,30 @@ struct AuctionOptions {
 /// budget.
 class Auction final : public Agent {
  public:
-  /// With a ledger (and the exchange rates of prices), winners' budgets are reserved there.
+  /// With a ledger (and the exchange rates of prices), winners' budgets are reserved there. With
+  /// `moments`, what is sold to a known listener is remembered there, to learn from.
   explicit Auction(AuctionOptions options = {}, std::shared_ptr<Ledger> ledger = nullptr,
-                   std::shared_ptr<const CurrencyRates> rates = nullptr);
+                   std::shared_ptr<const CurrencyRates> rates = nullptr,
+                   std::shared_ptr<Moments> moments = nullptr);
   ~Auction() override;
   absl::Status Run(Context& ctx) override;
 
  private:
   struct Scratch;
+  void RememberMoments(Context& ctx, const Decision& decision);
   In<Request> request_{this, kRequest};
   In<Candidates> candidates_{this, kCandidates};
   In<Scores> scores_{this, kScores, Scores{}};
   In<Prices> prices_{this, kPrices};
   In<CapVerdicts> caps_{this, kCaps, CapVerdicts{}};
+  In<AttentionSignal> attention_{this, kAttention, AttentionSignal{}};
   State<FrequencyCaps> counts_{this, kFrequencyCaps};
   State<OutcomeBook> book_{this, kOutcomeBook};
   Out<Decision> decision_{this, kDecision};
   const AuctionOptions options_;
   const std::shared_ptr<Ledger> ledger_;
   const std::shared_ptr<const CurrencyRates> rates_;
+  const std::shared_ptr<Moments> moments_;
   std::unique_ptr<Scratch> scratch_;
 };
 

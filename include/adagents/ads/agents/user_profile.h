@@ -1,0 +1,50 @@
+// User profile: the privacy-preserving fingerprint of a listening session. ProfileKeeper learns it
+// from events; UserProfile hands the session that a request belongs to to the other agents.
+//
+//   ListenEvent -> profile_keeper -> SessionState's genres and moods
+//   request -> user_profile -> listening -> user_intent, attention, timing, creative
+//
+// The fingerprint is two histograms that forget half in half an hour of listening: genres (32 bins)
+// and moods (8). A track or an episode that begins weighs 1, one that is saved as much again, a
+// search for a genre 1.5; one that is skipped takes most of its weight with it. What is exported of
+// it has noise (private_export.h).
+//
+// Thread safety: that of agents (runtime/agent.h): calls of one replica never overlap, but for the
+// keeper's, which is reentrant.
+#pragma once
+
+#include "adagents/ads/keys.h"
+#include "adagents/ads/request.h"
+#include "adagents/ads/sessions.h"
+#include "adagents/runtime/agent.h"
+#include "adagents/runtime/port.h"
+
+namespace adagents::ads {
+
+/// Writes its section of `state`, in which the event has already changed what plays.
+void ApplyToProfile(const ListenEvent& event, SessionState* state);
+
+/// Runs once per ListenEvent. Requires kSessions.
+class ProfileKeeper final : public Agent {
+ public:
+  ProfileKeeper() : Agent({.name = "profile_keeper", .reentrant = true}) {}
+  absl::Status Run(Context& ctx) override;
+
+ private:
+  On<ListenEvent> event_{this};
+  State<Sessions> sessions_{this, kSessions};
+};
+
+/// Optional: without it nobody knows the listener. Requires kSessions.
+class UserProfile final : public Agent {
+ public:
+  UserProfile() : Agent({.name = "user_profile", .reentrant = true}) {}
+  absl::Status Run(Context& ctx) override;
+
+ private:
+  In<Request> request_{this, kRequest};
+  State<Sessions> sessions_{this, kSessions};
+  Out<Listener> listener_{this, kListening, Listener{}};
+};
+
+}  // namespace adagents::ads
