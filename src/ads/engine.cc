@@ -166,6 +166,48 @@ struct Engine::Tally {
   std::array<Counter, kSlots> no_bids;
 };
 
+// The best that can be said from what was published: the auction over the prices, or over prices
+// made here from the candidates with whatever scores there are.
+struct Engine::Fallback {
+  std::shared_ptr<const CurrencyRates> rates;
+  AuctionOptions auction;
+  std::shared_ptr<const CreativeOptions> creative;  // null: no listener agents
+  MomentPricing pricing;
+
+  Decision operator()(const Request& request, const Board& board) const {
+    Decision decision;
+    decision.fallback = true;
+    const Candidates* candidates = board.Find(kCandidates);
+    if (candidates == nullptr || !candidates->catalog) return decision;
+    const Scores none;
+    const Scores* scores = board.Find(kScores);
+    if (scores == nullptr) scores = &none;
+    Prices made;
+    const Prices* prices = board.Find(kPrices);
+    if (prices == nullptr) {
+      Price(request, board, *candidates, *scores, &made);
+      prices = &made;
+    }
+    std::vector<uint32_t> winners;
+    internal::Auctioneer(auction).Run(request, *candidates, *scores, *prices, &decision, &winners,
+                                      {.caps = board.Find(kCaps), .timings = board.Find(kTimings)});
+    return decision;
+  }
+
+  void Price(const Request& request, const Board& board, const Candidates& candidates,
+             const Scores& scores, Prices* out) const {
+    const Paces unpaced;
+    const Paces* paces = board.Find(kPaces);
+    CreativeFits unchecked;
+    unchecked.unchecked = creative;
+    const CreativeFits* fits = board.Find(kFits);
+    internal::PriceAll(request, candidates, scores, paces != nullptr ? *paces : unpaced, *rates,
+                       out, [](const ReasonCode&, uint64_t, Micros, Micros) {},
+                       {board.Find(kAttention), fits != nullptr ? fits : &unchecked,
+                        board.Find(kTimings), pricing});
+  }
+};
+
 absl::StatusOr<std::unique_ptr<Engine>> Engine::Create(EngineOptions options) {
   if (options.runtime.clock == nullptr) return InvalidArgument("runtime.clock is null");
   EngineOptions basics;
@@ -214,6 +256,7 @@ absl::Status Engine::Build(EngineOptions options) {
   book_ = std::make_shared<OutcomeBook>(options.outcomes);
   if (absl::Status status = BuildCaps(options); !status.ok()) return status;
 
+  const MomentPricing pricing = listener_ != nullptr ? listener_->pricing : MomentPricing();
   AdRuntime::Builder builder(kRequest, kDecision);
   builder.ShareObject(kCatalog, catalog_)
       .ShareObject(kKillSwitches, switches_)
@@ -223,14 +266,12 @@ absl::Status Engine::Build(EngineOptions options) {
       .Add<Availability>(availability_, rates_)
       .Add<FrequencyCapAgent>(cap_policy_)
       .Add<Relevance>()
-      .Add<Pricing>(rates_)
+      .Add<Pricing>(rates_, pricing)
       .Add<Auction>(auction_, ledger_, rates_, moments_)
       .Add<RelevanceLearner>()
       .Add<FrequencyCapCounter>()
       .Options(std::move(options.runtime))
-      .Fallback([rates = rates_, auction = auction_](const Request& request, const Board& board) {
-        return FromBoard(request, board, *rates, auction);
-      });
+      .Fallback(Fallback{rates_, auction_, creative_, pricing});
   if (options.pacer != nullptr) {
     builder.ShareObject(kPacer, options.pacer)
         .Add<Pacing>(std::move(options.landscape))
@@ -280,6 +321,10 @@ absl::Status Engine::BuildCaps(const EngineOptions& options) {
 
 absl::Status Engine::BuildListener(EngineOptions* options) {
   if (!options->listener) return absl::OkStatus();
+  if (options->availability.stop_when_certain) {
+    return InvalidArgument(
+        "availability.stop_when_certain does not go with listener, whose agents lower values");
+  }
   SessionsOptions sessions = options->listener->sessions;
   if (options->runtime.inline_scheduler && sessions.hash_key == std::array<uint64_t, 2>{} &&
       (sessions.region == nullptr || sessions.region->path().empty())) {
@@ -288,6 +333,8 @@ absl::Status Engine::BuildListener(EngineOptions* options) {
   auto made = Sessions::Create(std::move(sessions), clock_);
   if (!made.ok()) return made.status();
   sessions_ = *std::move(made);
+  listener_ = std::make_shared<const ListenerOptions>(*options->listener);
+  creative_ = std::shared_ptr<const CreativeOptions>(listener_, &listener_->creative);
   MomentsOptions moments = options->listener->moments;
   moments.ttl = options->outcomes.window * 2 + absl::Minutes(1);  // as the book's own
   moments_ = std::make_shared<Moments>(moments, clock_);
@@ -306,37 +353,13 @@ void Engine::AddListener(AdRuntime::Builder& builder) const {
       .Add<UserProfile>()
       .Add<UserIntent>()
       .Add<Attention>()
+      .Add<TimingAgent>(listener_->timing)
+      .Add<CreativeAgent>(creative_)
       .Add<SessionKeeper>()
       .Add<ProfileKeeper>()
       .Add<IntentKeeper>()
       .Add<AttentionKeeper>()
       .Add<MomentKeeper>();
-}
-
-// The best that can be said from what was published: the auction over the prices, or over prices
-// made here from the candidates with whatever scores there are.
-Decision Engine::FromBoard(const Request& request, const Board& board, const CurrencyRates& rates,
-                           const AuctionOptions& auction) {
-  Decision decision;
-  decision.fallback = true;
-  const Candidates* candidates = board.Find(kCandidates);
-  if (candidates == nullptr || !candidates->catalog) return decision;
-  const Scores none;
-  const Scores* scores = board.Find(kScores);
-  if (scores == nullptr) scores = &none;
-  Prices made;
-  const Prices* prices = board.Find(kPrices);
-  if (prices == nullptr) {
-    const Paces unpaced;
-    const Paces* paces = board.Find(kPaces);
-    internal::PriceAll(request, *candidates, *scores, paces != nullptr ? *paces : unpaced, rates,
-                       &made, [](const ReasonCode&, uint64_t, Micros, Micros) {});
-    prices = &made;
-  }
-  std::vector<uint32_t> winners;
-  internal::Auctioneer(auction).Run(request, *candidates, *scores, *prices, &decision, &winners,
-                                    {.caps = board.Find(kCaps)});
-  return decision;
 }
 
 CallOptions Engine::Prepare(const Request& request, const CallOptions& options) {
@@ -586,7 +609,10 @@ std::string Engine::WhyNot(const RequestPtr& request, std::string_view campaign_
                            *cap_policy_,
                            clock_->Now(),
                            {ledger_.get(), rates_.get()},
-                           pacer_.get()},
+                           pacer_.get(),
+                           sessions_.get(),
+                           moments_.get(),
+                           listener_.get()},
                           campaign_id);
 }
 

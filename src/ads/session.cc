@@ -21,7 +21,7 @@ constexpr Word kWords[] = {
     {"relaxed", Mood::kCalm},
     {"relaxing", Mood::kCalm},
     {"peaceful", Mood::kCalm},
-    {"sleep", Mood::kCalm},
+    {"sleep", Mood::kSleepy},
     {"ambient", Mood::kCalm},
     {"focused", Mood::kFocused},
     {"focus", Mood::kFocused},
@@ -35,9 +35,12 @@ constexpr Word kWords[] = {
     {"sad", Mood::kSad},
     {"melancholic", Mood::kSad},
     {"melancholy", Mood::kSad},
-    {"romantic", Mood::kRomantic},
-    {"love", Mood::kRomantic},
-    {"sensual", Mood::kRomantic},
+    {"romantic", Mood::kHappy},
+    {"sleepy", Mood::kSleepy},
+    {"bedtime", Mood::kSleepy},
+    {"lullaby", Mood::kSleepy},
+    {"love", Mood::kHappy},
+    {"sensual", Mood::kHappy},
     {"energetic", Mood::kEnergetic},
     {"energy", Mood::kEnergetic},
     {"workout", Mood::kEnergetic},
@@ -72,8 +75,8 @@ constexpr int64_t kLongestMusicMs = 15 * 60'000, kLongestPodcastMs = 4 * 3'600'0
 }  // namespace
 
 std::string_view Name(Mood mood) {
-  constexpr std::string_view kNames[kMoodCount] = {"unknown", "calm",     "focused",   "happy",
-                                               "sad",     "romantic", "energetic", "dark"};
+  constexpr std::string_view kNames[kMoodCount] = {"unknown", "calm",      "focused", "happy",
+                                                   "sad",     "energetic", "dark",    "sleepy"};
   const auto i = static_cast<size_t>(mood);
   return i < kMoodCount ? kNames[i] : "unknown";
 }
@@ -98,7 +101,7 @@ uint8_t GenreBinOf(std::string_view genre) {
 
 std::string_view Name(Intent intent) {
   constexpr std::string_view kNames[kIntentCount] = {"focus", "workout", "commute", "party",
-                                                 "relax", "bedtime", "lean_in", "background"};
+                                                     "relax", "bedtime", "lean_in", "background"};
   const auto i = static_cast<size_t>(intent);
   return i < kIntentCount ? kNames[i] : "unknown";
 }

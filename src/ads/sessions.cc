@@ -156,10 +156,12 @@ absl::StatusOr<bool> Sessions::Admit(const PlaybackEvent& e, ListenEvent* out) {
   const int64_t now_ms = absl::ToUnixMillis(clock_->WallNow());
   if (absl::Status status = Check(e, now_ms); !status.ok()) return status;
   const int64_t period = PeriodOf(now_ms);
-  const uint64_t session = HashOf(kOfSessions, period, e.session);
+  SessionState there;
+  bool found = false;
+  const uint64_t session = Look(e.session, period, &there, &found);
   if (!Allows(e.consent)) {
     without_consent_.Add(1);
-    if (table_.Contains(session) && table_.PurgeKey(session)) erased_.Add(1);
+    if (found && table_.PurgeKey(session)) erased_.Add(1);
     return false;
   }
   *out = ListenEvent();
@@ -180,9 +182,8 @@ absl::StatusOr<bool> Sessions::Admit(const PlaybackEvent& e, ListenEvent* out) {
   out->screen = std::max(e.screen, int8_t{-1});
   out->devicetype = static_cast<uint8_t>(e.devicetype);
   events_.Add(1);
-  SessionState there;
-  const bool known = table_.Find(session, &there) && there.listener == out->listener;
-  if (known || (e.kind == PlaybackKind::kSessionEnd && there.began_ms == 0)) return true;
+  if (found && there.listener == out->listener) return true;
+  if (!found && e.kind == PlaybackKind::kSessionEnd) return true;
   const Upserted upserted = table_.Upsert(session, [&](SessionState& s, bool existed) {
     if (!existed) s.began_ms = s.last_ms = out->at_ms;
     if (out->listener != 0) s.listener = out->listener;
@@ -208,14 +209,23 @@ std::string_view Sessions::SessionOf(const Request& request) const {
   return request.user.id.empty() ? request.device.ifa : request.user.id;
 }
 
+uint64_t Sessions::Look(std::string_view session, int64_t period, SessionState* state,
+                        bool* found) const {
+  const uint64_t key = HashOf(kOfSessions, period, session);
+  *found = table_.Find(key, state);
+  if (*found) return key;
+  const uint64_t last = HashOf(kOfSessions, period - 1, session);
+  *found = table_.Find(last, state);
+  return *found ? last : key;
+}
+
 bool Sessions::Find(const Request& request, Listener* out) const {
   out->known = false;
   if (!Allows(request.consent)) return false;
   const std::string_view id = SessionOf(request);
   if (id.empty() || id.size() > kMostIdBytes) return false;
   out->now_ms = absl::ToUnixMillis(clock_->WallNow());
-  out->session = HashOf(kOfSessions, PeriodOf(out->now_ms), id);
-  out->known = table_.Find(out->session, &out->state);
+  out->session = Look(id, PeriodOf(out->now_ms), &out->state, &out->known);
   return out->known;
 }
 

@@ -2,12 +2,14 @@
 
 #include <vector>
 
+#include "adagents/ads/agents/user_intent.h"
 #include "adagents/ads/reasons.h"
 #include "adagents/ads/targeting.h"
 #include "adagents/base/ids.h"
 #include "ads/agents/auctioneer.h"
 #include "ads/agents/cap_rules.h"
 #include "ads/agents/deals.h"
+#include "ads/agents/fitter.h"
 #include "ads/agents/imp_needs.h"
 #include "ads/agents/matcher.h"
 #include "ads/agents/scorer.h"
@@ -79,6 +81,10 @@ struct Replay {
   CapVerdicts caps;
   Scores scores;
   Paces paces;
+  AttentionSignal attention;
+  CreativeFits fits;
+  Timings timings;
+  MomentView moment;  // of the three above
   Prices prices;
   Decision decision;
   std::vector<uint32_t> winners;
@@ -91,8 +97,10 @@ struct Replay {
     Scorer().Run(s.request, candidates, s.models, &scores);
     if (candidates.items.empty()) return;
     paces = PacesNow(s.pacer, candidates);
-    PriceAll(s.request, candidates, scores, paces, s.rates, &prices,
-             [](const ReasonCode&, uint64_t, Micros, Micros) {});
+    if (s.sessions != nullptr) ReadMoment(s);
+    PriceAll(
+        s.request, candidates, scores, paces, s.rates, &prices,
+        [](const ReasonCode&, uint64_t, Micros, Micros) {}, moment);
     fates.resize(candidates.items.size());
     const auto note = [&](uint32_t subject, const ReasonCode& code, double score,
                           double threshold) {
@@ -100,8 +108,23 @@ struct Replay {
     };
     const Because because = note;
     Looking looking(s.budgets, candidates, prices.cur);
-    Auctioneer(s.auction).Run(s.request, candidates, scores, prices, &decision, &winners,
-                              {.because = &because, .caps = &caps, .claims = &looking});
+    Auctioneer(s.auction).Run(
+        s.request, candidates, scores, prices, &decision, &winners,
+        {.because = &because, .caps = &caps, .claims = &looking, .timings = &timings});
+  }
+
+  /// What the listener's agents would say; of tastes, what is believed most.
+  void ReadMoment(const WhyNotSetting& s) {
+    Listener listener;
+    if (!s.sessions->Find(s.request, &listener)) return;
+    const Intents intents = IntentsOf(listener, s.request);
+    attention = AttentionOf(listener, intents);
+    for (const Imp& imp : s.request.imps) {
+      timings.imps.push_back(WhenFor(imp, listener, intents, s.listener->timing));
+    }
+    Fitter(s.listener->creative)
+        .Run(candidates, listener, intents, s.moments->model(), 0, /*explore=*/0, &fits);
+    moment = {&attention, &fits, &timings, s.listener->pricing};
   }
 };
 
@@ -234,6 +257,18 @@ class Answerer {
     return text + fmt::format(" (loss {})", static_cast<int>(reasons::kWantOfBudget));
   }
 
+  std::string WordsOf(const ReasonCode& code, uint64_t subject, double score,
+                      double threshold) const {
+    return adagents::InWords({&code, subject, score, threshold}, [&](const Reason&) {
+      return reasons::IsAboutImp(code) ? fmt::format("#{}", subject) : campaign_.id;
+    });
+  }
+
+  static std::string WhenOf(const Timing& timing) {
+    if (timing.when == Insertion::kNow) return "";
+    return fmt::format(", {} in {:.1f} s", Name(timing.when), timing.in_ms / 1000.0);
+  }
+
   std::string FateOf(const Imp& imp, uint32_t k) {
     const Candidate& c = replay_.candidates.items[k];
     if (k < replay_.caps.state.size()) {
@@ -247,15 +282,26 @@ class Answerer {
       }
     }
     const Currency cur = replay_.prices.cur;
-    const float rate = k < replay_.scores.rate.size() ? replay_.scores.rate[k] : 0.0f;
-    const float pace = k < replay_.paces.factor.size() ? replay_.paces.factor[k] : 1.0f;
+    float rate = k < replay_.scores.rate.size() ? replay_.scores.rate[k] : 0.0f;
+    float pace = k < replay_.paces.factor.size() ? replay_.paces.factor[k] : 1.0f;
+    const auto index = static_cast<size_t>(&imp - s_.request.imps.data());
+    const Timing timing = replay_.timings.Of(index);
+    if (const ReasonCode* why = replay_.moment.NotNow(index); why != nullptr) {
+      return "not now: " + WordsOf(*why, index, timing.score, timing.threshold);
+    }
+    const float before = rate;
+    if (const ReasonCode* why = replay_.moment.Adjust(catalog_, c, k, &rate, &pace);
+        why != nullptr) {
+      return WordsOf(*why, catalog_.facts(index_).key, 0, 0);
+    }
     std::string predicted = fmt::format("predicted rate {:.4g}", rate);
+    if (rate != before) predicted += fmt::format(", {:.4g} without the moment", before);
     if (pace < 1.0f)
       predicted += fmt::format(", {:.3g} % of it bid to keep to the plan", 100 * pace);
     if (replay_.prices.value.empty()) return "no currency to bid in";
     Micros value, floor;
     Pricer pricer(s_.request, catalog_, s_.rates, cur);
-    (void)pricer.BeginImp(static_cast<size_t>(&imp - s_.request.imps.data()));
+    (void)pricer.BeginImp(index);
     switch (pricer.Price(c, rate, &value, &floor, pace)) {
       case PriceTrouble::kBelowFloor:
         return fmt::format("worth {} a thousand ({}), below the floor of {} (loss {})",
@@ -277,12 +323,12 @@ class Answerer {
         fmt::format("worth {} a thousand ({})", Amount(value, cur), predicted);
     if (fate.code == nullptr) return worth + ", but the imp was sold before its turn came";
     if (fate.code == &reasons::kWon) {
-      return fmt::format("{}: it is shown, at {:.2f} {}", worth, fate.score, cur.code());
+      return fmt::format("{}: it is shown, at {:.2f} {}{}", worth, fate.score, cur.code(),
+                         WhenOf(timing));
     }
-    const auto key = catalog_.facts(index_).key;
-    const Reason reason{fate.code, key, fate.score, fate.threshold};
-    std::string text = fmt::format(
-        "{}; {}", worth, adagents::InWords(reason, [&](const Reason&) { return campaign_.id; }));
+    std::string text =
+        fmt::format("{}; {}", worth,
+                    WordsOf(*fate.code, catalog_.facts(index_).key, fate.score, fate.threshold));
     for (const Bid& bid : replay_.decision.bids) {
       if (&s_.request.imps[bid.imp] == &imp && bid.campaign != nullptr) {
         text += fmt::format("; campaign '{}' ({}) is shown, at {}", bid.campaign->name,

@@ -8,6 +8,7 @@
 #include "adagents/ads/agents/auction.h"
 #include "adagents/ads/agents/availability.h"
 #include "adagents/ads/agents/frequency_cap.h"
+#include "adagents/ads/agents/listener_options.h"
 #include "adagents/ads/currency_rates.h"
 #include "adagents/ads/keys.h"
 #include "adagents/ads/pacer.h"
@@ -29,7 +30,10 @@ struct WhyNotSetting {
   const FrequencyCapPolicy& cap_policy;
   int64_t now_nanos;  // of the caps' clock
   Budgets budgets;
-  const Pacer* pacer = nullptr;  // null: nobody is paced
+  const Pacer* pacer = nullptr;        // null: nobody is paced
+  const Sessions* sessions = nullptr;  // null, as the next two: no listener agents
+  const Moments* moments = nullptr;
+  const ListenerOptions* listener = nullptr;
 };
 
 std::string WhyNot(const WhyNotSetting& setting, std::string_view campaign_id);

@@ -33,6 +33,7 @@ struct Watched {
   Watched() : engine({AudioCampaign("a", 5)}, Options(seen)) {}
   static EngineOptions Options(const std::shared_ptr<Seen>& seen) {
     EngineOptions options = WithListener();
+    options.listener->timing.bedtime = 2;  // nobody sleeps here
     options.customize = [seen](AdRuntime::Builder& builder) {
       builder.ShareObject(kSeen, seen).Add<Spy>();
     };

@@ -39,9 +39,10 @@ inline void Play(const TestEngine& engine, const PlaybackEvent& event) {
   REQUIRE(status.ok());
 }
 
-/// A request of the session.
-inline RequestPtr RequestOf(std::string_view listener) {
+/// A request of the session; a post-roll unless it says otherwise, which may always be sold.
+inline RequestPtr RequestOf(std::string_view listener, int32_t startdelay = -2) {
   TestRequest request;
+  request.audio.startdelay = startdelay;
   request.request.user.id = request.made.arena->Copy(listener);
   return request.Done();
 }

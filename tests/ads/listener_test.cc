@@ -187,7 +187,8 @@ TEST_CASE("many threads play, decide and erase at once") {
         e.kind = static_cast<PlaybackKind>((i + t) % 11);
         e.at = absl::Now();
         if (!engine->Play(e).ok()) ++failed;
-        if (engine->Decide(RequestOf(id)).value.bids.empty()) ++failed;
+        const Decision d = engine->Decide(RequestOf(id)).value;
+        if (d.bids.empty() && d.nbr != Nbr::kNotTheMoment) ++failed;  // it may be paused
         if (i % 50 == t && !engine->Erase(id).ok()) ++failed;
       }
     });

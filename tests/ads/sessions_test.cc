@@ -173,6 +173,26 @@ TEST_CASE("nothing links a session or a listener of one salt to those of the nex
   CHECK((*other)->SessionKeys("s")[0] != door.sessions->SessionKeys("s")[0]);
 }
 
+TEST_CASE("a session that is under way when the salt changes goes on, and no further") {
+  Door door;
+  door.clock.Advance(absl::Hours(23) + absl::Minutes(50));
+  const ListenEvent first = door.Take(door.Event(PlaybackKind::kStart));
+  Listener found;
+  for (int i = 0; i < 72; ++i) {  // until the change after that
+    door.clock.Advance(absl::Minutes(20));
+    REQUIRE(door.sessions->Find(*RequestOf("s").request, &found));
+    const ListenEvent e = door.Take(door.Event(PlaybackKind::kSave));
+    REQUIRE(e.session == first.session);
+    CHECK(found.session == first.session);
+    // The listener is known under the new salt, which is what an erasure looks for.
+    CHECK(door.StateOf(e.session).listener == door.sessions->ListenerKeys("ann")[0]);
+  }
+  CHECK(door.sessions->counts().begun == 1);
+  door.clock.Advance(absl::Minutes(20));
+  CHECK_FALSE(door.sessions->Find(*RequestOf("s").request, &found));
+  CHECK(door.Take(door.Event(PlaybackKind::kStart)).session != first.session);
+}
+
 TEST_CASE("the keeper knows what plays, where in it, and what the listener does") {
   Door door;
   PlaybackEvent e = door.Event(PlaybackKind::kStart);

@@ -57,6 +57,8 @@ enum class Nbr : int16_t {
   kOverloaded = 512,            ///< refused to protect the requests already in flight
   kFrequencyCapped = 513,       ///< all that matched have reached their cap for this listener
   kCompetitiveExclusion = 514,  ///< all that were left may not follow each other in a pod
+  kNotTheMoment = 515,          ///< an ad would interrupt: mid-song, paused, asleep
+  kUnsuitable = 516,            ///< no ad that is left suits the moment
 };
 
 /// In plain words, lower case; "unknown code" for one we do not know. Thread-safe.
@@ -130,6 +132,10 @@ enum class Nbr : int16_t {
       return "frequency capped";
     case Nbr::kCompetitiveExclusion:
       return "competitive exclusion";
+    case Nbr::kNotTheMoment:
+      return "not the moment";
+    case Nbr::kUnsuitable:
+      return "unsuitable at this moment";
   }
   return "unknown code";
 }
@@ -181,6 +187,16 @@ class Keepalive {
 /// The kind of markup that a bid returns; values of OpenRTB's `mtype`.
 enum class MarkupType : int8_t { kUnset = 0, kBanner = 1, kVideo = 2, kAudio = 3, kNative = 4 };
 
+/// When an ad is to be played, as far as the listener's player has told what plays.
+enum class Insertion : int8_t {
+  kNow,            ///< also when nothing is known
+  kBetweenTracks,  ///< when what plays has ended
+  kAtTransition,   ///< at the break within an episode that the request is for
+  kNotNow,         ///< not at all; no bid says so
+};
+/// "now", "between_tracks", "at_transition", "not_now".
+std::string_view Name(Insertion when);
+
 /// One bid. Trivially copyable; the pointers live as long as the decision's keepalive, the indices
 /// refer to the request it answers. Thread-compatible.
 struct Bid {
@@ -197,6 +213,8 @@ struct Bid {
   int32_t w = 0, h = 0;                   ///< size chosen among those offered; 0: not sized
   Micros value{};                         ///< what the impression is worth to the campaign, CPM
   uint64_t reservation = 0;               ///< budget held for it, 0: none
+  Insertion when = Insertion::kNow;
+  int32_t in_ms = 0;  ///< until then, about; 0: now, or not known
 };
 static_assert(std::is_trivially_copyable_v<Bid>);
 

@@ -31,10 +31,10 @@
 #include "adagents/ads/agents/auction.h"
 #include "adagents/ads/agents/availability.h"
 #include "adagents/ads/agents/frequency_cap.h"
+#include "adagents/ads/agents/listener_options.h"
 #include "adagents/ads/currency_rates.h"
 #include "adagents/ads/keys.h"
 #include "adagents/ads/ledger.h"
-#include "adagents/ads/listener_options.h"
 #include "adagents/ads/pacer.h"
 #include "adagents/ads/playback_event.h"
 #include "adagents/ads/win_landscape.h"
@@ -237,8 +237,7 @@ class Engine {
   void TellOfAction(const OutcomeEvent& event);
   absl::Status RoomForCatalog();
   static void Finish(Tally& tally, const Request& request, Answer<Decision>* answer);
-  static Decision FromBoard(const Request& request, const Board& board, const CurrencyRates& rates,
-                            const AuctionOptions& auction);
+  struct Fallback;
 
   const AvailabilityOptions availability_;
   const AuctionOptions auction_;
@@ -258,7 +257,9 @@ class Engine {
   std::shared_ptr<Ledger> ledger_;
   std::shared_ptr<Pacer> pacer_;
   std::shared_ptr<Sessions> sessions_;  // null: no listener agents
-  std::shared_ptr<Moments> moments_;    // likewise
+  std::shared_ptr<Moments> moments_;    // likewise, as the next two
+  std::shared_ptr<const CreativeOptions> creative_;
+  std::shared_ptr<const ListenerOptions> listener_;
   std::unique_ptr<AdRuntime> runtime_;
   std::unique_ptr<internal::Upkeep> upkeep_;
 

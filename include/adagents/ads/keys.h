@@ -11,6 +11,10 @@
 // -> pricing -> prices; all of them -> auction -> decision. Caps, scores and prices run parallel to
 // Candidates::items.
 //
+// With EngineOptions::listener, from what players report: request -> user_profile -> listening
+// (session.h) -> user_intent -> intents (moment.h) -> attention, timing and creative (agents/), which
+// pricing reads.
+//
 // Thread safety: what is behind a Key is written by one agent and read by others when it is
 // finished, so its types are thread-compatible; what is behind a StateKey is thread-safe.
 #pragma once

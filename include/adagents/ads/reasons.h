@@ -157,6 +157,45 @@ inline constexpr ReasonCode kAttention{
     "attention",
     "at this moment {score} % of ads would be heard to their end; {threshold} % are on average"};
 
+// Timing.
+inline constexpr ReasonCode kBetweenTracks{
+    "imp_between_tracks", "imp {subject}: the ad plays when the track ends, in {score} s"};
+inline constexpr ReasonCode kAtTransition{
+    "imp_at_transition", "imp {subject}: the ad plays at the episode's break, in {score} s"};
+inline constexpr ReasonCode kMidTrack{
+    "imp_mid_track",
+    "imp {subject}: a track or an episode plays for another {score} s, and an ad may wait "
+    "{threshold} s"};
+inline constexpr ReasonCode kMidTrackOfUnknown{
+    "imp_mid_track_unknown",
+    "imp {subject}: a track or an episode plays, and nobody knows how long it is"};
+inline constexpr ReasonCode kListenerPaused{"imp_paused", "imp {subject}: the listener has paused"};
+inline constexpr ReasonCode kAsleep{
+    "imp_asleep",
+    "imp {subject}: the listener has touched nothing for {score} min at bedtime, and is asleep"};
+inline constexpr ReasonCode kTooSoon{
+    "imp_too_soon", "imp {subject}: the last ad was {score} s ago, and is to be {threshold} s ago"};
+
+// Creatives.
+inline constexpr ReasonCode kSuits{
+    "suits",
+    "campaign {subject}: what its creative is like moves the odds of a response by a factor of "
+    "{score} at this moment"};
+inline constexpr ReasonCode kTooLively{
+    "too_lively",
+    "campaign {subject}: its creative is too fast or loud for a listener who falls asleep "
+    "(loss {number})",
+    kCreativeFiltered};
+inline constexpr ReasonCode kTooCheerful{
+    "too_cheerful",
+    "campaign {subject}: its creative makes fun where the music is sad (loss {number})",
+    kCreativeFiltered};
+inline constexpr ReasonCode kSuitUnknown{
+    "suit_unknown",
+    "campaign {subject}: nobody could see in time whether its creative suits the moment "
+    "(loss {number})",
+    kInternalError};
+
 // Relevance.
 inline constexpr ReasonCode kPredicted{
     "predicted", "campaign {subject}: predicted rate {score} of the action it is after"};

@@ -28,9 +28,9 @@ enum class Mood : uint8_t {
   kFocused,
   kHappy,
   kSad,
-  kRomantic,
   kEnergetic,
   kDark,
+  kSleepy,  ///< made to fall asleep by
 };
 inline constexpr size_t kMoodCount = 8;
 /// "calm" and so on; "unknown".
@@ -152,12 +152,14 @@ float LeftOf(int64_t elapsed_ms, int64_t half_life_ms);
 
 /// The session that a request belongs to. Plain value.
 struct Listener {
-  bool known = false;  ///< there is one: without, nothing else means anything
+  bool known = false;  ///< there is one: without, only `missing` means anything
+  /// Nobody could look in time, though somebody should have: it may be any session.
+  bool missing = false;
   uint64_t session = 0;
   int64_t now_ms = 0;  ///< when it was looked up, Unix milliseconds
-  SessionState state;
+  SessionState state = {};
 
-  void clear() { known = false; }
+  void clear() { known = missing = false; }
 };
 
 inline constexpr Key<Listener> kListening{"listening"};

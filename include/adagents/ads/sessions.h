@@ -15,9 +15,10 @@
 //
 // Identifiers become SipHash-2-4 tags here and go no further. The key of a tag is derived from
 // `hash_key` and the number of the salt's period, so that nothing links a session or a listener of
-// one period to those of the next: a session that crosses the change begins anew, and what it left
-// behind expires. Who has `hash_key` could link them: keep it as a secret, change it at will, or
-// leave it out, and it is drawn when the process starts and never leaves it.
+// one period to those of later ones; only a session that is under way at the change keeps its hash
+// until it ends, at most through the next period. Who has `hash_key` could link them: keep it as a
+// secret, change it at will, or leave it out, and it is drawn when the process starts and never
+// leaves it.
 //
 // Consent: kept is only what comes with may_identify (an identifier may be used at all) and
 // may_profile (state about this person may be written). An event without either erases what there
@@ -105,8 +106,8 @@ class Sessions {
   /// Forgets a session that has ended, and overwrites its bytes.
   void End(uint64_t session) { (void)table_.PurgeKey(session); }
 
-  /// The keyed hashes of an identifier that entries may be under now: of this period and, as long
-  /// as one of its sessions can live, of the last.
+  /// The keyed hashes of an identifier that entries may be under now: of this period, and of the
+  /// last.
   [[nodiscard]] std::array<uint64_t, 2> SessionKeys(std::string_view session) const;
   [[nodiscard]] std::array<uint64_t, 2> ListenerKeys(std::string_view listener) const;
 
@@ -144,6 +145,8 @@ class Sessions {
   [[nodiscard]] uint64_t HashOf(Domain domain, int64_t period, std::string_view id) const;
   [[nodiscard]] std::array<uint64_t, 2> KeysOf(Domain domain, std::string_view id) const;
   [[nodiscard]] std::string_view SessionOf(const Request& request) const;
+  /// The key of a session and what is kept of it; of this period's when there is nothing.
+  uint64_t Look(std::string_view session, int64_t period, SessionState* state, bool* found) const;
   absl::Status Check(const PlaybackEvent& event, int64_t now_ms) const;
 
   const SessionsOptions options_;

@@ -42,18 +42,25 @@ absl::Status AttentionKeeper::Run(Context& ctx) {
   return absl::OkStatus();
 }
 
-absl::Status Attention::Run(Context& ctx) {
-  const Listener& listener = ctx[listener_];
-  if (!listener.known || listener.state.attended == 0) return absl::OkStatus();
-  AttentionSignal& out = ctx[attention_];
+AttentionSignal AttentionOf(const Listener& listener, const Intents& intents) {
+  AttentionSignal out;
+  if (!listener.known || listener.state.attended == 0) return out;
   out.known = true;
   out.session = listener.session;
   const float left = LeftOf(listener.now_ms - listener.state.last_ms, kHalfLifeMs);
   for (size_t i = 0; i < out.shift.size(); ++i) out.shift[i] = left * listener.state.attention[i];
   out.level =
       Shifted(static_cast<float>(PriorRate(Action::kCompletion)), out.ShiftOf(Action::kCompletion));
-  out.moment = MomentOf(listener.state, ctx[intents_], listener.now_ms);
-  if (ctx.explaining()) {
+  out.moment = MomentOf(listener.state, intents, listener.now_ms);
+  return out;
+}
+
+absl::Status Attention::Run(Context& ctx) {
+  const Listener& listener = ctx[listener_];
+  if (!listener.known) return absl::OkStatus();
+  AttentionSignal& out = ctx[attention_];
+  out = AttentionOf(listener, ctx[intents_]);
+  if (out.known && ctx.explaining()) {
     ctx.Because({&reasons::kAttention, 0, 100 * static_cast<double>(out.level),
                  100 * PriorRate(Action::kCompletion)});
   }

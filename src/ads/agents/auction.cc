@@ -22,6 +22,20 @@ std::string_view Name(AuctionPricing pricing) {
   return "unknown";
 }
 
+std::string_view Name(Insertion when) {
+  switch (when) {
+    case Insertion::kNow:
+      return "now";
+    case Insertion::kBetweenTracks:
+      return "between_tracks";
+    case Insertion::kAtTransition:
+      return "at_transition";
+    case Insertion::kNotNow:
+      return "not_now";
+  }
+  return "unknown";
+}
+
 struct Auction::Scratch {
   explicit Scratch(const AuctionOptions& options) : auctioneer(options) {}
   internal::Auctioneer auctioneer;
@@ -57,7 +71,8 @@ absl::Status Auction::Run(Context& ctx) {
                            &scratch_->winners,
                            {.because = ctx.explaining() ? &because : nullptr,
                             .caps = &ctx[caps_],
-                            .claims = &reservations});
+                            .claims = &reservations,
+                            .timings = &ctx[timings_]});
   if (absl::Status status = reservations.Tie(ctx); !status.ok()) return status;
   for (uint32_t b = 0; b < decision.bids.size(); ++b) {
     decision.bids[b].reservation = reservations.ReservationOf(b);

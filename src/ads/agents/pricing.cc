@@ -24,7 +24,8 @@ absl::Status Pricing::Run(Context& ctx) {
                        if (reasons_left <= 0) return;
                        --reasons_left;
                        ctx.Because({&code, subject, value.units(), floor.units()});
-                     });
+                     },
+                     {&ctx[attention_], &ctx[fits_], &ctx[timings_], moments_});
   return absl::OkStatus();
 }
 

@@ -144,6 +144,11 @@ void Sale::Sell(uint32_t imp, const Offer& winner, int64_t rival, int16_t sequen
   if (media != nullptr && media->poddur.value_or(0) <= 0) {
     bid.slotinpod = static_cast<int16_t>(media->slotinpod);
   }
+  if (hooks_.timings != nullptr) {
+    const Timing timing = hooks_.timings->Of(imp);
+    bid.when = timing.when;
+    bid.in_ms = timing.in_ms;
+  }
   Say(winner, reasons::kWon, bid.price.units(), bid.value.units());
   out_->bids.push_back(bid);
   winners_->push_back(winner.candidate);

@@ -8,6 +8,7 @@
 
 #include "absl/functional/function_ref.h"
 #include "adagents/ads/agents/auction.h"
+#include "adagents/ads/agents/timing.h"
 #include "adagents/ads/keys.h"
 #include "adagents/runtime/trace.h"
 #include "ads/agents/block_list.h"
@@ -24,6 +25,7 @@ struct SaleHooks {
   const Because* because = nullptr;   ///< every loser gets a word
   const CapVerdicts* caps = nullptr;  ///< who may not win
   Claims* claims = nullptr;           ///< what selling takes
+  const Timings* timings = nullptr;   ///< when to play what is sold
 };
 
 /// A candidate that may be sold.

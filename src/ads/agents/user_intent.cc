@@ -30,6 +30,7 @@ constexpr Weights kCalmMood = {1.4f, .3f, .9f, .3f, 1.6f, 2.2f, .9f, 1.1f};
 constexpr Weights kFocusedMood = {3.0f, .4f, .7f, .2f, 1.1f, .6f, .8f, 1.0f};
 constexpr Weights kHappyMood = {.8f, 1.3f, 1.2f, 1.6f, 1.0f, .3f, 1.1f, 1.1f};
 constexpr Weights kEnergeticMood = {.5f, 2.5f, 1.1f, 2.0f, .4f, .1f, 1.0f, .9f};
+constexpr Weights kSleepyMood = {.3f, .05f, .2f, .05f, 1.2f, 10.0f, .3f, .7f};
 constexpr Weights kEpisode = {.7f, 1.0f, 1.8f, .1f, 1.1f, 1.2f, 1.2f, .9f};
 
 // How likely what holds now is.
@@ -76,6 +77,8 @@ const Weights* OfMood(Mood mood) {
       return &kHappyMood;
     case Mood::kEnergetic:
       return &kEnergeticMood;
+    case Mood::kSleepy:
+      return &kSleepyMood;
     default:
       return nullptr;
   }
@@ -183,6 +186,15 @@ Intents IntentsOf(const SessionState& s, int64_t now_ms, int hour) {
   return out;
 }
 
+Intents IntentsOf(const Listener& listener, const Request& request) {
+  if (!listener.known) return {};
+  const int hour =
+      listener.state.utcoffset != 0
+          ? HourAt(listener.now_ms, listener.state.utcoffset)
+          : TargetingFacts::HourOfWeek(request, absl::FromUnixMillis(listener.now_ms)) % 24;
+  return IntentsOf(listener.state, listener.now_ms, hour);
+}
+
 absl::Status IntentKeeper::Run(Context& ctx) {
   const ListenEvent& event = ctx[event_];
   (void)sessions_->Update(event.session, [&](SessionState& s) { ApplyToIntents(event, &s); });
@@ -190,16 +202,8 @@ absl::Status IntentKeeper::Run(Context& ctx) {
 }
 
 absl::Status UserIntent::Run(Context& ctx) {
-  const Listener& listener = ctx[listener_];
-  if (!listener.known) return absl::OkStatus();
-  const Request& request = ctx[request_];
-  // The player knows best where it is.
-  const int hour =
-      listener.state.utcoffset != 0
-          ? HourAt(listener.now_ms, listener.state.utcoffset)
-          : TargetingFacts::HourOfWeek(request, absl::FromUnixMillis(listener.now_ms)) % 24;
   Intents& out = ctx[intents_];
-  out = IntentsOf(listener.state, listener.now_ms, hour);
+  out = IntentsOf(ctx[listener_], ctx[request_]);
   if (out.known && ctx.explaining()) {
     ctx.Because({&reasons::kIntent[static_cast<size_t>(out.Top())], 0,
                  100 * static_cast<double>(out.Of(out.Top())), 0});

@@ -57,6 +57,7 @@ absl::Status ProfileKeeper::Run(Context& ctx) {
 
 absl::Status UserProfile::Run(Context& ctx) {
   Listener& out = ctx[listener_];
+  out.missing = false;
   if (!sessions_->Find(ctx[request_], &out)) return absl::OkStatus();
   if (ctx.explaining()) {
     ctx.Because({&reasons::kListening, 0, static_cast<double>(out.state.plays),

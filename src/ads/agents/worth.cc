@@ -1,5 +1,6 @@
 #include "ads/agents/worth.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "adagents/ads/prior_rates.h"
@@ -138,9 +139,43 @@ PriceTrouble Pricer::Price(const Candidate& c, float rate, Micros* value, Micros
   return PriceTrouble::kNone;
 }
 
+const ReasonCode* MomentView::NotNow(size_t imp) const {
+  if (timings == nullptr) return nullptr;
+  const Timing timing = timings->Of(imp);
+  return timing.when == Insertion::kNotNow ? timing.why : nullptr;
+}
+
+const ReasonCode* MomentView::Adjust(const Catalog& catalog, const Candidate& c, uint32_t k,
+                                     float* rate, float* pace) const {
+  if (fits != nullptr) {
+    if (k < fits->forbid.size() && fits->forbid[k] != nullptr) return fits->forbid[k];
+    if (fits->unchecked != nullptr) {
+      const ReasonCode* why =
+          ForbiddenBy(*fits->unchecked, catalog.campaign(c.campaign).creatives[c.creative], {}, {},
+                      /*missing=*/true);
+      if (why != nullptr) return why;
+    }
+  }
+  const CampaignFacts& campaign = catalog.facts(c.campaign);
+  float shift = attention != nullptr && attention->known
+                    ? attention->ShiftOf(TargetOf(campaign, c.mtype))
+                    : 0.0f;
+  if (fits != nullptr && k < fits->shift.size()) shift += fits->shift[k];
+  if (shift == 0.0f || !(*rate > 0.0f && *rate < 1.0f)) return nullptr;
+  const float moved = Shifted(*rate, shift);
+  if (campaign.action == Action::kNone && moved < *rate) {
+    const float weight = terms.weight[static_cast<size_t>(campaign.objective)];
+    const float share = weight == 1.0f ? moved / *rate : std::pow(moved / *rate, weight);
+    *pace *= std::clamp(share, terms.least, 1.0f);
+  }
+  *rate = moved;
+  return nullptr;
+}
+
 void PriceAll(const Request& request, const Candidates& candidates, const Scores& scores,
               const Paces& paces, const CurrencyRates& rates, Prices* out,
-              absl::FunctionRef<void(const ReasonCode&, uint64_t, Micros, Micros)> because) {
+              absl::FunctionRef<void(const ReasonCode&, uint64_t, Micros, Micros)> because,
+              const MomentView& moment) {
   const std::optional<Currency> cur = rates.Pick(request);
   if (!cur) {
     out->nbr = Nbr::kUnsupportedCurrency;
@@ -156,19 +191,33 @@ void PriceAll(const Request& request, const Candidates& candidates, const Scores
   const WinLandscape* landscape =
       paces.landscape != nullptr && paces.landscape->currency() == *cur ? paces.landscape : nullptr;
   Pricer pricer(request, catalog, rates, *cur);
-  bool any = false, below = false, paced_out = false;
+  const bool moves = moment.any();
+  bool any = false, below = false, paced_out = false, not_now = false, unsuitable = false;
   for (uint32_t i = 0; i < candidates.imps.size(); ++i) {
     const ImpRange& range = candidates.imps[i];
     if (range.begin == range.end) continue;
+    if (moves && moment.NotNow(i) != nullptr) {  // said by timing
+      not_now = true;
+      std::fill(out->value.begin() + range.begin, out->value.begin() + range.end, Micros{-1});
+      std::fill(out->floor.begin() + range.begin, out->floor.begin() + range.end, Micros{});
+      continue;
+    }
     if (!pricer.BeginImp(i)) because(reasons::kFloorCurrency, i, {}, {});
     for (uint32_t k = range.begin; k < range.end; ++k) {
       const Candidate& c = candidates.items[k];
       const CampaignFacts& campaign = catalog.facts(c.campaign);
-      const float rate =
+      float rate =
           scored ? scores.rate[k] : static_cast<float>(PriorRate(TargetOf(campaign, c.mtype)));
+      float pace = paced ? paces.factor[k] : 1.0f;
+      if (moves && moment.Adjust(catalog, c, k, &rate, &pace) != nullptr) {  // said by creative
+        unsuitable = true;
+        out->value[k] = Micros{-1};
+        out->floor[k] = Micros{};
+        continue;
+      }
       Micros value, floor;
-      const PriceTrouble trouble = pricer.Price(
-          c, rate, &value, &floor, paced ? paces.factor[k] : 1.0f, landscape, paces.decision);
+      const PriceTrouble trouble =
+          pricer.Price(c, rate, &value, &floor, pace, landscape, paces.decision);
       out->floor[k] = floor;
       out->value[k] = trouble == PriceTrouble::kNone ? value : Micros{-1};
       switch (trouble) {
@@ -198,9 +247,11 @@ void PriceAll(const Request& request, const Candidates& candidates, const Scores
     }
   }
   if (!any) {
-    out->nbr = paced_out ? Nbr::kBudgetExhausted
-               : below   ? Nbr::kBelowFloor
-                         : Nbr::kUnsupportedCurrency;
+    out->nbr = paced_out    ? Nbr::kBudgetExhausted
+               : below      ? Nbr::kBelowFloor
+               : unsuitable ? Nbr::kUnsuitable
+               : not_now    ? Nbr::kNotTheMoment
+                            : Nbr::kUnsupportedCurrency;
   }
 }
 

@@ -5,7 +5,7 @@
 
 #include "absl/container/inlined_vector.h"
 #include "absl/functional/function_ref.h"
-#include "adagents/ads/agents/pacing.h"
+#include "adagents/ads/agents/pricing.h"
 #include "adagents/ads/currency_rates.h"
 #include "adagents/ads/keys.h"
 #include "adagents/runtime/trace.h"
@@ -70,10 +70,33 @@ class Pricer {
   bool factor_known_ = false;
 };
 
+/// What the listener's agents say of one request. Null: nobody says anything.
+struct MomentView {
+  const AttentionSignal* attention = nullptr;
+  const CreativeFits* fits = nullptr;
+  const Timings* timings = nullptr;
+  MomentPricing terms = {};
+
+  /// Whether it changes anything.
+  [[nodiscard]] bool any() const {
+    return (attention != nullptr && attention->known) ||
+           (fits != nullptr &&
+            (!fits->shift.empty() || !fits->forbid.empty() || fits->unchecked != nullptr)) ||
+           (timings != nullptr && !timings->imps.empty());
+  }
+  /// Why the imp may not be filled now; null when it may.
+  [[nodiscard]] const ReasonCode* NotNow(size_t imp) const;
+  /// Why candidate `k` may not be played at this moment; null when it may. Then `rate` is moved by
+  /// the moment, and `pace` by what that is worth to a campaign that pays per impression.
+  const ReasonCode* Adjust(const Catalog& catalog, const Candidate& candidate, uint32_t k,
+                           float* rate, float* pace) const;
+};
+
 /// Prices all candidates into `out`. `scores` may be empty: prior rates are assumed then. So may
 /// `paces`: values are bid.
 void PriceAll(const Request& request, const Candidates& candidates, const Scores& scores,
               const Paces& paces, const CurrencyRates& rates, Prices* out,
-              absl::FunctionRef<void(const ReasonCode&, uint64_t subject, Micros, Micros)> because);
+              absl::FunctionRef<void(const ReasonCode&, uint64_t subject, Micros, Micros)> because,
+              const MomentView& moment = {});
 
 }  // namespace adagents::ads::internal

@@ -42,6 +42,9 @@ struct AttentionSignal {
 
 inline constexpr Key<AttentionSignal> kAttention{"attention"};
 
+/// What the attention keeper left with the session, as far as it still holds.
+[[nodiscard]] AttentionSignal AttentionOf(const Listener& listener, const Intents& intents);
+
 /// The probability whose log-odds are those of `rate`, moved by `shift`. `rate` in (0, 1).
 [[nodiscard]] float Shifted(float rate, float shift);
 /// The log-odds of a rate, which is kept away from 0 and 1.

@@ -44,6 +44,7 @@
 #include <vector>
 
 #include "adagents/ads/agents/attention.h"
+#include "adagents/ads/agents/timing.h"
 #include "adagents/ads/currency_rates.h"
 #include "adagents/ads/keys.h"
 #include "adagents/ads/ledger.h"
@@ -100,6 +101,7 @@ class Auction final : public Agent {
   In<Prices> prices_{this, kPrices};
   In<CapVerdicts> caps_{this, kCaps, CapVerdicts{}};
   In<AttentionSignal> attention_{this, kAttention, AttentionSignal{}};
+  In<Timings> timings_{this, kTimings, Timings{}};
   State<FrequencyCaps> counts_{this, kFrequencyCaps};
   State<OutcomeBook> book_{this, kOutcomeBook};
   Out<Decision> decision_{this, kDecision};

@@ -7,6 +7,12 @@
 //   | clicks, completions,  | value_per_action * predicted rate * 1000, |
 //   |   conversions         |   at most max_cpm                         |
 //
+// With the listener's agents, predicted rates are moved by attention and by how a creative suits
+// the moment. For campaigns that pay per impression that is worth so much more or less as an ad is
+// likelier to be heard: less at a moment below the average, in proportion to the power of
+// MomentPricing::weight of the campaign's objective, and never more than max_cpm. What timing or
+// suitability keeps out has no price.
+//
 // With pacing, that times the campaign's pace; in first-price auctions, where a win landscape is
 // known, shaded below it by what wins.
 //
@@ -16,9 +22,13 @@
 // Thread safety: that of agents (runtime/agent.h): calls of one replica never overlap.
 #pragma once
 
+#include <array>
 #include <memory>
 
+#include "adagents/ads/agents/attention.h"
+#include "adagents/ads/agents/creative.h"
 #include "adagents/ads/agents/pacing.h"
+#include "adagents/ads/agents/timing.h"
 #include "adagents/ads/currency_rates.h"
 #include "adagents/ads/keys.h"
 #include "adagents/runtime/agent.h"
@@ -26,11 +36,20 @@
 
 namespace adagents::ads {
 
+/// How the moment changes what campaigns pay per impression.
+struct MomentPricing {
+  /// By Objective: 1: an impression is worth in proportion to the chance of its outcome, 0: all are
+  /// worth the same. Reach asks to be heard by many rather than to be heard to the end.
+  std::array<float, 3> weight = {1.0f, 1.0f, 0.25f};
+  /// No moment makes an impression worth less than this share.
+  float least = 0.1f;
+};
+
 /// Without scores (no relevance agent, or none in time) it assumes the prior rates.
 class Pricing final : public Agent {
  public:
-  explicit Pricing(std::shared_ptr<const CurrencyRates> rates)
-      : Agent({.name = "pricing"}), rates_(std::move(rates)) {}
+  explicit Pricing(std::shared_ptr<const CurrencyRates> rates, MomentPricing moments = {})
+      : Agent({.name = "pricing"}), rates_(std::move(rates)), moments_(moments) {}
   absl::Status Run(Context& ctx) override;
 
  private:
@@ -38,8 +57,12 @@ class Pricing final : public Agent {
   In<Candidates> candidates_{this, kCandidates};
   In<Scores> scores_{this, kScores, Scores{}};
   In<Paces> paces_{this, kPaces, Paces{}};
+  In<AttentionSignal> attention_{this, kAttention, AttentionSignal{}};
+  In<CreativeFits> fits_{this, kFits, CreativeFits{}};
+  In<Timings> timings_{this, kTimings, Timings{}};
   Out<Prices> prices_{this, kPrices};
   const std::shared_ptr<const CurrencyRates> rates_;
+  const MomentPricing moments_;
 };
 
 }  // namespace adagents::ads

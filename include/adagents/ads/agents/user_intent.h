@@ -34,6 +34,9 @@ void ApplyToIntents(const ListenEvent& event, SessionState* state);
 /// The hour of the day, 0 to 23, at `unix_ms` and so many minutes from UTC.
 [[nodiscard]] int HourAt(int64_t unix_ms, int utcoffset);
 
+/// The same for the listener of a request; the hour is the player's, else the request's.
+[[nodiscard]] Intents IntentsOf(const Listener& listener, const Request& request);
+
 /// Runs once per ListenEvent. Requires kSessions.
 class IntentKeeper final : public Agent {
  public:

@@ -44,7 +44,7 @@ class UserProfile final : public Agent {
  private:
   In<Request> request_{this, kRequest};
   State<Sessions> sessions_{this, kSessions};
-  Out<Listener> listener_{this, kListening, Listener{}};
+  Out<Listener> listener_{this, kListening, Listener{.missing = true}};
 };
 
 }  // namespace adagents::ads

@@ -11,6 +11,9 @@
 // Thread safety: a plain value.
 #pragma once
 
+#include "adagents/ads/agents/creative.h"
+#include "adagents/ads/agents/pricing.h"
+#include "adagents/ads/agents/timing.h"
 #include "adagents/ads/moment.h"
 #include "adagents/ads/sessions.h"
 
@@ -22,6 +25,9 @@ struct ListenerOptions {
   SessionsOptions sessions;
   /// What is learned of moments. Its time to live is the engine's to choose: that of outcomes.
   MomentsOptions moments;
+  TimingOptions timing;
+  CreativeOptions creative;
+  MomentPricing pricing;
 };
 
 }  // namespace adagents::ads

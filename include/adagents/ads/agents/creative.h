@@ -1,0 +1,96 @@
+// Creative: which of the candidates suit this listener at this moment, by what they are like:
+// format and length, tone, pace, voice and call to action.
+//
+//   candidates, listening, intents -> creative -> fits -> pricing
+//
+// Two things. Hard rules first: what a rule forbids at a moment has no price there, whatever it
+// would pay (a fast ad at bedtime). Then taste, which is learned: MomentModel's effects of traits
+// in moments move the predicted rate of each candidate, so of a campaign's creatives the one whose
+// tone and voice go with the genre, mood and intent of the session is worth most and wins. Effects
+// are drawn from what is believed of them (Thompson sampling: Thompson, Biometrika 25, 1933;
+// Chapelle and Li, 2011), the same for all candidates that share a trait, by a generator that the
+// decision seeds: so variants that are little known are tried as often as they may be the best, and
+// no others are.
+//
+// Thread safety: that of agents (runtime/agent.h): calls of one replica never overlap.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "adagents/ads/keys.h"
+#include "adagents/ads/moment.h"
+#include "adagents/runtime/agent.h"
+#include "adagents/runtime/port.h"
+#include "adagents/runtime/trace.h"
+
+namespace adagents::ads {
+
+/// What may not be played to whom: at a moment with this intent or this mood, no creative with one
+/// of these paces or tones (words as Creative has them).
+struct SuitabilityRule {
+  Intent intent = Intent::kBedtime;
+  /// How likely the intent has to be; above 1: it does not matter.
+  float at_least = 2.0f;
+  /// The mood of what plays now or, between tracks, played last; kUnknown: it does not matter.
+  Mood mood = Mood::kUnknown;
+  std::vector<std::string> paces, tones;
+  const ReasonCode* why = nullptr;  ///< of reasons.h, never null; lives for ever
+};
+/// Nothing fast, upbeat, energetic, loud, urgent or excited at bedtime or beside music to fall
+/// asleep by; nothing funny beside sad music.
+std::vector<SuitabilityRule> DefaultSuitability();
+
+struct CreativeOptions {
+  std::vector<SuitabilityRule> rules = DefaultSuitability();
+  /// 0: taste is what is believed most; 1: drawn from all that is believed (Thompson sampling).
+  float explore = 1.0f;
+  /// No trait moves the odds of a response by more than e to this power, all together.
+  float most = 1.5f;
+};
+
+/// How candidates suit the moment, parallel to Candidates::items. Plain value.
+struct CreativeFits {
+  std::vector<float> shift;               ///< of the log-odds of each one's action; empty: 0
+  std::vector<const ReasonCode*> forbid;  ///< why one may not be played, or null; empty: all may
+  /// Not null when nobody could look in time: whatever a rule of these forbids at any moment is
+  /// kept out then.
+  std::shared_ptr<const CreativeOptions> unchecked;
+
+  void clear() {
+    shift.clear();
+    forbid.clear();
+    unchecked.reset();
+  }
+};
+
+inline constexpr Key<CreativeFits> kFits{"fits"};
+
+/// Why a creative may not be played at this moment; null when it may. `missing`: nobody knows the
+/// moment, so every rule applies.
+[[nodiscard]] const ReasonCode* ForbiddenBy(const CreativeOptions& options,
+                                            const Creative& creative, const Listener& listener,
+                                            const Intents& intents, bool missing = false);
+
+/// Optional. Requires kMoments.
+class CreativeAgent final : public Agent {
+ public:
+  explicit CreativeAgent(std::shared_ptr<const CreativeOptions> options);
+  ~CreativeAgent() override;
+  absl::Status Run(Context& ctx) override;
+
+ private:
+  struct Scratch;
+  In<Candidates> candidates_{this, kCandidates};
+  In<Listener> listener_{this, kListening, Listener{}};
+  In<Intents> intents_{this, kIntents, Intents{}};
+  State<Moments> moments_{this, kMoments};
+  Out<CreativeFits> fits_;
+  const std::shared_ptr<const CreativeOptions> options_;
+  std::unique_ptr<Scratch> scratch_;
+};
+
+}  // namespace adagents::ads

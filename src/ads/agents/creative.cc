@@ -1,0 +1,161 @@
+#include "adagents/ads/agents/creative.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+#include "adagents/ads/prior_rates.h"
+#include "adagents/ads/reasons.h"
+#include "adagents/base/random.h"
+#include "adagents/runtime/context.h"
+#include "ads/agents/fitter.h"
+
+namespace adagents::ads {
+namespace {
+
+// Of the reasons that a decision keeps, those spent on fits.
+constexpr int kMostReasons = 12;
+
+bool Lists(const std::vector<std::string>& words, const std::string& word) {
+  return std::find(words.begin(), words.end(), word) != words.end();
+}
+
+bool Applies(const SuitabilityRule& rule, const Listener& listener, const Intents& intents) {
+  if (intents.known && intents.Of(rule.intent) >= rule.at_least) return true;
+  return listener.known && rule.mood != Mood::kUnknown && listener.state.mood == rule.mood;
+}
+
+bool Forbids(const SuitabilityRule& rule, const Creative& creative) {
+  return Lists(rule.paces, creative.pace) || Lists(rule.tones, creative.tone);
+}
+
+size_t Index(Action action) {
+  return action == Action::kCompletion ? 1 : action == Action::kConversion ? 2 : 0;
+}
+
+/// Normal, of mean 0 and variance 1 (Box and Muller, 1958).
+float DrawNormal(Random random) {
+  const double u = 1.0 - random.Uniform(), v = random.Uniform();
+  return static_cast<float>(std::sqrt(-2.0 * std::log(u)) * std::cos(2 * std::numbers::pi * v));
+}
+
+}  // namespace
+
+std::vector<SuitabilityRule> DefaultSuitability() {
+  const std::vector<std::string> lively = {"upbeat", "energetic", "loud",
+                                           "urgent", "excited",   "exciting"};
+  constexpr float kAtLeast = 0.3f;  // rather a calm ad too many than a loud one to who falls asleep
+  return {{.intent = Intent::kBedtime,
+           .at_least = kAtLeast,
+           .mood = Mood::kSleepy,
+           .paces = {"fast"},
+           .tones = lively,
+           .why = &reasons::kTooLively},
+          {.mood = Mood::kSad,
+           .paces = {},
+           .tones = {"funny", "humorous", "silly"},
+           .why = &reasons::kTooCheerful}};
+}
+
+const ReasonCode* ForbiddenBy(const CreativeOptions& options, const Creative& creative,
+                              const Listener& listener, const Intents& intents, bool missing) {
+  for (const SuitabilityRule& rule : options.rules) {
+    if (!Forbids(rule, creative)) continue;
+    if (missing) return &reasons::kSuitUnknown;
+    if (Applies(rule, listener, intents)) return rule.why;
+  }
+  return nullptr;
+}
+
+namespace internal {
+
+void Fitter::Forbid(const Candidates& candidates, const Listener& listener, const Intents& intents,
+                    CreativeFits* out) const {
+  const bool any = listener.missing ||
+                   std::any_of(options_.rules.begin(), options_.rules.end(),
+                               [&](const auto& rule) { return Applies(rule, listener, intents); });
+  if (!any) return;
+  out->forbid.resize(candidates.items.size());
+  for (size_t k = 0; k < candidates.items.size(); ++k) {
+    const Candidate& c = candidates.items[k];
+    const Creative& creative = candidates.catalog->campaign(c.campaign).creatives[c.creative];
+    out->forbid[k] = ForbiddenBy(options_, creative, listener, intents, listener.missing);
+  }
+}
+
+float Fitter::EffectOf(Action action, uint16_t row, const Moment& moment, const MomentModel& model,
+                       uint64_t decision, float explore) {
+  Drawn& drawn =
+      drawn_[Index(action) * CreativeFeatures::kTraitRows + row % CreativeFeatures::kTraitRows];
+  if (drawn.call == call_) return drawn.effect;
+  drawn.call = call_;
+  const TraitEffect effect = model.Trait(action, row, moment);
+  drawn.effect = effect.mean;
+  if (explore > 0) {
+    drawn.effect += explore * std::sqrt(effect.variance) *
+                    DrawNormal(Random(decision, CombineHash(Index(action), row)));
+  }
+  return drawn.effect;
+}
+
+void Fitter::Run(const Candidates& candidates, const Listener& listener, const Intents& intents,
+                 const MomentModel& model, uint64_t decision, float explore, CreativeFits* out) {
+  if (candidates.items.empty() || (!listener.known && !listener.missing)) return;
+  Forbid(candidates, listener, intents, out);
+  if (!listener.known) return;
+  if (++call_ == 0) {  // all of them look drawn
+    std::fill(drawn_.begin(), drawn_.end(), Drawn());
+    call_ = 1;
+  }
+  const Moment moment = MomentOf(listener.state, intents, listener.now_ms);
+  out->shift.resize(candidates.items.size());
+  const auto features = candidates.catalog->relevance_features();
+  for (size_t k = 0; k < candidates.items.size(); ++k) {
+    const Candidate& c = candidates.items[k];
+    const CampaignFacts& campaign = candidates.catalog->facts(c.campaign);
+    const Action action = TargetOf(campaign, c.mtype);
+    float sum = 0;
+    for (const CreativeFeatures::Trait trait : kTraitsOfMoments) {
+      sum += EffectOf(action, features[campaign.first_creative + c.creative].traits[trait], moment,
+                      model, decision, explore);
+    }
+    out->shift[k] = std::clamp(sum, -options_.most, options_.most);
+  }
+}
+
+}  // namespace internal
+
+struct CreativeAgent::Scratch {
+  explicit Scratch(const CreativeOptions& options) : fitter(options) {}
+  internal::Fitter fitter;
+};
+
+CreativeAgent::CreativeAgent(std::shared_ptr<const CreativeOptions> options)
+    : Agent({.name = "creative"}),
+      fits_(this, kFits, CreativeFits{{}, {}, options}),
+      options_(std::move(options)),
+      scratch_(std::make_unique<Scratch>(*options_)) {}
+CreativeAgent::~CreativeAgent() = default;
+
+absl::Status CreativeAgent::Run(Context& ctx) {
+  const Candidates& candidates = ctx[candidates_];
+  CreativeFits& out = ctx[fits_];
+  out.clear();  // it holds the default of who could not look
+  scratch_->fitter.Run(candidates, ctx[listener_], ctx[intents_], moments_->model(),
+                       ctx.decision_id(), options_->explore, &out);
+  if (!ctx.explaining()) return absl::OkStatus();
+  int reasons_left = kMostReasons;
+  for (size_t k = 0; k < out.forbid.size() && reasons_left > 0; ++k) {
+    if (out.forbid[k] == nullptr) continue;
+    --reasons_left;
+    ctx.Because({out.forbid[k], candidates.catalog->facts(candidates.items[k].campaign).key, 0, 0});
+  }
+  for (size_t k = 0; k < out.shift.size() && reasons_left > 0; ++k) {
+    --reasons_left;
+    ctx.Because({&reasons::kSuits, candidates.catalog->facts(candidates.items[k].campaign).key,
+                 std::exp(static_cast<double>(out.shift[k])), 0});
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace adagents::ads
