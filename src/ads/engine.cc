@@ -335,6 +335,12 @@ absl::Status Engine::BuildListener(EngineOptions* options) {
   sessions_ = *std::move(made);
   listener_ = std::make_shared<const ListenerOptions>(*options->listener);
   creative_ = std::shared_ptr<const CreativeOptions>(listener_, &listener_->creative);
+  Region* const region = options->listener->sessions.region;
+  privacy_ = std::make_unique<PrivacyBudget>(listener_->privacy, region);
+  if (region != nullptr && !region->status().ok()) return region->status();
+  if (listener_->inventory) {
+    inventory_ = std::make_shared<InventoryForecast>(*listener_->inventory);
+  }
   MomentsOptions moments = options->listener->moments;
   moments.ttl = options->outcomes.window * 2 + absl::Minutes(1);  // as the book's own
   moments_ = std::make_shared<Moments>(moments, clock_);
@@ -360,6 +366,10 @@ void Engine::AddListener(AdRuntime::Builder& builder) const {
       .Add<IntentKeeper>()
       .Add<AttentionKeeper>()
       .Add<MomentKeeper>();
+  if (inventory_ != nullptr) {
+    builder.ShareObject(kInventoryForecast, inventory_)
+        .Add<Inventory>(listener_->inventory_outlook);
+  }
 }
 
 CallOptions Engine::Prepare(const Request& request, const CallOptions& options) {
@@ -447,6 +457,11 @@ absl::StatusOr<Erased> Engine::Erase(std::string_view listener, std::string_view
            (key != 0 && !sessions_->Contains(key));
   });
   return erased;
+}
+
+absl::StatusOr<AudienceExport> Engine::ExportAudience(uint32_t milli_epsilon) {
+  if (sessions_ == nullptr) return FailedPrecondition("EngineOptions::listener is not set");
+  return ads::ExportAudience(*sessions_, milli_epsilon, privacy_.get(), clock_->WallNow());
 }
 
 /// The money of an impression or a loss.

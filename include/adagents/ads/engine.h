@@ -168,6 +168,11 @@ class Engine {
   /// show the listener again what was capped. Slow (reads the table of sessions); an operator's
   /// call, not a request's. FailedPrecondition without EngineOptions::listener.
   absl::StatusOr<Erased> Erase(std::string_view listener, std::string_view session = {});
+  /// How many listeners there are and what they listen to, with the noise of differential privacy
+  /// (private_export.h). Spends `milli_epsilon` thousandths of ListenerOptions::privacy;
+  /// ResourceExhausted when there is not so much left. Slow, as Erase() is. FailedPrecondition
+  /// without EngineOptions::listener.
+  absl::StatusOr<AudienceExport> ExportAudience(uint32_t milli_epsilon);
   /// Learns from impressions whose time for an action has passed. Record() does so on its way, and
   /// Tick(); call this now and then where events are rare and there is neither. Returns how many.
   size_t SettleOutcomes();
@@ -219,8 +224,12 @@ class Engine {
   /// The current catalog; a moment later there may be another.
   [[nodiscard]] CatalogPin PinCatalog() const { return catalog_->Pin(); }
   [[nodiscard]] RelevanceModels& relevance_models() { return *models_; }
+  /// Who is remembered. Null without EngineOptions::listener.
+  [[nodiscard]] const Sessions* sessions() const { return sessions_.get(); }
   /// What has been learned of moments. Null without EngineOptions::listener.
   [[nodiscard]] const Moments* moments() const { return moments_.get(); }
+  /// The forecast of slots. Null without EngineOptions::listener, or when that has none.
+  [[nodiscard]] const InventoryForecast* inventory() const { return inventory_.get(); }
   /// To release what a bid that lost had reserved, and to look.
   [[nodiscard]] FrequencyCaps& frequency_caps() { return *caps_; }
 
@@ -257,7 +266,9 @@ class Engine {
   std::shared_ptr<Ledger> ledger_;
   std::shared_ptr<Pacer> pacer_;
   std::shared_ptr<Sessions> sessions_;  // null: no listener agents
-  std::shared_ptr<Moments> moments_;    // likewise, as the next two
+  std::shared_ptr<Moments> moments_;    // likewise, as what follows
+  std::unique_ptr<PrivacyBudget> privacy_;
+  std::shared_ptr<InventoryForecast> inventory_;
   std::shared_ptr<const CreativeOptions> creative_;
   std::shared_ptr<const ListenerOptions> listener_;
   std::unique_ptr<AdRuntime> runtime_;

@@ -157,6 +157,13 @@ inline constexpr ReasonCode kAttention{
     "attention",
     "at this moment {score} % of ads would be heard to their end; {threshold} % are on average"};
 
+// Inventory.
+inline constexpr ReasonCode kInventory{
+    "imp_inventory", "imp {subject}: {score} slots like it are expected within an hour"};
+inline constexpr ReasonCode kInventoryRange{
+    "imp_inventory_range",
+    "imp {subject}: that is {score} to {threshold} slots, by how wrong forecasts have been"};
+
 // Timing.
 inline constexpr ReasonCode kBetweenTracks{
     "imp_between_tracks", "imp {subject}: the ad plays when the track ends, in {score} s"};

@@ -11,10 +11,14 @@
 // Thread safety: a plain value.
 #pragma once
 
+#include <optional>
+
 #include "adagents/ads/agents/creative.h"
+#include "adagents/ads/agents/inventory.h"
 #include "adagents/ads/agents/pricing.h"
 #include "adagents/ads/agents/timing.h"
 #include "adagents/ads/moment.h"
+#include "adagents/ads/private_export.h"
 #include "adagents/ads/sessions.h"
 
 namespace adagents::ads {
@@ -28,6 +32,13 @@ struct ListenerOptions {
   TimingOptions timing;
   CreativeOptions creative;
   MomentPricing pricing;
+  /// What may be told of listeners, in all. Its account is in the sessions' region, if they have
+  /// one.
+  PrivacyBudgetOptions privacy;
+  /// The forecast of slots; nullopt: there is none.
+  std::optional<InventoryOptions> inventory = InventoryOptions();
+  /// Whether every decision has the outlook of its slots (kInventory), for agents of your own.
+  bool inventory_outlook = false;
 };
 
 }  // namespace adagents::ads
