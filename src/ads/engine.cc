@@ -319,12 +319,43 @@ absl::Status Engine::BuildCaps(const EngineOptions& options) {
   return absl::OkStatus();
 }
 
+namespace {
+
+absl::Status CheckListener(const ListenerOptions& o) {
+  for (size_t i = 0; i < o.creative.rules.size(); ++i) {
+    if (o.creative.rules[i].why == nullptr) {
+      return InvalidArgument(fmt::format("listener.creative.rules[{}].why is null", i));
+    }
+  }
+  const auto in = [](double x, double least, double most) { return x >= least && x <= most; };
+  if (!in(o.creative.explore, 0, 10)) {
+    return InvalidArgument("listener.creative.explore is not in [0, 10]");
+  }
+  if (!in(o.creative.most, 0, 10)) {
+    return InvalidArgument("listener.creative.most is not in [0, 10]");
+  }
+  for (const float weight : o.pricing.weight) {
+    if (!in(weight, 0, 10)) return InvalidArgument("listener.pricing.weight is not in [0, 10]");
+  }
+  if (!in(o.pricing.least, 1e-6, 1)) {
+    return InvalidArgument("listener.pricing.least is not in (0, 1]");
+  }
+  for (const absl::Duration d :
+       {o.timing.longest_wait, o.timing.least_gap, o.timing.asleep_after}) {
+    if (d < absl::ZeroDuration()) return InvalidArgument("listener.timing: a time is negative");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
 absl::Status Engine::BuildListener(EngineOptions* options) {
   if (!options->listener) return absl::OkStatus();
   if (options->availability.stop_when_certain) {
     return InvalidArgument(
         "availability.stop_when_certain does not go with listener, whose agents lower values");
   }
+  if (absl::Status status = CheckListener(*options->listener); !status.ok()) return status;
   SessionsOptions sessions = options->listener->sessions;
   if (options->runtime.inline_scheduler && sessions.hash_key == std::array<uint64_t, 2>{} &&
       (sessions.region == nullptr || sessions.region->path().empty())) {

@@ -161,7 +161,11 @@ absl::StatusOr<bool> Sessions::Admit(const PlaybackEvent& e, ListenEvent* out) {
   const uint64_t session = Look(e.session, period, &there, &found);
   if (!Allows(e.consent)) {
     without_consent_.Add(1);
-    if (found && table_.PurgeKey(session)) erased_.Add(1);
+    if (found && table_.PurgeKey(session)) {
+      erased_.Add(1);
+      const std::lock_guard<std::mutex> lock(withdrawn_mutex_);
+      withdrawn_.push_back(session);
+    }
     return false;
   }
   *out = ListenEvent();
@@ -182,7 +186,7 @@ absl::StatusOr<bool> Sessions::Admit(const PlaybackEvent& e, ListenEvent* out) {
   out->screen = std::max(e.screen, int8_t{-1});
   out->devicetype = static_cast<uint8_t>(e.devicetype);
   events_.Add(1);
-  if (found && there.listener == out->listener) return true;
+  if (found && (out->listener == 0 || there.listener == out->listener)) return true;
   if (!found && e.kind == PlaybackKind::kSessionEnd) return true;
   const Upserted upserted = table_.Upsert(session, [&](SessionState& s, bool existed) {
     if (!existed) s.began_ms = s.last_ms = out->at_ms;
@@ -244,6 +248,11 @@ size_t Sessions::Erase(std::string_view listener, std::string_view session,
   });
   erased_.Add(static_cast<int64_t>(erased));
   return erased;
+}
+
+std::vector<uint64_t> Sessions::TakeWithdrawn() {
+  const std::lock_guard<std::mutex> lock(withdrawn_mutex_);
+  return std::exchange(withdrawn_, {});
 }
 
 void Sessions::Sweep() {

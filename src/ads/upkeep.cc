@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <vector>
 
 namespace adagents::ads::internal {
 namespace {
@@ -31,11 +32,17 @@ absl::Status Upkeep::Tick() {
     next_settle_ = now + kSettleEvery;
     if (parts_.sessions != nullptr) parts_.sessions->Sweep();
   }
-  if (parts_.moments != nullptr && now >= next_purge_) {
-    (void)parts_.moments->Purge([](uint64_t) { return false; });  // what has expired
-    next_purge_ = now + kPurgeEvery;
-  }
+  if (parts_.moments != nullptr) ForgetMoments(now);
   return status;
+}
+
+/// Those of who has withdrawn consent, and what has expired.
+void Upkeep::ForgetMoments(int64_t now) {
+  const std::vector<uint64_t> gone = parts_.sessions->TakeWithdrawn();
+  if (gone.empty() && now < next_purge_) return;
+  (void)parts_.moments->Purge(
+      [&](uint64_t session) { return std::find(gone.begin(), gone.end(), session) != gone.end(); });
+  next_purge_ = now + kPurgeEvery;
 }
 
 void Upkeep::Start() {

@@ -26,7 +26,7 @@ class Upkeep {
     std::shared_ptr<Pacer> pacer;
     std::shared_ptr<OutcomeBook> book;
     std::shared_ptr<RelevanceModels> models;
-    std::shared_ptr<Sessions> sessions;  // may be null, as the moments
+    std::shared_ptr<Sessions> sessions;  // both null, or neither
     std::shared_ptr<Moments> moments;
   };
   explicit Upkeep(Parts parts) : parts_(std::move(parts)) {}
@@ -43,6 +43,7 @@ class Upkeep {
 
  private:
   void Run();
+  void ForgetMoments(int64_t now);
   absl::Duration Pause() const;
 
   const Parts parts_;

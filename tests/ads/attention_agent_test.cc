@@ -114,5 +114,19 @@ TEST_CASE("erasure forgets the moments of a listener whose outcomes are awaited"
   CHECK_FALSE(w.Look().known);
 }
 
+TEST_CASE("who withdraws consent is not learned from any more") {
+  Watched w;
+  Play(w.engine, Track(w.engine, "jazz", "calm", 0.2f));
+  const Decision d = w.engine.Decide(RequestOf("ann"));
+  PlaybackEvent withdrawn = Event(w.engine, PlaybackKind::kSave);
+  withdrawn.consent.may_profile = false;
+  Play(w.engine, withdrawn);
+  REQUIRE(w.engine->Tick().ok());
+  REQUIRE(w.engine->Record({d.id, 0, OutcomeKind::kImpression}).ok());
+  REQUIRE(w.engine->Record({d.id, 0, OutcomeKind::kCompletion}).ok());
+  CHECK(w.engine->moments()->learnt() == 0);
+  CHECK_FALSE(w.Look().known);
+}
+
 }  // namespace
 }  // namespace adagents::ads::test

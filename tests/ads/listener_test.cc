@@ -38,6 +38,25 @@ TEST_CASE("an engine without listener agents says so, and one that is shut down 
         absl::StatusCode::kFailedPrecondition);
 }
 
+TEST_CASE("listener options that cannot hold are refused by name") {
+  const auto error = [](auto change) {
+    EngineOptions options = WithListener();
+    change(options);
+    return std::string(Message(Engine::Create(std::move(options)).status()));
+  };
+  CHECK(error([](EngineOptions&) {}) == "");
+  CHECK(error([](EngineOptions& o) { o.listener->creative.rules.emplace_back(); }) ==
+        "listener.creative.rules[2].why is null");
+  CHECK(error([](EngineOptions& o) { o.listener->creative.explore = -1; }) ==
+        "listener.creative.explore is not in [0, 10]");
+  CHECK(error([](EngineOptions& o) { o.listener->pricing.least = 0; }) ==
+        "listener.pricing.least is not in (0, 1]");
+  CHECK(error([](EngineOptions& o) { o.listener->timing.least_gap = -absl::Seconds(1); }) ==
+        "listener.timing: a time is negative");
+  CHECK(error([](EngineOptions& o) { o.availability.stop_when_certain = true; }) ==
+        "availability.stop_when_certain does not go with listener, whose agents lower values");
+}
+
 TEST_CASE("without playback events an engine decides as it does without listener agents") {
   std::vector<Campaign> campaigns;
   for (int i = 0; i < 20; ++i) campaigns.push_back(AudioCampaign(fmt::format("c{}", i), 1 + i % 7));

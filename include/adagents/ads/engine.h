@@ -154,10 +154,10 @@ class Engine {
   absl::Status Record(const OutcomeEvent& event);
   /// What a listener's player reports; agents understand the listener by it. Events of one session
   /// are taken in order. Consent decides what is kept: without may_identify and may_profile nothing
-  /// is, and what there was of the session is erased. Identifiers become keyed hashes before
-  /// anything else sees the event. InvalidArgument with the field that is wrong, ResourceExhausted
-  /// when too many events wait, FailedPrecondition without EngineOptions::listener and after
-  /// shutdown.
+  /// is, and what there was of the session is erased (with bids that await their outcome: by the
+  /// next Tick()). Identifiers become keyed hashes before anything else sees the event.
+  /// InvalidArgument with the field that is wrong, ResourceExhausted when too many events wait,
+  /// FailedPrecondition without EngineOptions::listener and after shutdown.
   absl::Status Play(const PlaybackEvent& event);
   /// Forgets a listener (PlaybackEvent::listener; empty: nobody) and the session named `session`
   /// (empty: only the listener's own): no byte of what was kept of them, and none of their hashes,

@@ -37,8 +37,10 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -116,6 +118,9 @@ class Sessions {
   /// of those also that are not there (any more). Reads the whole table. Returns how many there
   /// were.
   size_t Erase(std::string_view listener, std::string_view session, std::vector<uint64_t>* keys);
+  /// The sessions that were erased since the last call because consent was withdrawn: for who keeps
+  /// something under their keys.
+  [[nodiscard]] std::vector<uint64_t> TakeWithdrawn();
   /// Overwrites what has expired or ended: so much of the table as time has passed since the last
   /// call, all of it once in each `ttl`.
   void Sweep();
@@ -153,6 +158,8 @@ class Sessions {
   const Clock* const clock_;
   const int64_t ttl_ms_, period_ms_;
   Table<uint64_t, SessionState> table_;
+  std::mutex withdrawn_mutex_;
+  std::vector<uint64_t> withdrawn_;  // guarded by it
   std::atomic<size_t> sweep_at_{0};
   std::atomic<int64_t> swept_{0};  // steady nanoseconds
   Counter events_, without_consent_, begun_, erased_;
