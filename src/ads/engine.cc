@@ -286,8 +286,9 @@ absl::Status Engine::Build(EngineOptions options) {
   runtime_ = *std::move(runtime);
   // Last, as all else may be refused: it leases money, for good, and sets the pacer's goals.
   if (absl::Status status = Books().Open(nullptr, *catalog_->Pin()); !status.ok()) return status;
-  upkeep_ = std::make_unique<internal::Upkeep>(internal::Upkeep::Parts{
-      clock_, ledger_, ledger_ != nullptr ? pacer_ : nullptr, book_, models_, sessions_, moments_});
+  upkeep_ = std::make_unique<internal::Upkeep>(
+      internal::Upkeep::Parts{clock_, ledger_, ledger_ != nullptr ? pacer_ : nullptr, book_,
+                              models_, sessions_, moments_, inventory_});
   (void)upkeep_->Tick();  // so that nobody sits out until the first; the ledger's health tells
   if (threads) upkeep_->Start();
   return absl::OkStatus();

@@ -16,8 +16,10 @@ constexpr int64_t kMinute = 60, kHour = 3600;
 constexpr double kStep = 0.02;
 // Finished hours before there is an interval.
 constexpr size_t kFewErrors = 12;
-// A forecast that has seen nothing for so long is not worth a lock each minute.
+// Added to what came and to what was expected, so that small numbers have a ratio.
 constexpr double kPriorSlots = 1.0;
+// Of a longer gap, or a clock that was set, only so much is gone through hour by hour.
+constexpr absl::Duration kLongestGap = absl::Hours(168);
 
 int64_t HourOf(absl::Time t) { return absl::ToUnixSeconds(t) / kHour; }
 
@@ -67,7 +69,7 @@ struct InventoryForecast::Place {
 };
 
 InventoryForecast::InventoryForecast(const InventoryOptions& options)
-    : options_{std::clamp<size_t>(options.placements, 1, size_t{1} << 20),
+    : options_{std::clamp<size_t>(options.placements, 1, kMostPlacements),
                std::clamp(options.coverage, 0.01, 0.999), options.traffic},
       mask_(std::bit_ceil(2 * options_.placements) - 1),
       index_(std::make_unique<std::atomic<Place*>[]>(mask_ + 1)) {}
@@ -99,9 +101,9 @@ InventoryForecast::Place* InventoryForecast::PlaceFor(uint64_t placement) {
 }
 
 void InventoryForecast::Observe(uint64_t placement, absl::Time now) {
-  // What was seen before belongs to the time before.
-  const int64_t seconds = absl::ToUnixSeconds(now);
-  if (seconds >= next_minute_.load(std::memory_order_relaxed)) Advance(now);
+  if (absl::ToUnixSeconds(now - kPatience) >= next_minute_.load(std::memory_order_relaxed)) {
+    Advance(now);
+  }
   if (Place* place = PlaceFor(placement); place != nullptr) {
     place->seen.fetch_add(1, std::memory_order_relaxed);
   } else {
@@ -115,9 +117,9 @@ void InventoryForecast::Advance(absl::Time now) {
   const int64_t seconds = absl::ToUnixSeconds(now);
   if (seconds < next_minute_.load(std::memory_order_relaxed)) return;
   next_minute_.store(seconds - seconds % kMinute + kMinute, std::memory_order_relaxed);
-  const absl::Time from = observed_until_;
+  if (observed_until_ == absl::InfinitePast()) observed_until_ = now;
+  const absl::Time from = std::max(observed_until_, now - kLongestGap);
   observed_until_ = now;
-  if (from == absl::InfinitePast()) return;
   for (const auto& place : places_) Advance(*place, from, now);
 }
 

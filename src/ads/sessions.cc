@@ -235,6 +235,7 @@ bool Sessions::Find(const Request& request, Listener* out) const {
 
 size_t Sessions::Erase(std::string_view listener, std::string_view session,
                        std::vector<uint64_t>* keys) {
+  if (listener.empty() && session.empty()) return 0;
   const std::array<uint64_t, 2> listeners = ListenerKeys(listener);
   if (!session.empty()) {
     const std::array<uint64_t, 2> named = SessionKeys(session);

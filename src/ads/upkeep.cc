@@ -33,6 +33,7 @@ absl::Status Upkeep::Tick() {
     if (parts_.sessions != nullptr) parts_.sessions->Sweep();
   }
   if (parts_.moments != nullptr) ForgetMoments(now);
+  if (parts_.inventory != nullptr) parts_.inventory->Advance(parts_.clock->WallNow());
   return status;
 }
 

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "absl/status/status.h"
+#include "adagents/ads/inventory_forecast.h"
 #include "adagents/ads/ledger.h"
 #include "adagents/ads/moment.h"
 #include "adagents/ads/outcome_book.h"
@@ -28,6 +29,7 @@ class Upkeep {
     std::shared_ptr<RelevanceModels> models;
     std::shared_ptr<Sessions> sessions;  // both null, or neither
     std::shared_ptr<Moments> moments;
+    std::shared_ptr<InventoryForecast> inventory;  // may be null
   };
   explicit Upkeep(Parts parts) : parts_(std::move(parts)) {}
   ~Upkeep() { Stop(); }

@@ -1,8 +1,11 @@
 // What an engine does with what players report, and what stays of it when a listener is erased.
+#include <cmath>
 #include <fstream>
 #include <iterator>
 #include <thread>
 
+#include "adagents/ads/agents/user_intent.h"
+#include "adagents/base/random.h"
 #include "ads/agents/cap_rules.h"
 #include "ads/listener_kit.h"
 #include "fmt/format.h"
@@ -191,6 +194,98 @@ TEST_CASE("what has expired or ended is overwritten in the region as time goes b
   }
   REQUIRE(region->Sync().ok());
   CHECK_FALSE(Holds(BytesOf(path), out.session));
+}
+
+TEST_CASE("sessions outlive the process in a region, and only with the same key and room") {
+  const Folder folder;
+  testing::VirtualClock clock;
+  const auto open = [&](size_t room, std::array<uint64_t, 2> key, bool play) -> std::string {
+    auto region = Region::Open(folder / "region", {.bytes = 8 << 20, .clock = &clock});
+    if (!region.ok()) return std::string(Message(region.status()));
+    EngineOptions options = WithListener();
+    options.runtime.clock = &clock;
+    options.runtime.inline_scheduler = InlineScheduler{};
+    options.relevance.rows = 64;
+    options.listener->sessions.region = &*region;
+    options.listener->sessions.sessions = room;
+    options.listener->sessions.hash_key = key;
+    auto engine = Engine::Create(std::move(options));
+    if (!engine.ok()) return std::string(Message(engine.status()));
+    Listener found;
+    const bool known = (*engine)->sessions()->Find(*RequestOf("ann"), &found);
+    if (play) {
+      PlaybackEvent e;
+      e.session = e.listener = "ann";
+      e.at = clock.WallNow();
+      REQUIRE((*engine)->Play(e).ok());
+    }
+    return known ? "known" : "unknown";
+  };
+  CHECK(open(1000, {}, true) ==
+        "listener.hash_key must be given when listener.region outlives the process");
+  CHECK(open(1000, {7, 8}, true) == "unknown");
+  CHECK(open(1000, {7, 8}, false) == "known");
+  CHECK(open(1000, {7, 9}, false) == "unknown");
+  CHECK(open(5000, {7, 8}, false).find("sessions") != std::string::npos);
+}
+
+/// Anything that an event may say, and some that it may not.
+PlaybackEvent AnyEvent(Random& random, absl::Time now, std::string_view session) {
+  const auto unit = [&] { return static_cast<float>(random.Uniform() * 1.2 - 0.1); };
+  const auto ms = [&] {
+    constexpr int32_t kMillis[] = {-1, 0, 1, 1'000, 200'000, 10'000'000, INT32_MAX, INT32_MIN};
+    return kMillis[random.Below(8)];
+  };
+  constexpr std::string_view kWords[] = {"", "jazz", "calm", "sleep", "happy", "pop, rock", " "};
+  PlaybackEvent e;
+  e.session = e.listener = session;
+  e.kind = static_cast<PlaybackKind>(random.Below(11));
+  e.at = now + absl::Seconds(30 - static_cast<int64_t>(random.Below(600)));
+  e.content = random.Chance(0.3) ? ContentKind::kPodcast : ContentKind::kMusic;
+  e.genre = kWords[random.Below(7)];
+  e.mood = kWords[random.Below(7)];
+  e.energy = unit();
+  e.volume = unit();
+  e.position_ms = ms();
+  e.duration_ms = ms();
+  e.screen = static_cast<int8_t>(random.Below(3)) - 1;
+  e.devicetype = static_cast<int32_t>(random.Below(8));
+  e.utcoffset = static_cast<int32_t>(random.Below(1500)) - 700;
+  return e;
+}
+
+TEST_CASE("whatever is played in whatever order, sessions stay sane and decisions are made") {
+  TestEngine engine({AudioCampaign("a", 5)}, WithListener());
+  Random random(11);
+  int kept = 0, decided = 0;
+  for (int i = 0; i < 20'000; ++i) {
+    const std::string id = fmt::format("listener {}", random.Below(5));
+    kept += engine->Play(AnyEvent(random, engine.clock->WallNow(), id)).ok() ? 1 : 0;
+    const auto startdelay = static_cast<int32_t>(random.Below(4)) - 2;
+    const Decision d = engine.Decide(RequestOf(id, startdelay));
+    if (d.bids.empty()) {
+      CHECK(d.nbr == Nbr::kNotTheMoment);
+    } else {
+      ++decided;
+      CHECK(d.bids[0].value.value > 0);
+      CHECK(d.bids[0].value.units() <= 5.0);
+      CHECK(d.bids[0].in_ms >= 0);
+      (void)engine->Record({d.id, 0, OutcomeKind::kImpression});
+      if (random.Chance(0.5)) (void)engine->Record({d.id, 0, OutcomeKind::kCompletion});
+    }
+    engine.clock->Advance(absl::Seconds(static_cast<int64_t>(random.Below(60))));
+    engine->sessions()->ForEach([&](uint64_t, const SessionState& s) {
+      const Intents intents = IntentsOf(s, absl::ToUnixMillis(engine.clock->WallNow()), 12);
+      float sum = 0;
+      for (const float p : intents.p) sum += p;
+      const bool sane = (!intents.known || std::abs(sum - 1) < 1e-3f) && s.skips >= 0 &&
+                        s.skips < 1e4f && s.likes >= 0 && s.ads >= 0 && s.touches >= 0 &&
+                        std::isfinite(s.attention[0]) && s.duration_ms >= 0;
+      REQUIRE(sane);
+    });
+  }
+  CHECK(kept > 5'000);
+  CHECK(decided > 2'000);
 }
 
 TEST_CASE("many threads play, decide and erase at once") {

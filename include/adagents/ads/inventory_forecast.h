@@ -47,17 +47,19 @@ struct InventoryOutlook {
 };
 
 struct InventoryOptions {
-  /// Placements to forecast, the first that come; others are counted together. 4 KiB each.
+  /// Placements to forecast, the first that come, at most kMostPlacements; others are counted
+  /// together. 4 KiB each.
   size_t placements = 256;
   /// The share of hours whose slots are to lie within the interval, in (0, 1).
   double coverage = 0.9;
   TrafficForecastOptions traffic = {};
 };
 
-/// Thread-safe. Observe() takes no lock but once a minute.
+/// Thread-safe. Observe() takes no lock, but for a new placement, and where nobody calls Advance().
 class InventoryForecast {
  public:
   static constexpr size_t kErrors = 168;
+  static constexpr size_t kMostPlacements = 4096;  ///< so that Advance() takes milliseconds
 
   /// Options are brought into range.
   explicit InventoryForecast(const InventoryOptions& options = {});
@@ -67,6 +69,10 @@ class InventoryForecast {
 
   /// A slot of `placement` is offered at `now` (wall time; calls in about this order).
   void Observe(uint64_t placement, absl::Time now);
+  /// Takes in what was observed, once a minute; does nothing in between. An engine's Tick() calls
+  /// it; Observe() does, when nobody has for kPatience.
+  void Advance(absl::Time now);
+  static constexpr absl::Duration kPatience = absl::Seconds(5);
   /// Between the two times. Intervals are those of an hour; for other spans as wide in proportion.
   [[nodiscard]] InventoryOutlook Expect(uint64_t placement, absl::Time from, absl::Time to) const;
 
@@ -84,7 +90,6 @@ class InventoryForecast {
   struct Place;
   Place* PlaceFor(uint64_t placement);
   const Place* Find(uint64_t placement) const;
-  void Advance(absl::Time now);
   void Advance(Place& place, absl::Time from, absl::Time to);
   void FinishHour(Place& place, int64_t hour);
   std::optional<std::pair<double, double>> RatiosOf(const Place& place) const;

@@ -139,7 +139,7 @@ class MomentModel {
 
 /// What was decided in which moment, until it is known what became of it. Trivially copyable.
 struct RememberedMoment {
-  uint64_t session = 0;  ///< keyed hash
+  uint64_t session = 0;  ///< keyed hash, kept as long as the bid is remembered
   Moment moment;
   float offset = 0;  ///< log-odds that relevance predicted for `target`
   std::array<uint16_t, kMomentTraits> traits{};

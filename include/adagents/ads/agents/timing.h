@@ -33,9 +33,9 @@
 namespace adagents::ads {
 
 struct TimingOptions {
-  /// How long the host's player can hold an ad back until what plays has ended: how early requests
-  /// come. 0: the ad is played the moment it is decided.
-  absl::Duration longest_wait = absl::Seconds(10);
+  /// How long the host's player can hold an ad back until what plays has ended (Bid::when,
+  /// Bid::in_ms). 0: it plays ads the moment they are decided, so nothing is sold before the end.
+  absl::Duration longest_wait = absl::ZeroDuration();
   /// Between two ads of one session; 0: no matter. A request's pod counts as one.
   absl::Duration least_gap = absl::ZeroDuration();
   /// Nothing touched for so long at bedtime: asleep.
