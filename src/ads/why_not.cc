@@ -289,15 +289,17 @@ class Answerer {
     if (const ReasonCode* why = replay_.moment.NotNow(index); why != nullptr) {
       return "not now: " + WordsOf(*why, index, timing.score, timing.threshold);
     }
-    const float before = rate;
+    const float before = rate, paced = pace;
     if (const ReasonCode* why = replay_.moment.Adjust(catalog_, c, k, &rate, &pace);
         why != nullptr) {
       return WordsOf(*why, catalog_.facts(index_).key, 0, 0);
     }
     std::string predicted = fmt::format("predicted rate {:.4g}", rate);
     if (rate != before) predicted += fmt::format(", {:.4g} without the moment", before);
-    if (pace < 1.0f)
-      predicted += fmt::format(", {:.3g} % of it bid to keep to the plan", 100 * pace);
+    if (paced < 1.0f)
+      predicted += fmt::format(", {:.3g} % of it bid to keep to the plan", 100 * paced);
+    if (pace < paced)
+      predicted += fmt::format(", {:.3g} % of that at this moment", 100 * pace / paced);
     if (replay_.prices.value.empty()) return "no currency to bid in";
     Micros value, floor;
     Pricer pricer(s_.request, catalog_, s_.rates, cur);

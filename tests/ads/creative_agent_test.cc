@@ -84,8 +84,10 @@ TEST_CASE("when nobody could look, what a rule might forbid is kept out") {
 
 TEST_CASE("which variant goes with which moment is learned from outcomes, and others still tried") {
   Campaign c = AudioCampaign("a", 5);
-  c.bid.action = Action::kCompletion;
-  c.bid.value_per_action = Units(0.002);  // so that value follows the rate
+  if (GENERATE(false, true)) {  // by value; else by rate, at the same price
+    c.bid.action = Action::kCompletion;
+    c.bid.value_per_action = Units(0.002);
+  }
   c.creatives = {Like("man", "medium", "serious", "male"),
                  Like("woman", "medium", "serious", "female")};
   TestEngine engine({c}, WithListener());

@@ -12,8 +12,8 @@
 // Candidates::items.
 //
 // With EngineOptions::listener, from what players report: request -> user_profile -> listening
-// (session.h) -> user_intent -> intents (moment.h) -> attention, timing and creative (agents/), which
-// pricing reads.
+// (session.h) -> user_intent -> intents (moment.h) -> attention, timing and creative (agents/),
+// which pricing reads.
 //
 // Thread safety: what is behind a Key is written by one agent and read by others when it is
 // finished, so its types are thread-compatible; what is behind a StateKey is thread-safe.
@@ -139,12 +139,15 @@ struct Prices {
   Currency cur;
   std::vector<Micros> value;
   std::vector<Micros> floor;
+  /// Scores::rate as it is at this moment, where the listener's agents have moved it; else empty.
+  std::vector<float> rate = {};
   Nbr nbr = Nbr::kNone;  ///< why nothing has a price, when nothing has
 
   void clear() {
     cur = Currency();
     value.clear();
     floor.clear();
+    rate.clear();
     nbr = Nbr::kNone;
   }
 };

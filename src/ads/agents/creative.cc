@@ -83,19 +83,44 @@ void Fitter::Forbid(const Candidates& candidates, const Listener& listener, cons
   }
 }
 
-float Fitter::EffectOf(Action action, uint16_t row, const Moment& moment, const MomentModel& model,
-                       uint64_t decision, float explore) {
+const Fitter::Drawn& Fitter::Draw(Action action, uint16_t row, const Moment& moment,
+                                  const MomentModel& model, uint64_t decision, float explore) {
   Drawn& drawn =
       drawn_[Index(action) * CreativeFeatures::kTraitRows + row % CreativeFeatures::kTraitRows];
-  if (drawn.call == call_) return drawn.effect;
+  if (drawn.call == call_) return drawn;
   drawn.call = call_;
   const TraitEffect effect = model.Trait(action, row, moment);
-  drawn.effect = effect.mean;
+  drawn.mean = drawn.effect = effect.mean;
   if (explore > 0) {
     drawn.effect += explore * std::sqrt(effect.variance) *
                     DrawNormal(Random(decision, CombineHash(Index(action), row)));
   }
-  return drawn.effect;
+  return drawn;
+}
+
+/// Candidates of a campaign stand together.
+void Fitter::FitImp(const Candidates& candidates, const ImpRange& range, const Moment& moment,
+                    const MomentModel& model, uint64_t decision, float explore, CreativeFits* out) {
+  const auto features = candidates.catalog->relevance_features();
+  const auto& items = candidates.items;
+  for (uint32_t begin = range.begin, end = begin; begin < range.end; begin = end) {
+    const CampaignFacts& campaign = candidates.catalog->facts(items[begin].campaign);
+    float best = -options_.most;
+    for (; end < range.end && items[end].campaign == items[begin].campaign; ++end) {
+      const Action action = TargetOf(campaign, items[end].mtype);
+      float sum = 0, mean = 0;
+      for (const CreativeFeatures::Trait trait : kTraitsOfMoments) {
+        const uint16_t row = features[campaign.first_creative + items[end].creative].traits[trait];
+        const Drawn& drawn = Draw(action, row, moment, model, decision, explore);
+        sum += drawn.effect;
+        mean += drawn.mean;
+      }
+      out->shift[end] = std::clamp(sum, -options_.most, options_.most);
+      const bool forbidden = !out->forbid.empty() && out->forbid[end] != nullptr;
+      if (!forbidden) best = std::max(best, std::min(mean, options_.most));
+    }
+    std::fill(out->expected.begin() + begin, out->expected.begin() + end, best);
+  }
 }
 
 void Fitter::Run(const Candidates& candidates, const Listener& listener, const Intents& intents,
@@ -109,17 +134,9 @@ void Fitter::Run(const Candidates& candidates, const Listener& listener, const I
   }
   const Moment moment = MomentOf(listener.state, intents, listener.now_ms);
   out->shift.resize(candidates.items.size());
-  const auto features = candidates.catalog->relevance_features();
-  for (size_t k = 0; k < candidates.items.size(); ++k) {
-    const Candidate& c = candidates.items[k];
-    const CampaignFacts& campaign = candidates.catalog->facts(c.campaign);
-    const Action action = TargetOf(campaign, c.mtype);
-    float sum = 0;
-    for (const CreativeFeatures::Trait trait : kTraitsOfMoments) {
-      sum += EffectOf(action, features[campaign.first_creative + c.creative].traits[trait], moment,
-                      model, decision, explore);
-    }
-    out->shift[k] = std::clamp(sum, -options_.most, options_.most);
+  out->expected.resize(candidates.items.size());
+  for (const ImpRange& range : candidates.imps) {
+    FitImp(candidates, range, moment, model, decision, explore, out);
   }
 }
 
@@ -132,7 +149,7 @@ struct CreativeAgent::Scratch {
 
 CreativeAgent::CreativeAgent(std::shared_ptr<const CreativeOptions> options)
     : Agent({.name = "creative"}),
-      fits_(this, kFits, CreativeFits{{}, {}, options}),
+      fits_(this, kFits, CreativeFits{{}, {}, {}, options}),
       options_(std::move(options)),
       scratch_(std::make_unique<Scratch>(*options_)) {}
 CreativeAgent::~CreativeAgent() = default;

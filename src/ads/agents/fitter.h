@@ -24,12 +24,15 @@ class Fitter {
   static constexpr size_t kActions = 3;
   struct Drawn {
     float effect = 0;
+    float mean = 0;
     uint32_t call = 0;  // of which Run()
   };
   void Forbid(const Candidates& candidates, const Listener& listener, const Intents& intents,
               CreativeFits* out) const;
-  float EffectOf(Action action, uint16_t row, const Moment& moment, const MomentModel& model,
-                 uint64_t decision, float explore);
+  void FitImp(const Candidates& candidates, const ImpRange& range, const Moment& moment,
+              const MomentModel& model, uint64_t decision, float explore, CreativeFits* out);
+  const Drawn& Draw(Action action, uint16_t row, const Moment& moment, const MomentModel& model,
+                    uint64_t decision, float explore);
 
   const CreativeOptions& options_;
   std::vector<Drawn> drawn_;

@@ -32,7 +32,8 @@ void Sale::ReadOffers(uint32_t imp, std::vector<Offer>* out) {
   const ImpRange& range = candidates_->imps[imp];
   const Prices& prices = *prices_;
   const Catalog& catalog = *candidates_->catalog;
-  const bool scored = scores_->rate.size() == candidates_->items.size();
+  const std::vector<float>& rates = prices.rate.empty() ? scores_->rate : prices.rate;
+  const bool scored = rates.size() == candidates_->items.size();
   out->clear();
   for (uint32_t k = range.begin; k < range.end; ++k) {
     if (prices.value[k].value <= 0 || prices.value[k] < prices.floor[k]) continue;
@@ -42,7 +43,7 @@ void Sale::ReadOffers(uint32_t imp, std::vector<Offer>* out) {
       continue;
     }
     const Candidate& c = candidates_->items[k];
-    const float rate = scored && scores_->rate[k] > 0.0f ? scores_->rate[k] : 0.0f;
+    const float rate = scored && rates[k] > 0.0f ? rates[k] : 0.0f;
     int16_t tier = catalog.facts(c.campaign).tier;
     if (c.deal >= 0) {
       tier = TierWithDeal(tier, request_->imps[imp].deals[static_cast<size_t>(c.deal)].guar);

@@ -157,18 +157,22 @@ const ReasonCode* MomentView::Adjust(const Catalog& catalog, const Candidate& c,
     }
   }
   const CampaignFacts& campaign = catalog.facts(c.campaign);
-  float shift = attention != nullptr && attention->known
-                    ? attention->ShiftOf(TargetOf(campaign, c.mtype))
-                    : 0.0f;
-  if (fits != nullptr && k < fits->shift.size()) shift += fits->shift[k];
-  if (shift == 0.0f || !(*rate > 0.0f && *rate < 1.0f)) return nullptr;
-  const float moved = Shifted(*rate, shift);
-  if (campaign.action == Action::kNone && moved < *rate) {
-    const float weight = terms.weight[static_cast<size_t>(campaign.objective)];
-    const float share = weight == 1.0f ? moved / *rate : std::pow(moved / *rate, weight);
-    *pace *= std::clamp(share, terms.least, 1.0f);
+  const Action target = TargetOf(campaign, c.mtype);
+  const float engaged =
+      attention != nullptr && attention->known ? attention->ShiftOf(target) : 0.0f;
+  const bool fitted = fits != nullptr && k < fits->shift.size();
+  if (campaign.action == Action::kNone) {
+    // The same for all creatives of a campaign, so that the rate decides between them.
+    const float shift = engaged + (fitted ? fits->expected[k] : 0.0f);
+    if (shift < 0.0f) {
+      const auto prior = static_cast<float>(PriorRate(target));
+      const float weight = terms.weight[static_cast<size_t>(campaign.objective)];
+      const float share = Shifted(prior, shift) / prior;
+      *pace *= std::clamp(weight == 1.0f ? share : std::pow(share, weight), terms.least, 1.0f);
+    }
   }
-  *rate = moved;
+  const float shift = engaged + (fitted ? fits->shift[k] : 0.0f);
+  if (shift != 0.0f && *rate > 0.0f && *rate < 1.0f) *rate = Shifted(*rate, shift);
   return nullptr;
 }
 
@@ -185,6 +189,7 @@ void PriceAll(const Request& request, const Candidates& candidates, const Scores
   const size_t n = candidates.items.size();
   out->value.resize(n);
   out->floor.resize(n);
+  if (moment.any()) out->rate.assign(n, 0.0f);
   const Catalog& catalog = *candidates.catalog;
   const bool scored = scores.rate.size() == n;
   const bool paced = paces.factor.size() == n;
@@ -215,6 +220,7 @@ void PriceAll(const Request& request, const Candidates& candidates, const Scores
         out->floor[k] = Micros{};
         continue;
       }
+      if (moves) out->rate[k] = rate;
       Micros value, floor;
       const PriceTrouble trouble =
           pricer.Price(c, rate, &value, &floor, pace, landscape, paces.decision);

@@ -54,14 +54,21 @@ struct CreativeOptions {
 
 /// How candidates suit the moment, parallel to Candidates::items. Plain value.
 struct CreativeFits {
-  std::vector<float> shift;               ///< of the log-odds of each one's action; empty: 0
-  std::vector<const ReasonCode*> forbid;  ///< why one may not be played, or null; empty: all may
+  /// Of the log-odds of each one's action, as drawn; empty: 0.
+  std::vector<float> shift;
+  /// The best that is believed of a creative of the same campaign for the same imp: what the moment
+  /// is worth to campaigns that pay per impression, whichever of their creatives is tried. Empty:
+  /// 0.
+  std::vector<float> expected;
+  /// Why one may not be played, or null; empty: all may.
+  std::vector<const ReasonCode*> forbid;
   /// Not null when nobody could look in time: whatever a rule of these forbids at any moment is
   /// kept out then.
   std::shared_ptr<const CreativeOptions> unchecked;
 
   void clear() {
     shift.clear();
+    expected.clear();
     forbid.clear();
     unchecked.reset();
   }

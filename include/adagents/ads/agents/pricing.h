@@ -8,10 +8,10 @@
 //   |   conversions         |   at most max_cpm                         |
 //
 // With the listener's agents, predicted rates are moved by attention and by how a creative suits
-// the moment. For campaigns that pay per impression that is worth so much more or less as an ad is
-// likelier to be heard: less at a moment below the average, in proportion to the power of
-// MomentPricing::weight of the campaign's objective, and never more than max_cpm. What timing or
-// suitability keeps out has no price.
+// the moment. To campaigns that pay per impression a moment below the average is worth less than
+// max_cpm: by how much less likely a response to the best of their creatives is, to the power of
+// MomentPricing::weight of the campaign's objective. Which of a campaign's creatives plays is then
+// decided by their rates. What timing or suitability keeps out has no price.
 //
 // With pacing, that times the campaign's pace; in first-price auctions, where a win landscape is
 // known, shaded below it by what wins.
