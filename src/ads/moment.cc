@@ -99,30 +99,26 @@ size_t MomentModel::SignalAt(Action action, size_t signal) const {
 }
 size_t MomentModel::RowAt(Action action, uint16_t row) const {
   const size_t rows = CreativeFeatures::kTraitRows;
-  return kActions * Moment::kSignals + (Index(action) * rows + row % rows) * kRow;
+  return kOfTraits + (Index(action) * rows + row % rows) * kRow;
+}
+
+MomentModel::Belief MomentModel::AssumedOf(size_t i) const {
+  const auto precision = [](float sd) { return 1.0f / std::max(sd * sd, 1e-6f); };
+  if (i >= kOfTraits) {
+    const bool alone = (i - kOfTraits) % kRow == 0;
+    return {0.0f, precision(alone ? options_.trait_sd : options_.moment_sd)};
+  }
+  const Assumed& a = kAssumed[i % Moment::kSignals];
+  const std::array<float, kActions> means = {a.click, a.completion, a.conversion};
+  return {means[i / Moment::kSignals], precision(options_.signal_sd)};
 }
 
 MomentModel::MomentModel(const MomentModelOptions& options)
-    : weights_(std::make_unique<Weight[]>(
-          kActions * (Moment::kSignals + CreativeFeatures::kTraitRows * kRow))) {
-  const auto precision = [](float sd) { return 1.0f / std::max(sd * sd, 1e-6f); };
-  for (const Action action : {Action::kClick, Action::kCompletion, Action::kConversion}) {
-    for (size_t i = 0; i < Moment::kSignals; ++i) {
-      Weight& w = weights_[SignalAt(action, i)];
-      const Assumed& a = kAssumed[i];
-      w.mean.store(action == Action::kClick        ? a.click
-                   : action == Action::kCompletion ? a.completion
-                                                   : a.conversion,
-                   std::memory_order_relaxed);
-      w.precision.store(precision(options.signal_sd), std::memory_order_relaxed);
-    }
-    for (uint16_t row = 0; row < CreativeFeatures::kTraitRows; ++row) {
-      Weight* const first = &weights_[RowAt(action, row)];
-      for (size_t i = 0; i < kRow; ++i) {
-        first[i].precision.store(precision(i == 0 ? options.trait_sd : options.moment_sd),
-                                 std::memory_order_relaxed);
-      }
-    }
+    : options_(options), weights_(std::make_unique<Weight[]>(kWeights)) {
+  for (size_t i = 0; i < kWeights; ++i) {
+    const Belief belief = AssumedOf(i);
+    weights_[i].mean.store(belief.mean, std::memory_order_relaxed);
+    weights_[i].precision.store(belief.precision, std::memory_order_relaxed);
   }
 }
 

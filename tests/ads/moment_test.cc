@@ -83,6 +83,34 @@ TEST_CASE("only finite offsets are learned from, and no weight runs away") {
   CHECK(std::isfinite(model.Trait(Action::kClick, 0, moment).mean));
 }
 
+TEST_CASE("what was learned survives as bytes, and damaged or foreign ones change nothing") {
+  MomentModel model, other;
+  Random random(8);
+  for (int i = 0; i < 500; ++i) {
+    const auto row = static_cast<uint16_t>(random.Below(20));
+    model.Learn(i % 2 == 0 ? Action::kClick : Action::kConversion, In_(Intent::kCommute),
+                Traits{row, 31, 32, 33, 34}, -2.0f, random.Chance(0.3));
+  }
+  const std::string good = model.Save();
+  other.Learn(Action::kCompletion, In_(Intent::kParty), Traits{}, 0, true);  // to be forgotten
+  REQUIRE(other.Restore(good).ok());
+  CHECK(other.Save() == good);
+  CHECK(other.Trait(Action::kClick, 3, In_(Intent::kCommute)).mean ==
+        model.Trait(Action::kClick, 3, In_(Intent::kCommute)).mean);
+
+  other.Learn(Action::kCompletion, In_(Intent::kParty), Traits{}, 0, true);
+  const std::string before = other.Save();
+  for (size_t i = 0; i < good.size(); i += 7) {
+    std::string bad = good;
+    bad[i] = static_cast<char>(bad[i] ^ (1 << i % 8));
+    CHECK_FALSE(other.Restore(bad).ok());
+    CHECK_FALSE(other.Restore(good.substr(0, i)).ok());
+  }
+  CHECK(other.Save() == before);
+  MomentModel wider({.signal_sd = 0.5f});
+  CHECK(wider.Restore(good).code() == absl::StatusCode::kFailedPrecondition);
+}
+
 TEST_CASE("a moment is remembered until it is learned from, seen once, and purged by session") {
   testing::VirtualClock clock;
   Moments moments({.bids = 100}, &clock);

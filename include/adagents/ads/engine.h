@@ -227,7 +227,7 @@ class Engine {
   /// Who is remembered. Null without EngineOptions::listener.
   [[nodiscard]] const Sessions* sessions() const { return sessions_.get(); }
   /// What has been learned of moments. Null without EngineOptions::listener.
-  [[nodiscard]] const Moments* moments() const { return moments_.get(); }
+  [[nodiscard]] Moments* moments() { return moments_.get(); }
   /// The forecast of slots. Null without EngineOptions::listener, or when that has none.
   [[nodiscard]] const InventoryForecast* inventory() const { return inventory_.get(); }
   /// To release what a bid that lost had reserved, and to look.

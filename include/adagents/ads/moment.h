@@ -23,7 +23,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
+#include <string_view>
 
+#include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "adagents/ads/campaign.h"
 #include "adagents/ads/relevance_features.h"
@@ -115,6 +118,13 @@ class MomentModel {
   void Learn(Action action, const Moment& moment, const std::array<uint16_t, kMomentTraits>& traits,
              float offset, bool happened);
 
+  /// Everything learned, as bytes with a version, the model's shape and a checksum. May run while
+  /// others learn; each weight is then from some moment during the call.
+  [[nodiscard]] std::string Save() const;
+  /// Replaces everything learned. FailedPrecondition when `bytes` are of another version, shape or
+  /// options, DataLoss when they are damaged; the model is unchanged then.
+  absl::Status Restore(std::string_view bytes);
+
  private:
   struct Weight {
     std::atomic<float> mean{0};
@@ -129,11 +139,19 @@ class MomentModel {
     Weight* weight;
     float x;
   };
+  static constexpr size_t kOfTraits = kActions * Moment::kSignals;  // where their rows begin
+  static constexpr size_t kWeights = kOfTraits + kActions * CreativeFeatures::kTraitRows * kRow;
+  struct Belief {
+    float mean, precision;
+  };
+  /// What is assumed of a weight.
+  [[nodiscard]] Belief AssumedOf(size_t i) const;
   [[nodiscard]] size_t SignalAt(Action action, size_t signal) const;
   [[nodiscard]] size_t RowAt(Action action, uint16_t row) const;
   template <class Visit>
   void ForEachOf(Action action, uint16_t row, const Moment& moment, Visit visit) const;
 
+  const MomentModelOptions options_;
   const std::unique_ptr<Weight[]> weights_;
 };
 
@@ -162,6 +180,7 @@ class Moments {
   explicit Moments(const MomentsOptions& options, const Clock* clock);
 
   [[nodiscard]] const MomentModel& model() const { return model_; }
+  [[nodiscard]] MomentModel& model() { return model_; }
   static uint64_t KeyOf(uint64_t decision, uint32_t bid) { return CombineHash(decision, bid); }
 
   void Remember(uint64_t decision, uint32_t bid, const RememberedMoment& what);

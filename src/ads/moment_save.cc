@@ -1,0 +1,110 @@
+// What is learned of moments, as bytes. Little-endian, in this order:
+//   8 bytes   "ADMOMNT1"
+//   u32 x 3   kSignals, kRow, kTraitRows: the shape, which must be equal to load
+//   f32 x 3   standard deviations of the options, likewise
+//   12 bytes  per weight that has learned: u32 place (rising), f32 mean, f32 precision
+//   u64       StableHash64 of all before
+#include <bit>
+#include <cmath>
+#include <cstring>
+
+#include "adagents/ads/moment.h"
+#include "adagents/base/ids.h"
+#include "adagents/base/status.h"
+#include "fmt/format.h"
+
+namespace adagents::ads {
+namespace {
+
+static_assert(std::endian::native == std::endian::little, "the format is little-endian");
+
+constexpr std::string_view kMagic = "ADMOMNT1";
+constexpr size_t kHashBytes = 8;
+constexpr auto kRelaxed = std::memory_order_relaxed;
+
+/// As it stands in the bytes: no padding.
+struct Shape {
+  uint32_t signals, row, traits;
+  float signal_sd, trait_sd, moment_sd;
+
+  bool operator==(const Shape&) const = default;
+};
+struct Cell {
+  uint32_t place;
+  float mean, precision;
+};
+static_assert(sizeof(Shape) == 24 && sizeof(Cell) == 12);
+
+template <class T>
+void Put(std::string* out, const T& value) {
+  out->append(reinterpret_cast<const char*>(&value), sizeof(T));
+}
+template <class T>
+T At(std::string_view bytes, size_t at) {
+  T value;
+  std::memcpy(&value, bytes.data() + at, sizeof(T));
+  return value;
+}
+
+Shape ShapeOf(size_t row, const MomentModelOptions& o) {
+  return {static_cast<uint32_t>(Moment::kSignals),
+          static_cast<uint32_t>(row),
+          static_cast<uint32_t>(CreativeFeatures::kTraitRows),
+          o.signal_sd,
+          o.trait_sd,
+          o.moment_sd};
+}
+
+}  // namespace
+
+std::string MomentModel::Save() const {
+  std::string out(kMagic);
+  Put(&out, ShapeOf(kRow, options_));
+  for (size_t i = 0; i < kWeights; ++i) {
+    const Belief assumed = AssumedOf(i);
+    const Cell cell{static_cast<uint32_t>(i), weights_[i].mean.load(kRelaxed),
+                    weights_[i].precision.load(kRelaxed)};
+    if (cell.mean != assumed.mean || cell.precision != assumed.precision) Put(&out, cell);
+  }
+  Put(&out, StableHash64(out));
+  return out;
+}
+
+absl::Status MomentModel::Restore(std::string_view bytes) {
+  if (bytes.substr(0, kMagic.size()) != kMagic) {
+    return FailedPrecondition("not saved moments of this version");
+  }
+  constexpr size_t kCells = kMagic.size() + sizeof(Shape);
+  if (bytes.size() < kCells + kHashBytes ||
+      (bytes.size() - kCells - kHashBytes) % sizeof(Cell) != 0) {
+    return DataLoss("saved moments: cut short");
+  }
+  const auto hash = At<uint64_t>(bytes, bytes.size() - kHashBytes);
+  bytes.remove_suffix(kHashBytes);
+  if (hash != StableHash64(bytes)) return DataLoss("saved moments: the checksum does not match");
+  if (!(At<Shape>(bytes, kMagic.size()) == ShapeOf(kRow, options_))) {
+    return FailedPrecondition("saved moments: of another shape, or made with other options");
+  }
+  int64_t last = -1;
+  for (size_t at = kCells; at < bytes.size(); at += sizeof(Cell)) {
+    const auto cell = At<Cell>(bytes, at);
+    if (cell.place >= kWeights || cell.place <= last || !std::isfinite(cell.mean) ||
+        !(cell.precision > 0) || !std::isfinite(cell.precision)) {
+      return DataLoss(fmt::format("saved moments: weight {} is not possible", cell.place));
+    }
+    last = cell.place;
+  }
+  size_t at = kCells;
+  for (size_t i = 0; i < kWeights; ++i) {
+    Belief belief = AssumedOf(i);
+    if (at < bytes.size() && At<Cell>(bytes, at).place == i) {
+      belief = {At<Cell>(bytes, at).mean, At<Cell>(bytes, at).precision};
+      at += sizeof(Cell);
+    }
+    weights_[i].mean.store(belief.mean, kRelaxed);
+    weights_[i].precision.store(belief.precision, kRelaxed);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace adagents::ads
