@@ -483,7 +483,7 @@ absl::StatusOr<Erased> Engine::Erase(std::string_view listener, std::string_view
   std::vector<uint64_t> keys;
   Erased erased;
   erased.sessions = sessions_->Erase(listener, session, &keys);
-  // Those of sessions that are gone too: a decision that was under way then may have left one.
+  // Those of sessions that are gone too: nobody knows any more whose they were.
   erased.moments = moments_->Purge([&](uint64_t key) {
     return std::find(keys.begin(), keys.end(), key) != keys.end() ||
            (key != 0 && !sessions_->Contains(key));

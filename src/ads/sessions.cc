@@ -248,6 +248,8 @@ size_t Sessions::Erase(std::string_view listener, std::string_view session,
     return true;
   });
   erased_.Add(static_cast<int64_t>(erased));
+  const std::lock_guard<std::mutex> lock(withdrawn_mutex_);
+  withdrawn_.insert(withdrawn_.end(), keys->begin(), keys->end());
   return erased;
 }
 

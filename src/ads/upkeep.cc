@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
 #include <vector>
 
 namespace adagents::ads::internal {
@@ -30,19 +31,26 @@ absl::Status Upkeep::Tick() {
   if (now >= next_settle_) {
     (void)parts_.book->Settle(now, parts_.models.get());
     next_settle_ = now + kSettleEvery;
-    if (parts_.sessions != nullptr) parts_.sessions->Sweep();
+    if (parts_.sessions != nullptr) {
+      parts_.sessions->Sweep();
+      ForgetMoments(now);
+    }
   }
-  if (parts_.moments != nullptr) ForgetMoments(now);
   if (parts_.inventory != nullptr) parts_.inventory->Advance(parts_.clock->WallNow());
   return status;
 }
 
-/// Those of who has withdrawn consent, and what has expired.
+/// Those of who has withdrawn consent or was erased, and what has expired. Twice, a second apart: a
+/// decision that was under way the first time may have left one since.
 void Upkeep::ForgetMoments(int64_t now) {
-  const std::vector<uint64_t> gone = parts_.sessions->TakeWithdrawn();
+  std::vector<uint64_t> gone = parts_.sessions->TakeWithdrawn();
+  const size_t fresh = gone.size();
+  gone.insert(gone.end(), gone_.begin(), gone_.end());
   if (gone.empty() && now < next_purge_) return;
   (void)parts_.moments->Purge(
       [&](uint64_t session) { return std::find(gone.begin(), gone.end(), session) != gone.end(); });
+  gone.resize(fresh);
+  gone_ = std::move(gone);
   next_purge_ = now + kPurgeEvery;
 }
 

@@ -6,6 +6,7 @@
 #include <memory>
 #include <mutex>
 #include <thread>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "adagents/ads/inventory_forecast.h"
@@ -51,6 +52,7 @@ class Upkeep {
   const Parts parts_;
   std::mutex mutex_;  // of what follows
   int64_t next_pace_ = 0, next_settle_ = 0, next_purge_ = 0;
+  std::vector<uint64_t> gone_;  // sessions whose moments were forgotten a second ago
 
   std::mutex stop_mutex_;
   std::condition_variable stopped_;

@@ -121,6 +121,7 @@ TEST_CASE("who withdraws consent is not learned from any more") {
   PlaybackEvent withdrawn = Event(w.engine, PlaybackKind::kSave);
   withdrawn.consent.may_profile = false;
   Play(w.engine, withdrawn);
+  w.engine.clock->Advance(absl::Seconds(1));
   REQUIRE(w.engine->Tick().ok());
   REQUIRE(w.engine->Record({d.id, 0, OutcomeKind::kImpression}).ok());
   REQUIRE(w.engine->Record({d.id, 0, OutcomeKind::kCompletion}).ok());

@@ -162,11 +162,12 @@ class Engine {
   /// Forgets a listener (PlaybackEvent::listener; empty: nobody) and the session named `session`
   /// (empty: only the listener's own): no byte of what was kept of them, and none of their hashes,
   /// stays in any table or region file. Decisions and events in flight may still hold them for as
-  /// long as they take, and leave nothing behind. Frequency caps stay: they hold no identifier and
-  /// no hash of one, only counts that nobody can trace to the listener without knowing who it is,
-  /// and that end by themselves with their windows (31 days at the longest); erasing them would
-  /// show the listener again what was capped. Slow (reads the table of sessions); an operator's
-  /// call, not a request's. FailedPrecondition without EngineOptions::listener.
+  /// long as they take; what they leave behind goes with the Tick()s of the next two seconds.
+  /// Frequency caps stay: they hold no identifier and no hash of one, only counts under 24 bits
+  /// that mix it with what is capped, which many listeners share, and which end with their windows
+  /// (31 days at the longest); erasing them would show the listener again what was capped. Slow
+  /// (reads the table of sessions); an operator's call, not a request's. FailedPrecondition without
+  /// EngineOptions::listener.
   absl::StatusOr<Erased> Erase(std::string_view listener, std::string_view session = {});
   /// How many listeners there are and what they listen to, with the noise of differential privacy
   /// (private_export.h). Spends `milli_epsilon` thousandths of ListenerOptions::privacy;
