@@ -92,7 +92,8 @@ std::vector<Spot> MakeSpots(uint64_t seed, size_t brands) {
   return spots;
 }
 
-std::vector<ads::Campaign> MakeCampaigns(uint64_t seed, const std::vector<Spot>& spots) {
+std::vector<ads::Campaign> MakeCampaigns(uint64_t seed, const std::vector<Spot>& spots,
+                                         bool clicks_only) {
   // Medians in USD, of an action and of a thousand impressions; the deviation of the logarithm.
   constexpr double kClick = 0.45, kCompletion = 0.010, kReach = 7, kSigma = 0.25;
   std::vector<ads::Campaign> campaigns;
@@ -106,13 +107,13 @@ std::vector<ads::Campaign> MakeCampaigns(uint64_t seed, const std::vector<Spot>&
       c.cat = {fmt::format("IAB{}", 1 + spot.category % 26)};
       c.budget.lifetime = Micros{1'000'000 * Micros::kUnit};
       c.bid.max_cpm = Micros{60 * Micros::kUnit};
-      const double spread = Lognormal(random, kSigma);
+      const double spread = clicks_only ? 1.0 : Lognormal(random, kSigma);
       const auto amount = [&](double usd) {
         return Micros{static_cast<int64_t>(usd * spread * Micros::kUnit)};
       };
       // By place, so that no seed is without: of ten brands six want clicks, three to be heard, one
       // to reach many.
-      const uint32_t place = spot.brand % 10;
+      const uint32_t place = clicks_only ? 0 : spot.brand % 10;
       if (place == 9) {
         c.objective = ads::Objective::kReach;
         c.bid.max_cpm = amount(kReach);

@@ -72,8 +72,9 @@ inline constexpr uint32_t kSpotsPerBrand = 6;
 
 /// All creatives, brand by brand.
 std::vector<Spot> MakeSpots(uint64_t seed, size_t brands);
-/// The campaigns that they belong to.
-std::vector<ads::Campaign> MakeCampaigns(uint64_t seed, const std::vector<Spot>& spots);
+/// The campaigns that they belong to; `clicks_only`: all pay the same for clicks.
+std::vector<ads::Campaign> MakeCampaigns(uint64_t seed, const std::vector<Spot>& spots,
+                                         bool clicks_only);
 
 /// What the rival of a slot plays.
 AdTraits RivalsAd(uint64_t seed, uint64_t session, uint64_t slot);

@@ -147,11 +147,19 @@ struct Notice {
 
 }  // namespace
 
-std::vector<std::string_view> ListeningWorldNames() { return {"music", "podcasts", "flat"}; }
+std::vector<std::string_view> ListeningWorldNames() {
+  return {"music", "direct", "podcasts", "flat"};
+}
 
 absl::StatusOr<ListeningOptions> ListeningOptionsOf(std::string_view world) {
   ListeningOptions options;
   if (world == "music") return options;
+  if (world == "direct") {
+    options.clicks_only = true;
+    options.rivals = false;
+    options.floor = kStep;
+    return options;
+  }
   if (world == "flat") {
     options.structure = 0;
     return options;
@@ -437,7 +445,8 @@ absl::StatusOr<std::unique_ptr<ListeningWorld>> ListeningWorld::Create(
 }
 
 std::unique_ptr<const ads::Catalog> ListeningWorld::MakeCatalog() const {
-  auto catalog = ads::Catalog::Build(internal::MakeCampaigns(state_->options.seed, state_->spots));
+  auto catalog = ads::Catalog::Build(
+      internal::MakeCampaigns(state_->options.seed, state_->spots, state_->options.clicks_only));
   return catalog.ok() ? *std::move(catalog) : nullptr;
 }
 
@@ -512,8 +521,8 @@ absl::StatusOr<Shown> ListeningWorld::Answer(const ads::Decision& decision) {
   Random random = Stream(s.options.seed, session, slot, Purpose::kRival);
   const double median = static_cast<double>(s.options.rival_median.value) *
                         (s.current->screen() ? kRivalSeesScreen : 1.0);
-  const Micros rival{static_cast<int64_t>(
-      std::min(9e15, median * internal::Lognormal(random, s.options.rival_sigma)))};
+  const double drawn = median * internal::Lognormal(random, s.options.rival_sigma);
+  const Micros rival{s.options.rivals ? static_cast<int64_t>(std::min(9e15, drawn)) : 0};
   const Micros floor = s.options.floor;
   if (bid != nullptr && bid->price >= rival && bid->price >= floor) {
     shown.bid = true;
@@ -534,7 +543,7 @@ absl::StatusOr<Shown> ListeningWorld::Answer(const ads::Decision& decision) {
   // In the middle of a song nobody waits for an ad: with no bid of ours the rival's is not heard
   // there either, and the break stays due.
   const bool waits = bid == nullptr && s.step().where == SlotKind::kMidSong;
-  if (rival >= floor && !waits) {
+  if (s.options.rivals && rival >= floor && !waits) {
     s.Play(internal::RivalsAd(s.options.seed, session, slot), shown.moment, 1.0);
   }
   return shown;

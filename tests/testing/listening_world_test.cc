@@ -141,7 +141,8 @@ TEST_CASE("the world is the one that was frozen") {
   for (const auto& [name, expected] :
        {std::pair<std::string_view, uint64_t>{"music", 0xbc06a5412a20a858},
         {"podcasts", 0xb12923b87f6549bf},
-        {"flat", 0xd0b3d9ab2e341d15}}) {
+        {"flat", 0xd0b3d9ab2e341d15},
+        {"direct", 0x996ebb0bbdb026c0}}) {
     Run run(Options(name, 7, 150), 9);
     uint64_t digest = run.catalog->fingerprint();
     run.Play(AnyAd, [&](const ListeningEvent& e, const Shown* s) {
@@ -473,6 +474,28 @@ TEST_CASE("what the world sells and asks for goes through an engine") {
   CHECK(limited < requests / 4);
 }
 
+TEST_CASE("where only clicks count, all campaigns pay the same for them") {
+  Run direct(Options("direct", 15, 10)), music(Options("music", 15, 10));
+  std::set<ads::Objective> objectives;
+  for (uint32_t i = 0; i < direct.catalog->index_end(); ++i) {
+    const ads::CampaignFacts& facts = direct.catalog->facts(i);
+    CHECK(facts.action == ads::Action::kClick);
+    CHECK(facts.value_per_action == direct.catalog->facts(0).value_per_action);
+    objectives.insert(music.catalog->facts(i).objective);
+  }
+  CHECK(objectives.size() == 3);
+  // A bid of any size wins, and pays the least.
+  Run cheap(Options("direct", 16, 100), 0.02);
+  size_t won = 0;
+  cheap.Play(AnyAd, [&](const ListeningEvent& e, const Shown* s) {
+    if (s == nullptr) return;
+    CHECK(s->won);
+    CHECK(s->price == (e.request->at == 1 ? *Micros::FromUnits(0.02) : *Micros::FromUnits(0.01)));
+    ++won;
+  });
+  CHECK(won > 100);
+}
+
 TEST_CASE("wrong options and answers are named") {
   VirtualClock clock;
   const auto error = [&](auto change) {
@@ -492,7 +515,7 @@ TEST_CASE("wrong options and answers are named") {
         "late_delay must be from 0 to 30 days");
   CHECK(ListeningWorld::Create({}, nullptr).status().message() == "clock is null");
   CHECK(ListeningOptionsOf("rain").status().message() ==
-        "no world is named 'rain'; there are music, podcasts, flat");
+        "no world is named 'rain'; there are music, direct, podcasts, flat");
   for (const std::string_view name : ListeningWorldNames()) CHECK(ListeningOptionsOf(name).ok());
   ListeningOptions most;
   most.brands = 100;

@@ -33,8 +33,9 @@
 // played, and on which device. It names the session by an eid of kSessionSource and identified
 // listeners by user.id; some listeners limit tracking, so that consent takes both away.
 //
-// Auctions. One rival bid a slot, lognormal, higher with the screen on; first or second price by
-// session. Who loses hears nothing but a loss notice; the rival's ad plays, and annoys, too.
+// Auctions. One rival bid a slot (but in "direct"), lognormal, higher with the screen on; first or
+// second price by session. Who loses hears nothing but a loss notice; the rival's ad plays, and
+// annoys, too.
 //
 // Outcomes. Impressions, clicks, completions and conversions (hours later) are told by notices
 // which may be lost, come twice, or hours late. Some sessions are bots (hear everything to its end,
@@ -86,7 +87,10 @@ struct ListeningOptions {
   double bots = 0.02, click_farms = 0.01;  ///< shares of sessions
   size_t listeners = 1000;                 ///< at least 1; bots apart
   double sessions_a_day = 1000;            ///< above 0
-  size_t brands = 16;                      ///< 1 to 100; a campaign each, two brands a category
+  /// All campaigns pay the same for clicks, so that click-through is what everybody wants.
+  bool clicks_only = false;
+  bool rivals = true;  ///< without them every bid that meets the floor wins
+  size_t brands = 16;  ///< 1 to 100; a campaign each, two brands a category
 
   Micros floor{1'000'000}, rival_median{6'000'000};
   double rival_sigma = 0.5;  ///< deviation of the logarithm
@@ -99,8 +103,9 @@ struct ListeningOptions {
   absl::Duration late_delay = absl::Hours(2);
 };
 
-/// The worlds that have a name: "music"; "podcasts", where most sessions are of episodes, most
-/// auctions first-price, and bots twice as many; "flat", which is "music" without structure.
+/// The worlds that have a name: "music"; "direct", which is "music" with `clicks_only`; "podcasts",
+/// where most sessions are of episodes, most auctions first-price, and bots twice as many; "flat",
+/// which is "music" without structure.
 std::vector<std::string_view> ListeningWorldNames();
 /// NotFound that lists the names.
 absl::StatusOr<ListeningOptions> ListeningOptionsOf(std::string_view world);
