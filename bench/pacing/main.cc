@@ -13,7 +13,6 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -23,6 +22,7 @@
 #include <vector>
 
 #include "run.h"
+#include "shared/estimate.h"
 
 namespace pacing_bench {
 namespace {
@@ -94,24 +94,14 @@ Seed RunSeed(const Options& o, uint64_t seed) {
   return sums;
 }
 
-/// Mean over seeds and half of its 95 % interval (Student's t).
-struct Estimate {
-  double mean = 0, half = 0;
-};
+using adagents::bench::Estimate;
+
+/// Over seeds.
 template <class F>
 Estimate Over(const std::vector<Seed>& seeds, F&& of) {
-  Estimate e;
-  const auto n = static_cast<double>(seeds.size());
-  double squares = 0;
-  for (const Seed& s : seeds) e.mean += of(s) / n;
-  for (const Seed& s : seeds) squares += (of(s) - e.mean) * (of(s) - e.mean);
-  if (n < 2) return e;
-  const double freedom = n - 1;  // Cornish and Fisher's expansion of t, good to 1 % from 4 on
-  const double z = 1.95996;
-  const double t = z + (z * z * z + z) / (4 * freedom) +
-                   (5 * std::pow(z, 5) + 16 * std::pow(z, 3) + 3 * z) / (96 * freedom * freedom);
-  e.half = t * std::sqrt(squares / freedom / n);
-  return e;
+  std::vector<double> values;
+  for (const Seed& s : seeds) values.push_back(of(s));
+  return adagents::bench::EstimateOf(values);
 }
 
 void Print(const Options& o, const std::vector<Seed>& seeds) {

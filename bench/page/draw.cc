@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "fmt/format.h"
+#include "shared/svg.h"
 
 namespace adagents::bench {
 namespace {
@@ -29,33 +30,6 @@ svg .soft { fill:var(--soft) } .bar { fill:var(--bar) } .ours { fill:var(--ours)
 // Columns of every plot, in its own units.
 constexpr double kWidth = 1000, kRow = 21, kBars = 300, kBarsWide = 350, kValue = 725, kRatio = 795,
                  kPast = 820, kPastWide = 170;
-
-std::string Escaped(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    if (c == '&') {
-      out += "&amp;";
-    } else if (c == '<') {
-      out += "&lt;";
-    } else if (c == '>') {
-      out += "&gt;";
-    } else if (c == '"') {
-      out += "&quot;";
-    } else {
-      out += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
-    }
-  }
-  return out;
-}
-
-/// With three digits that count.
-std::string Digits(double value) {
-  const double size = std::abs(value);
-  if (size >= 100 || size == 0) return fmt::format("{:.0f}", value);
-  if (size >= 10) return fmt::format("{:.1f}", value);
-  if (size >= 1) return fmt::format("{:.2f}", value);
-  return size >= 0.1 ? fmt::format("{:.3f}", value) : fmt::format("{:.2g}", value);
-}
 
 std::string Readable(double value, std::string_view unit) {
   const double size = std::abs(value);
