@@ -6,19 +6,26 @@
 // a place in it is one compare-and-swap on one line.
 //
 // Layout: lines of 64 bytes: five words, five tags (24 bits of a hash of subject, target and
-// window, and 8 bits of CapShape's code), the line's lock. A window lives in one of two lines, in
-// the one that was emptier when it came (Azar, Broder, Karlin, Upfal: "Balanced allocations",
-// 1994), and in the rare case that both are full next to one of them. The second line follows from
-// the first and the tag (Fan et al.: "Cuckoo filter", 2014), so two windows with one tag that could
-// meet in a line have the same two lines, and share one count: that only ever blocks more, and at
-// ten slots and 24 bits concerns one window in more than a million. All windows of one listener lie
-// in one group of 512 lines, so asking for hundreds of candidates of one request stays in 32 KiB.
+// window, and 8 bits of CapShape's code), and a word with the line's lock and marks. A window has a
+// first line and a second. It is opened in the first while that has two free slots, else in the
+// emptier of the two (Azar, Broder, Karlin, Upfal: "Balanced allocations", 1994), and where both
+// are full in one of the six lines beside them. At capacity nine windows in ten are in their first
+// line, which is all that is read for them: of 50 million windows a random one is reserved in in
+// 114 ns, and took 218 when both lines were read. Those that are not leave a mark there, one of 30
+// bits, chosen by the tag (Bloom: "Space/time trade-offs in hash coding", 1970), so that a window
+// that is nowhere mostly costs one line too. Marks stay: where windows have come and gone for long,
+// a look that finds nothing reads two lines. The second line follows from the first and the tag
+// (Fan et al.: "Cuckoo filter", 2014), so two windows with one tag that could meet in a line have
+// the same two lines, and may share one count: that only ever blocks more, and at ten slots and 24
+// bits concerns one window in more than a million. All windows of one listener lie in one group of
+// 512 lines, so asking for hundreds of candidates of one request stays in 32 KiB.
 //
 // Invariants: a window has at most one slot: slots are given to a window only under one lock that
-// all windows with the same tag in these lines have in common, after a look that did not find it. A
-// slot changes hands only when its word is over (CapWord::IsOver): word to kClaimed by
-// compare-and-swap, then the tag, then the first word. A word that is not over is never taken, so
-// full lines refuse.
+// all windows with the same tag in these lines have in common, after a look at all of them that did
+// not find it; what that look finds where no mark leads is marked. A mark is there before the slot
+// that it leads to. A slot changes hands only when its word is over (CapWord::IsOver): word to
+// kClaimed by compare-and-swap, then the tag, then the first word. A word that is not over is never
+// taken, so full lines refuse.
 // Progress: looking, reserving and settling in windows that have a slot are lock-free. The first
 // reservation of a window waits for those who open windows under the same lock.
 // A process that is killed midway leaves a lock or a claimed slot, in which nothing was counted
@@ -81,9 +88,9 @@ class CapTable {
 
   /// `ttl`: of a reservation, units, at least 1. Throws std::bad_alloc without memory.
   CapTable(size_t lines, uint32_t ttl, Region* region = nullptr, std::string_view name = {})
-      : ttl_(ttl < 1 ? 1 : ttl),
+      : ttl_(ttl),
         groups_(static_cast<uint32_t>(lines / kGroup < 1 ? 1 : lines / kGroup)),
-        block_(region, Describe(name, size_t{groups_} * kGroup, ttl_), Atomics::kModelled),
+        block_(region, Describe(name, size_t{groups_} * kGroup, ttl_.units), Atomics::kModelled),
         lines_(block_, 0, size_t{groups_} * kGroup) {
     if (block_.reopened()) Recover();
     block_.Commit();
@@ -103,11 +110,8 @@ class CapTable {
     place.line[1] = place.line[0] ^ (apart == 0 ? 1 : apart);
     return place;
   }
-  /// Starts loading it into the cache.
-  void Prefetch(const CapPlace& place) const {
-    __builtin_prefetch(&lines_[place.line[0]], 1);
-    __builtin_prefetch(&lines_[place.line[1]], 1);
-  }
+  /// Starts loading into the cache the line where it most likely is.
+  void Prefetch(const CapPlace& place) const { __builtin_prefetch(&lines_[place.line[0]], 1); }
 
   /// Takes one of `limit` places in the window, which has `shape`, if there is one.
   CapTaken Reserve(const CapPlace& place, uint32_t limit, const CapShape& shape, uint32_t now) {
@@ -120,8 +124,7 @@ class CapTable {
   /// Ends a reservation of the moment `reserved_at`: `played` counts an impression instead, also
   /// when the reservation has expired. False when there is no room to count it.
   bool Settle(const CapPlace& place, uint32_t reserved_at, bool played, uint32_t now) {
-    uint64_t word = 0;
-    if (!played && Find(place, &word) == nullptr) return true;
+    if (!played && Find(place).at == nullptr) return true;
     return Change(place, WidthOf(place.tag), now, [&](CapWord& w) {
              w.Unreserve(reserved_at, ttl_);
              if (played) w.Count();
@@ -130,12 +133,12 @@ class CapTable {
   }
   /// The counts at `now`. Lock-free.
   [[nodiscard]] CapWord Look(const CapPlace& place, uint32_t now) const {
-    uint64_t word = 0;
-    if (Find(place, &word) == nullptr) return CapWord{now, 0, 0, 0};
-    return CapWord::At(word, now, WidthOf(place.tag), ttl_);
+    const Found found = Find(place);
+    if (found.at == nullptr) return CapWord{now, 0, 0, 0};
+    return CapWord::At(found.word, now, WidthOf(place.tag), ttl_);
   }
 
-  [[nodiscard]] uint32_t ttl() const { return ttl_; }
+  [[nodiscard]] const CapPeriod& ttl() const { return ttl_; }
   [[nodiscard]] size_t lines() const { return size_t{groups_} * kGroup; }
   [[nodiscard]] size_t bytes() const { return lines() * kLineBytes; }
 
@@ -167,21 +170,30 @@ class CapTable {
   struct alignas(kLineBytes) Line {
     Word words[kSlots];
     Half tags[kSlots];
-    Half lock;  // kLocked while a window is opened whose LockOf() this is; kOverflowed
+    Half lock;  // kLocked while a window is opened whose LockOf() this is; and marks
   };
   static_assert(std::has_single_bit(kGroup) && kGroup > 1);
+  // A line and those that are beside it.
+  static constexpr uint32_t kBlock = std::min(kGroup, 4u);
+  // A window comes into its first line while that has so many free slots. With one, 95 % instead of
+  // 90 % would be there at capacity, and ten times as many find room nowhere.
+  static constexpr uint32_t kRoomy = 2;
   // Odd, with ones and zeros in no order (Steele, Vigna: "Computationally easy, spectrally good
   // multipliers for congruential pseudorandom number generators", 2021).
   static constexpr uint64_t kSubjectSpread = 0xd1342543de82ef95, kTargetSpread = 0xaf251af3b0f025b5;
   static constexpr uint32_t kTagSpread = 0x915f77f5;
   static constexpr uint32_t kLocked = 1;
-  // Some window of this line was opened next to one of its two lines, both being full. The mark is
-  // on both, since either may be the first of a window with the same tag. It stays: a look at two
-  // more lines is all that it costs, and one window in thousands leaves one.
+  // Some window of this line was opened beside its two lines, both being full. The mark is on both,
+  // since either may be the first of a window with the same tag. It stays: a look at six more lines
+  // is all that it costs, and one window in a thousand leaves one.
   static constexpr uint32_t kOverflowed = 2;
+  // All higher bits: that a window whose first line this is may be in its second.
+  static constexpr uint32_t AwayMark(uint32_t tag) { return 4u << ((tag >> 8) * 30 >> 24); }
   struct Slot {
     Line* line = nullptr;
-    uint32_t at = 0;
+    uint32_t free = 0;  // of the line's
+    uint32_t at = 0;    // the first of those
+    uint64_t word = 0;  // what was in it
   };
 
   class OpenLock {
@@ -215,7 +227,7 @@ class CapTable {
     facts.align = alignof(CapWord);
     return ::adagents::internal::DescribeObject(ObjectKind::kWindows, name, lines, facts);
   }
-  static uint32_t WidthOf(uint32_t tag) { return CapShape::WidthOf(tag & 0xff); }
+  static const CapPeriod& WidthOf(uint32_t tag) { return kCapWidths[tag & 0xff]; }
 
   bool IsOver(const Line& line, uint32_t slot, uint32_t now) const {
     const uint64_t word = line.words[slot].load(Atomics::At(kRead, std::memory_order_acquire));
@@ -223,54 +235,57 @@ class CapTable {
     return CapWord::IsOver(word, now, WidthOf(tag), ttl_);
   }
 
-  /// The word of the window and what was in it; null when it has no slot.
-  Word* Find(const CapPlace& place, uint64_t* word) const {
-    Word* found = FindIn(place.line[0], place.line[1], place.tag, word);
-    if (found != nullptr) return found;
-    // Relaxed: whoever opens windows looks again under the lock, where it sees the mark.
-    const uint32_t marks = lines_[place.line[0]].lock.load(std::memory_order_relaxed);
-    if ((marks & kOverflowed) == 0) return nullptr;
-    return FindBeside(place, word);
-  }
-  Word* FindBeside(const CapPlace& place, uint64_t* word) const {
-    return FindIn(place.line[0] ^ 1, place.line[1] ^ 1, place.tag, word);
-  }
-  /// Both lines at once, so that the second is on its way while the first is waited for. Without a
-  /// branch on where it is: that would be guessed wrong half of the time, and each wrong guess
-  /// keeps the processor from beginning with the next window while it waits for this one. And with
-  /// few instructions, for as many windows are under way as fit into its window of them.
-  Word* FindIn(uint32_t a, uint32_t b, uint32_t tag, uint64_t* word) const {
-    const uint32_t hits = SlotsWith(lines_[a], tag) | SlotsWith(lines_[b], tag) << kSlots;
-    if (hits == 0) return nullptr;
-    const auto hit = static_cast<uint32_t>(std::countr_zero(hits));
-    const uint32_t second = 0u - uint32_t{hit >= kSlots};
-    auto& line = const_cast<Line&>(lines_[a ^ ((a ^ b) & second)]);
-    const uint32_t k = hit - (kSlots & second);
-    *word = line.words[k].load(Atomics::At(kRead, std::memory_order_acquire));
-    if (!IsOf(line, k, tag, *word)) [[unlikely]] {
-      return FindAmongAll(a, b, tag, word);
+  /// Where a window is counted, and what was there; null when it has no slot. Travels in registers:
+  /// by way of memory, processors that guess what is read back from the stack guess wrong, and find
+  /// out only when the word has come from memory: then no two windows are under way at one time.
+  struct Found {
+    Word* at = nullptr;
+    uint64_t word = 0;
+  };
+  [[gnu::always_inline]] Found Find(const CapPlace& place) const {
+    const Found found = FindIn(place.line[0], place.tag);
+    if (found.at != nullptr) [[likely]] {
+      return found;
     }
-    return &line.words[k];
+    // Relaxed: whoever opens windows looks again under the lock, where it sees the marks.
+    const uint32_t marks = lines_[place.line[0]].lock.load(std::memory_order_relaxed);
+    if ((marks & (AwayMark(place.tag) | kOverflowed)) == 0) return {};
+    return FindAway(place, (marks & kOverflowed) != 0);
   }
-  /// When a slot with the tag is not the window's: it is free, or changes hands.
-  [[gnu::noinline]] Word* FindAmongAll(uint32_t a, uint32_t b, uint32_t tag, uint64_t* word) const {
-    for (const uint32_t index : {a, b}) {
-      auto& line = const_cast<Line&>(lines_[index]);
-      for (uint32_t k = 0; k < kSlots; ++k) {
-        if (line.tags[k].load(Atomics::At(kTagLoad, std::memory_order_acquire)) != tag) continue;
-        *word = line.words[k].load(Atomics::At(kRead, std::memory_order_acquire));
-        if (IsOf(line, k, tag, *word)) return &line.words[k];
+  [[gnu::noinline]] Found FindAway(const CapPlace& place, bool overflowed) const {
+    const Found found = FindIn(place.line[1], place.tag);
+    if (found.at != nullptr || !overflowed) return found;
+    return FindBeside(place);
+  }
+  Found FindBeside(const CapPlace& place) const {
+    for (uint32_t by = 1; by < kBlock; ++by) {
+      for (const uint32_t index : place.line) {
+        const Found found = FindIn(index ^ by, place.tag);
+        if (found.at != nullptr) return found;
       }
     }
-    return nullptr;
+    return {};
+  }
+  [[gnu::always_inline]] Found FindIn(uint32_t index, uint32_t tag) const {
+    auto& line = const_cast<Line&>(lines_[index]);
+    for (uint32_t hits = SlotsWith(line, tag); hits != 0; hits &= hits - 1) {
+      const auto k = static_cast<uint32_t>(std::countr_zero(hits));
+      const uint64_t word = line.words[k].load(Atomics::At(kRead, std::memory_order_acquire));
+      // Else it is free, or changes hands.
+      if (IsOf(line, k, tag, word)) [[likely]] {
+        return {&line.words[k], word};
+      }
+    }
+    return {};
   }
   /// Whether `word`, which was there, is of the window with the tag.
-  static bool IsOf(const Line& line, uint32_t k, uint32_t tag, uint64_t word) {
+  [[gnu::always_inline]] static bool IsOf(const Line& line, uint32_t k, uint32_t tag,
+                                          uint64_t word) {
     return word != CapWord::kFree && word != CapWord::kClaimed &&
            line.tags[k].load(std::memory_order_relaxed) == tag;
   }
   /// As bits. In sums: a choice of one of them is made a branch by compilers.
-  static uint32_t SlotsWith(const Line& line, uint32_t tag) {
+  [[gnu::always_inline]] static uint32_t SlotsWith(const Line& line, uint32_t tag) {
     const auto has = [&](uint32_t k) {
       return uint32_t{line.tags[k].load(Atomics::At(kTagLoad, std::memory_order_acquire)) == tag};
     };
@@ -280,18 +295,18 @@ class CapTable {
   /// The same for all windows that can have a slot in any of the place's lines or beside them under
   /// one tag.
   Half& LockOf(const CapPlace& place) const {
-    const uint32_t pair = std::min(place.line[0], place.line[1]) & ~1u;
-    return const_cast<Half&>(lines_[pair].lock);
+    const uint32_t block = std::min(place.line[0], place.line[1]) & ~(kBlock - 1);
+    return const_cast<Half&>(lines_[block].lock);
   }
 
   /// Lets `change` alter the window's counts at `now`; kCapped, and nothing altered, when it
   /// returns false.
   template <class F>
-  CapTaken Change(const CapPlace& place, uint32_t width, uint32_t now, F change) {
+  [[gnu::always_inline]] CapTaken Change(const CapPlace& place, const CapPeriod& width,
+                                         uint32_t now, F change) {
     for (;;) {
-      uint64_t seen = 0;
-      Word* word = Find(place, &seen);
-      if (word == nullptr) {
+      Found found = Find(place);
+      if (found.at == nullptr) [[unlikely]] {
         CapWord first{now, 0, 0, 0};
         if (!change(first)) return CapTaken::kCapped;
         const Opened opened = Open(place, first.Packed(), now);
@@ -299,10 +314,10 @@ class CapTable {
         if (opened == Opened::kYes) return CapTaken::kYes;
         continue;  // somebody else did
       }
-      CapWord w = CapWord::At(seen, now, width, ttl_);
+      CapWord w = CapWord::At(found.word, now, width, ttl_);
       if (!change(w)) return CapTaken::kCapped;
-      if (word->compare_exchange_strong(seen, w.Packed(), std::memory_order_relaxed,
-                                        std::memory_order_relaxed)) {
+      if (found.at->compare_exchange_strong(found.word, w.Packed(), std::memory_order_relaxed,
+                                            std::memory_order_relaxed)) {
         return CapTaken::kYes;
       }
     }
@@ -310,23 +325,33 @@ class CapTable {
 
   enum class Opened : uint8_t { kYes, kThere, kFull };
   /// Gives the window a slot with `word` in it.
-  Opened Open(const CapPlace& place, uint64_t word, uint32_t now) {
+  [[gnu::noinline]] Opened Open(const CapPlace& place, uint64_t word, uint32_t now) {
     const OpenLock lock(LockOf(place));
-    uint64_t seen = 0;
-    if (Find(place, &seen) != nullptr) return Opened::kThere;
+    if (Find(place).at != nullptr) return Opened::kThere;
+    Half& marks = lines_[place.line[0]].lock;
+    if (FindIn(place.line[1], place.tag).at != nullptr) {
+      // Of a window with the same tag whose first line that is.
+      marks.fetch_or(AwayMark(place.tag), std::memory_order_relaxed);
+      return Opened::kThere;
+    }
     for (;;) {
-      Slot slot = Emptier(place.line[0], place.line[1], now, &seen);
-      if (slot.line == nullptr) {
+      Slot slot = FreeIn(place.line[0], now);
+      if (slot.free < kRoomy) slot = Emptier(slot, FreeIn(place.line[1], now));
+      if (slot.free == 0) {
         // Marked first, or a window of the same tag that is there already would not be found.
         for (const uint32_t index : place.line) {
           lines_[index].lock.fetch_or(kOverflowed, std::memory_order_relaxed);
         }
-        if (FindBeside(place, &seen) != nullptr) return Opened::kThere;
-        slot = Emptier(place.line[0] ^ 1, place.line[1] ^ 1, now, &seen);
-        if (slot.line == nullptr) return Opened::kFull;
+        if (FindBeside(place).at != nullptr) return Opened::kThere;
+        for (uint32_t by = 1; by < kBlock; ++by) {
+          for (const uint32_t index : place.line) slot = Emptier(slot, FreeIn(index ^ by, now));
+        }
+        if (slot.free == 0) return Opened::kFull;
+      } else if (slot.line != &lines_[place.line[0]]) {
+        marks.fetch_or(AwayMark(place.tag), std::memory_order_relaxed);
       }
       Word& there = slot.line->words[slot.at];
-      if (!there.compare_exchange_strong(seen, CapWord::kClaimed, std::memory_order_relaxed,
+      if (!there.compare_exchange_strong(slot.word, CapWord::kClaimed, std::memory_order_relaxed,
                                          std::memory_order_relaxed)) {
         continue;  // taken from under another line's lock, or its window lives again
       }
@@ -335,32 +360,22 @@ class CapTable {
       return Opened::kYes;
     }
   }
-  /// A slot that is over, in the line of the two that has more of them, with its word.
-  Slot Emptier(uint32_t a, uint32_t b, uint32_t now, uint64_t* word) {
-    Slot best;
-    uint32_t most = 0;
-    for (const uint32_t index : {a, b}) {
-      Line& line = lines_[index];
-      uint32_t free = 0, at = 0;
-      uint64_t seen = 0;
-      for (uint32_t k = 0; k < kSlots; ++k) {
-        const uint64_t w = line.words[k].load(Atomics::At(kRead, std::memory_order_acquire));
-        const uint32_t tag = line.tags[k].load(std::memory_order_relaxed);
-        if (!CapWord::IsOver(w, now, WidthOf(tag), ttl_)) continue;
-        if (free++ > 0) continue;
-        at = k;
-        seen = w;
-      }
-      if (free > most) {
-        most = free;
-        best = {&line, at};
-        *word = seen;
-      }
+  /// The first slot of the line that is over, and how many there are.
+  Slot FreeIn(uint32_t index, uint32_t now) {
+    Slot slot{.line = &lines_[index]};
+    for (uint32_t k = 0; k < kSlots; ++k) {
+      const uint64_t word = slot.line->words[k].load(Atomics::At(kRead, std::memory_order_acquire));
+      const uint32_t tag = slot.line->tags[k].load(std::memory_order_relaxed);
+      if (!CapWord::IsOver(word, now, WidthOf(tag), ttl_)) continue;
+      if (slot.free++ > 0) continue;
+      slot.at = k;
+      slot.word = word;
     }
-    return best;
+    return slot;
   }
+  static const Slot& Emptier(const Slot& a, const Slot& b) { return b.free > a.free ? b : a; }
 
-  const uint32_t ttl_;
+  const CapPeriod ttl_;
   const uint32_t groups_;
   ::adagents::internal::RegionBlock block_;
   ::adagents::internal::RegionArray<Line, Atomics> lines_;

@@ -23,6 +23,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstdint>
 
@@ -31,11 +32,28 @@ namespace adagents::ads::internal {
 /// Seconds in one unit of a window's time. Times are floored, widths are rounded up.
 inline constexpr uint32_t kCapUnitSeconds = 4;
 
+/// A length of time, by which times are divided without a division (Granlund, Montgomery: "Division
+/// by invariant integers using multiplication", 1994).
+struct CapPeriod {
+  uint32_t units = 1;
+  uint64_t reciprocal = ~uint64_t{0};  ///< rounded down
+
+  constexpr CapPeriod() = default;
+  constexpr explicit CapPeriod(uint32_t length)
+      : units(length < 1 ? 1 : length), reciprocal(~uint64_t{0} / units) {}
+  /// How many of them have passed at `time`; as time / units, exactly. With the reciprocal rounded
+  /// down, (time + 1) * reciprocal is too small by less than the 1 / units that time + 1 adds.
+  [[nodiscard]] constexpr uint32_t At(uint32_t time) const {
+    const auto product = static_cast<unsigned __int128>(uint64_t{time} + 1) * reciprocal;
+    return static_cast<uint32_t>(product >> 64);
+  }
+};
+
 /// A window, and how it is cut up.
 struct CapShape {
-  uint32_t span = 1;   ///< of the window, units
-  uint32_t width = 1;  ///< of a slice, units; at most CapWord::kSlices - 1 of them cover the span
-  uint32_t code = 1;   ///< of the width, 8 bits
+  uint32_t span = 1;  ///< of the window, units
+  CapPeriod width;    ///< of a slice; at most CapWord::kSlices - 1 of them cover the span
+  uint32_t code = 1;  ///< of the width, 8 bits
 
   /// Of a window of `seconds`.
   static constexpr CapShape Of(uint32_t seconds);
@@ -60,6 +78,15 @@ struct CapShape {
   }
 };
 
+/// The widths that there are, by their codes.
+inline constexpr auto kCapWidths = [] {
+  std::array<CapPeriod, 256> widths;
+  for (uint32_t code = 0; code < widths.size(); ++code) {
+    widths[code] = CapPeriod(CapShape::WidthOf(code));
+  }
+  return widths;
+}();
+
 /// A word, taken apart and moved on to a moment. Plain value.
 struct CapWord {
   static constexpr int kSlices = 8;
@@ -72,7 +99,8 @@ struct CapWord {
   uint32_t fresh = 0;   ///< reserved in the generation of `time`
   uint32_t aging = 0;   ///< reserved in the one before
 
-  static CapWord At(uint64_t word, uint32_t now, uint32_t width, uint32_t ttl) {
+  [[gnu::always_inline]] static CapWord At(uint64_t word, uint32_t now, const CapPeriod& width,
+                                           const CapPeriod& ttl) {
     CapWord w;
     w.time = TimeOf(word, now);
     w.slices = static_cast<uint32_t>(word >> 8);
@@ -82,15 +110,15 @@ struct CapWord {
     return w;
   }
   /// To `now`, unless another thread was there already.
-  void MoveOn(uint32_t now, uint32_t width, uint32_t ttl) {
+  [[gnu::always_inline]] void MoveOn(uint32_t now, const CapPeriod& width, const CapPeriod& ttl) {
     if (now <= time) return;
-    slices = Shifted(slices, now / width - time / width);
-    const uint32_t generations = now / ttl - time / ttl;
+    slices = Shifted(slices, width.At(now) - width.At(time));
+    const uint32_t generations = ttl.At(now) - ttl.At(time);
     aging = generations == 0 ? aging : generations == 1 ? fresh : 0;
     fresh = generations == 0 ? fresh : 0;
     time = now;
   }
-  [[nodiscard]] uint64_t Packed() const {
+  [[gnu::always_inline]] [[nodiscard]] uint64_t Packed() const {
     const uint64_t word =
         uint64_t{time & kTimeMask} << 40 | uint64_t{slices} << 8 | aging << 4 | fresh;
     return word == kFree ? uint64_t{1} << 40 : word;
@@ -99,24 +127,25 @@ struct CapWord {
   /// Whether another key may have the place of `word`: nothing in it counts any more, and two
   /// generations have passed since it was touched. The second half sees to it that the same bits
   /// never come back in the same place while somebody who has read them could still be at work.
-  static bool IsOver(uint64_t word, uint32_t now, uint32_t width, uint32_t ttl) {
+  static bool IsOver(uint64_t word, uint32_t now, const CapPeriod& width, const CapPeriod& ttl) {
     if (word == kFree) return true;
     if (word == kClaimed) return false;
     const uint32_t then = TimeOf(word, now);
-    if (then >= now || now / ttl - then / ttl < 2) return false;
-    return Shifted(static_cast<uint32_t>(word >> 8), now / width - then / width) == 0;
+    if (then >= now || ttl.At(now) - ttl.At(then) < 2) return false;
+    return Shifted(static_cast<uint32_t>(word >> 8), width.At(now) - width.At(then)) == 0;
   }
 
   [[nodiscard]] uint32_t Reserved() const { return fresh + aging; }
   /// Impressions in the slices that the window which ends at `time` touches.
-  [[nodiscard]] uint32_t Counted(const CapShape& shape) const {
-    const uint32_t before = time / shape.width - (time - std::min(shape.span, time)) / shape.width;
+  [[gnu::always_inline]] [[nodiscard]] uint32_t Counted(const CapShape& shape) const {
+    const uint32_t start = time - std::min(shape.span, time);
+    const uint32_t before = shape.width.At(time) - shape.width.At(start);
     const uint32_t touched = std::min(before + 1, uint32_t{kSlices});
     const auto in = static_cast<uint32_t>(slices & ((uint64_t{1} << (4 * touched)) - 1));
     const uint32_t pairs = (in & 0x0f0f0f0f) + (in >> 4 & 0x0f0f0f0f);
     return pairs * 0x01010101 >> 24;
   }
-  [[nodiscard]] bool HasRoom(uint32_t limit, const CapShape& shape) const {
+  [[gnu::always_inline]] [[nodiscard]] bool HasRoom(uint32_t limit, const CapShape& shape) const {
     // Not &&: one outcome to guess instead of two.
     const int under_limit = Counted(shape) + Reserved() < limit;
     const int countable = (slices & 15) + Reserved() < kMost;
@@ -125,8 +154,8 @@ struct CapWord {
   /// Only when HasRoom().
   void Reserve() { ++fresh; }
   /// Takes back one reservation of the moment `reserved_at`; one that has expired is gone already.
-  void Unreserve(uint32_t reserved_at, uint32_t ttl) {
-    const uint32_t generations = time / ttl - std::min(reserved_at, time) / ttl;
+  void Unreserve(uint32_t reserved_at, const CapPeriod& ttl) {
+    const uint32_t generations = ttl.At(time) - ttl.At(std::min(reserved_at, time));
     if (generations > 1) return;
     // Clocks of two threads may straddle a generation's end, so either may hold it.
     if ((generations == 1 && aging > 0) || (fresh == 0 && aging > 0)) {
@@ -141,7 +170,8 @@ struct CapWord {
     if ((slices & 15) < kMost) ++slices;
   }
   /// From when on there is room, if nothing else happens; `time` when there is.
-  [[nodiscard]] uint32_t FreeFrom(uint32_t limit, const CapShape& shape, uint32_t ttl) const;
+  [[nodiscard]] uint32_t FreeFrom(uint32_t limit, const CapShape& shape,
+                                  const CapPeriod& ttl) const;
 
  private:
   static constexpr uint32_t kTimeMask = (1u << 24) - 1;
@@ -166,21 +196,23 @@ inline constexpr CapShape CapShape::Of(uint32_t seconds) {
   const uint32_t least = (shape.span + CapWord::kSlices - 2) / (CapWord::kSlices - 1);
   const uint32_t shift = ShiftOf(least), times = TimesOf(least, shift);
   shape.code = 16 * shift + times;
-  shape.width = times << shift;
+  shape.width = kCapWidths[shape.code & 0xff];
   return shape;
 }
 
-inline uint32_t CapWord::FreeFrom(uint32_t limit, const CapShape& shape, uint32_t ttl) const {
+inline uint32_t CapWord::FreeFrom(uint32_t limit, const CapShape& shape,
+                                  const CapPeriod& ttl) const {
   CapWord later = *this;
   // A place frees when the window leaves a slice behind, a generation ends, or (for what one slice
   // may hold) a slice does. After so many of these no count is left.
   for (int step = 0; step < 3 * kSlices + 4 && !later.HasRoom(limit, shape); ++step) {
-    const uint32_t generation_end = (later.time / ttl + 1) * ttl;
+    const uint32_t generation_end = (ttl.At(later.time) + 1) * ttl.units;
     uint32_t next = generation_end;
     if (later.slices != 0) {
-      const uint32_t slice_end = (later.time / shape.width + 1) * shape.width;
+      const uint32_t width = shape.width.units;
+      const uint32_t slice_end = (shape.width.At(later.time) + 1) * width;
       const uint32_t start = later.time - std::min(shape.span, later.time);
-      const uint32_t left = later.time + shape.width - start % shape.width;
+      const uint32_t left = later.time + width - start % width;
       next = std::min(slice_end, left);
       if (later.Reserved() > 0) next = std::min(next, generation_end);
     }

@@ -71,7 +71,7 @@ struct FrequencyCaps::State {
   }
   /// Whether its reservation has expired.
   [[nodiscard]] bool IsOver(const HeldPlaces& held, uint32_t now) const {
-    return now > held.since && now / windows.ttl() - held.since / windows.ttl() > 1;
+    return now > held.since && windows.ttl().At(now) - windows.ttl().At(held.since) > 1;
   }
   void GiveBack(const HeldPlaces& held, uint32_t count, uint32_t now) {
     for (uint32_t i = 0; i < count; ++i) windows.Settle(held.places[i], held.since, false, now);
@@ -239,6 +239,6 @@ FrequencyCaps::Counts FrequencyCaps::counts() const {
 }
 
 size_t FrequencyCaps::bytes() const { return state_->windows.bytes() + state_->bids.bytes(); }
-absl::Duration FrequencyCaps::ttl() const { return Units(state_->windows.ttl()); }
+absl::Duration FrequencyCaps::ttl() const { return Units(state_->windows.ttl().units); }
 
 }  // namespace adagents::ads

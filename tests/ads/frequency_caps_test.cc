@@ -19,6 +19,7 @@
 namespace adagents::ads {
 namespace {
 
+using internal::CapPeriod;
 using internal::CapShape;
 using internal::CapTable;
 using internal::CapWord;
@@ -52,13 +53,28 @@ struct Kit {
 TEST_CASE("slices cover every window, with at most seven of them and little more than a seventh") {
   for (int64_t seconds = 60; seconds <= 31 * 86'400; seconds += seconds / 50 + 1) {
     const CapShape shape = CapShape::Of(static_cast<uint32_t>(seconds));
-    INFO(seconds << " s: " << shape.span << " units, slices of " << shape.width);
-    const int64_t width = int64_t{shape.width} * internal::kCapUnitSeconds;
+    INFO(seconds << " s: " << shape.span << " units, slices of " << shape.width.units);
+    const int64_t width = int64_t{shape.width.units} * internal::kCapUnitSeconds;
     REQUIRE(int64_t{shape.span} * internal::kCapUnitSeconds >= seconds);
     REQUIRE(width * (CapWord::kSlices - 1) >= seconds);
     REQUIRE(width * 7 <= seconds + seconds / 15 + 7 * 2 * internal::kCapUnitSeconds);
-    REQUIRE(CapShape::WidthOf(CapShape::CodeOf(shape.width)) == shape.width);
-    REQUIRE(CapShape::CodeOf(shape.width) < 256);
+    REQUIRE(CapShape::WidthOf(shape.code) == shape.width.units);
+    REQUIRE(CapShape::CodeOf(shape.width.units) == shape.code);
+    REQUIRE(shape.code < 256);
+  }
+}
+
+TEST_CASE("periods that have passed are counted as by division") {
+  Random random(3);
+  for (int i = 0; i < 200'000; ++i) {
+    const auto units = static_cast<uint32_t>(random() >> (32 + random.Below(32)));
+    const CapPeriod period(units);
+    REQUIRE(period.units == std::max(units, 1u));
+    const auto any = static_cast<uint32_t>(random() >> (32 + random.Below(32)));
+    const uint32_t edge = any / period.units * period.units;
+    for (const uint32_t time : {any, edge, edge - 1, edge + 1, ~0u, ~0u - 1, 0u}) {
+      REQUIRE(period.At(time) == time / period.units);
+    }
   }
 }
 

@@ -8,6 +8,7 @@
 namespace adagents::testing {
 namespace {
 
+using ads::internal::CapPeriod;
 using ads::internal::CapPlace;
 using ads::internal::CapShape;
 using ads::internal::CapTable;
@@ -17,15 +18,13 @@ using TestTable = CapTable<ModelAtomics, 2>;
 
 // Slices and generations of one unit: what was counted at kThen is over at kNow.
 constexpr uint32_t kThen = 1000, kNow = 1100, kTtl = 1;
-constexpr CapShape kShape{.span = 7, .width = 1};
+constexpr CapShape kShape{.span = 7, .width = CapPeriod(1)};
 constexpr uint32_t kOldCount = 5;  // of every window that is there at the start
 
 /// All windows in one line, so that every slot is fought for.
 CapPlace Window(uint32_t key) { return {{0, 0}, key << 8 | 1}; }
 
-std::shared_ptr<TestTable> OneLine() {
-  return std::make_shared<TestTable>(2, kTtl);
-}
+std::shared_ptr<TestTable> OneLine() { return std::make_shared<TestTable>(2, kTtl); }
 /// Whose slots are all used, by windows 1 to 5, and all over at kNow: that of window 1 goes first.
 std::shared_ptr<TestTable> FullLine() {
   auto table = OneLine();
@@ -145,6 +144,31 @@ void OpenedBeside(Program& p) {
   });
 }
 
+// The first line is full of what counts: a window is opened in its second line, once, and a window
+// with the same tag whose first line that is shares its count.
+void OpenedAway(Program& p) {
+  auto table = OneLine();
+  for (uint32_t key = 1; key <= TestTable::kSlots; ++key) {
+    Ensure(table->Settle(Window(key), kNow, true, kNow), "no room at the start");
+  }
+  auto taken = std::make_shared<std::array<bool, 3>>();
+  for (size_t t = 0; t < 2; ++t) {
+    p.Thread([=] {
+      const CapPlace place{{0, 1}, Window(9).tag};
+      (*taken)[t] = table->Reserve(place, 2, kShape, kNow) == CapTaken::kYes;
+    });
+  }
+  p.Thread([=] {
+    const CapPlace twin{{1, 0}, Window(9).tag};
+    (*taken)[2] = table->Reserve(twin, 2, kShape, kNow) == CapTaken::kYes;
+  });
+  p.Finally([=] {
+    Ensure((*taken)[0] + (*taken)[1] + (*taken)[2] == 2, "not as many as the limit");
+    Ensure(table->Look({{0, 1}, Window(9).tag}, kNow).Reserved() == 2, "counted wrongly");
+    Ensure(table->Look({{1, 0}, Window(9).tag}, kNow).Reserved() == 2, "lost");
+  });
+}
+
 // One that dies while it opens a window stops nobody who looks, or whose window is open.
 void DeadOpener(Program& p) {
   auto table = OneLine();
@@ -158,11 +182,12 @@ void DeadOpener(Program& p) {
 }
 
 const std::vector<ProgramMaker> kPrograms = {LookedAtMeanwhile, FirstPlaces, PlayedAndReleased,
-                                             HandOver,          WokenTwice,  OpenedBeside};
+                                             HandOver,          WokenTwice,  OpenedBeside,
+                                             OpenedAway};
 
 TEST_CASE("a capped window never gives a place twice, loses none, and shows nobody else's") {
-  CheckPrograms(
-      {LookedAtMeanwhile, FirstPlaces, PlayedAndReleased, HandOver, WokenTwice, DeadOpener});
+  CheckPrograms({LookedAtMeanwhile, FirstPlaces, PlayedAndReleased, HandOver, WokenTwice,
+                 OpenedBeside, OpenedAway, DeadOpener});
 }
 
 TEST_CASE("every order of the table of capped windows is needed") { CheckMutants(kPrograms); }

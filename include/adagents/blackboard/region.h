@@ -41,7 +41,7 @@ namespace adagents {
 /// What a region says of itself. As it stands in the file: no padding, text zero-padded.
 struct RegionHeader {
   static constexpr uint64_t kMagic = 0x6164'6167'656e'7473;  // "adagents"
-  static constexpr uint32_t kLayoutVersion = 4;
+  static constexpr uint32_t kLayoutVersion = 5;
   uint64_t magic;
   uint32_t layout_version;
   uint32_t owner_epoch;  // of the process that writes: claims of an older one are void
