@@ -75,7 +75,7 @@ absl::Status LeaseBook::Apply(LeaseBatch* batch,
   std::set<std::tuple<uint64_t, uint32_t, uint64_t>> seen;  // in this batch
   for (LeaseLate& late : batch->lates) {
     const bool again = !seen.emplace(late.decision, late.imp, late.account).second;
-    late.charged = 0;
+    late.charged = late.newly_gone = 0;
     late.outcome = LateOutcome::kDuplicate;
     if (!again && !known(late)) SpendLate(late);
   }
@@ -274,6 +274,7 @@ void LeaseBook::SpendLate(LeaseLate& late) {
     if (part <= 0) break;
     row.spent += part;
     late.charged += part;
+    if (IsReturnable(epoch)) late.newly_gone += part;
     Set(found->second, row);
   }
   late.outcome = late.charged == late.amount ? LateOutcome::kCharged : LateOutcome::kShort;

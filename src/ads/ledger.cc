@@ -43,6 +43,36 @@ void LedgerBoard::TouchRecords() {
   }
 }
 
+bool LedgerBoard::GiveUp(uint64_t id, int64_t now) {
+  const bool forgotten = records.EraseIf(id, [now](const Record& record) {
+    return record.state != RecordState::kReserved && record.IsOver(now);
+  });
+  if (forgotten) return true;
+  Record before;
+  records.Update(id, [&](Record& record) {
+    if (record.state != RecordState::kReserved || !record.IsOver(now)) return;  // settled meanwhile
+    before = record;
+    record.state = RecordState::kExpired;
+    record.ExpireAt(now + remember);
+  });
+  if (before.state != RecordState::kReserved) return false;
+  Account& owner = account(before.account);
+  owner.pools[before.pool].used.Release(before.amount);
+  owner.expired.Add(before.amount);
+  return false;
+}
+
+bool LedgerBoard::MakeRoomFor(uint64_t id, int64_t now) {
+  std::array<uint64_t, 2 * decltype(records)::kSlots> due;
+  size_t count = 0;
+  records.ForEachBeside(id, [&](uint64_t other, const Record& record) {
+    if (record.IsOver(now) && count < due.size()) due[count++] = other;
+  });
+  bool room = false;
+  for (size_t i = 0; i < count; ++i) room = GiveUp(due[i], now) || room;
+  return room;
+}
+
 uint32_t LedgerBoard::AddAccount(uint64_t campaign, Currency currency) {
   const uint32_t index = count_.load(std::memory_order_relaxed);
   if (index >= max_accounts_) return kNoAccount;
@@ -188,6 +218,7 @@ absl::Status Ledger::LeaseAhead(std::span<const uint64_t> campaigns) {
   return state_->keeper.LeaseAhead(campaigns);
 }
 BudgetUse Ledger::Used(uint64_t campaign) const { return state_->keeper.Used(campaign); }
+std::vector<CarriedSpend> Ledger::TakeCarriedOver() { return state_->keeper.TakeCarriedOver(); }
 const LedgerOptions& Ledger::options() const { return state_->keeper.options(); }
 absl::Status Ledger::Tick() { return state_->keeper.Tick(); }
 absl::Status Ledger::Sync(absl::Duration timeout) { return state_->keeper.Sync(timeout); }
@@ -256,10 +287,15 @@ Reservation Ledger::Reserve(const ReserveAsk& ask) {
               .state = RecordState::kReserved};
   mine.ExpireAt(now + board.ttl);
   int64_t held = 0;
-  const Upserted upserted = board.records.Upsert(id, [&](Record& record, bool existed) {
-    if (!existed) record = mine;
-    held = record.amount;
-  });
+  const auto insert = [&] {
+    return board.records.Upsert(id, [&](Record& record, bool existed) {
+      if (!existed) record = mine;
+      held = record.amount;
+    });
+  };
+  Upserted upserted = insert();
+  // The keeper is behind, as where many more threads than cores reserve: it has a thread's share.
+  if (upserted == Upserted::kFull && board.MakeRoomFor(id, now)) upserted = insert();
   if (upserted == Upserted::kInserted) return {ReserveResult::kReserved, id, ask.amount};
   pool.used.Release(amount);
   if (upserted == Upserted::kFull) {

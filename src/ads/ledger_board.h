@@ -188,6 +188,11 @@ class LedgerBoard {
     }
   }
 
+  /// Gives up the reservation, or forgets it, if its time is over. Whether it was forgotten.
+  bool GiveUp(uint64_t id, int64_t now);
+  /// Does so with those that leave no room for this one. Whether some were forgotten.
+  bool MakeRoomFor(uint64_t id, int64_t now);
+
   /// Unix nanoseconds, as of the keeper's last look at the wall clock.
   [[nodiscard]] int64_t WallAt(int64_t now) const {
     return now + wall_minus_now.load(std::memory_order_relaxed);

@@ -106,7 +106,7 @@ void LedgerKeeper::DrainLog() {
   while (batch_.spends.size() + batch_.lates.size() < kMostWins && board_->log.TryPop(&win)) {
     if (win.foreign) {
       batch_.lates.push_back(
-          {win.decision, win.imp, win.campaign, win.currency, win.amount, {}, 0});
+          {win.decision, win.imp, win.campaign, win.currency, win.amount, {}, 0, 0});
       late_accounts_.push_back(win.account);
       continue;
     }
@@ -132,29 +132,10 @@ void LedgerKeeper::Expire() {
     board_->records.ForEachIn(next_set_, part, [this](uint64_t id, const Record& record) {
       if (record.IsOver(now_)) due_.push_back(id);
     });
-    for (const uint64_t id : due_) GiveUp(id);
+    for (const uint64_t id : due_) (void)board_->GiveUp(id, now_);
     next_set_ = next_set_ + part < sets ? next_set_ + part : 0;
     quota -= part;
   }
-}
-
-void LedgerKeeper::GiveUp(uint64_t id) {
-  Record before;
-  const bool forgotten = board_->records.EraseIf(id, [&](const Record& record) {
-    return record.state != RecordState::kReserved && record.IsOver(now_);
-  });
-  if (forgotten) return;
-  board_->records.Update(id, [&](Record& record) {
-    if (record.state != RecordState::kReserved || !record.IsOver(now_))
-      return;  // settled meanwhile
-    before = record;
-    record.state = RecordState::kExpired;
-    record.ExpireAt(now_ + board_->remember);
-  });
-  if (before.state != RecordState::kReserved) return;
-  Account& account = board_->account(before.account);
-  account.pools[before.pool].used.Release(before.amount);
-  account.expired.Add(before.amount);
 }
 
 void LedgerKeeper::VisitThoseWhoCalled() {
@@ -347,6 +328,9 @@ void LedgerKeeper::NoteLates() {
     CommitOutcome outcome = CommitOutcome::kUnknown;
     Account* account =
         late_accounts_[i] == kNoAccount ? nullptr : &board_->account(late_accounts_[i]);
+    if (account != nullptr && late.newly_gone > 0) {
+      carried_over_[late.account] += late.newly_gone;
+    }
     switch (late.outcome) {
       case LateOutcome::kCharged:
         outcome = CommitOutcome::kLate;
@@ -512,6 +496,14 @@ BudgetUse LedgerKeeper::Used(uint64_t campaign) {
   const int64_t gone = source_->Gone(campaign, today.day);
   const int64_t ever = totals->leased - totals->returned - totals->returnable;
   return {{gone}, {ever - gone}, absl::FromUnixNanos(wall_)};
+}
+
+std::vector<CarriedSpend> LedgerKeeper::TakeCarriedOver() {
+  std::vector<CarriedSpend> out;
+  const std::lock_guard lock(mutex_);
+  for (const auto& [campaign, amount] : carried_over_) out.push_back({campaign, {amount}});
+  carried_over_.clear();
+  return out;
 }
 
 LedgerHealth LedgerKeeper::health() const {

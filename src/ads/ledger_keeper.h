@@ -9,6 +9,7 @@
 #include <mutex>
 #include <span>
 #include <thread>
+#include <unordered_map>
 #include <vector>
 
 #include "adagents/ads/budget_day.h"
@@ -32,6 +33,7 @@ class LedgerKeeper {
   bool CloseAccount(uint64_t campaign);
   absl::Status LeaseAhead(std::span<const uint64_t> campaigns);
   [[nodiscard]] BudgetUse Used(uint64_t campaign);
+  [[nodiscard]] std::vector<CarriedSpend> TakeCarriedOver();
   [[nodiscard]] const LedgerOptions& options() const { return options_; }
   [[nodiscard]] LedgerHealth health() const;
 
@@ -68,7 +70,6 @@ class LedgerKeeper {
   void LookAtClocks();
   void DrainLog();
   void Expire();
-  void GiveUp(uint64_t id);
   void VisitThoseWhoCalled();
   void Visit(uint32_t index);
   bool Prepare(uint32_t index, const BudgetDay& day);
@@ -99,6 +100,7 @@ class LedgerKeeper {
   LeaseBatch batch_;
   std::vector<Place> spend_places_, unlisted_places_, ask_places_;  // of the batch's entries
   std::vector<uint32_t> late_accounts_;
+  std::unordered_map<uint64_t, int64_t> carried_over_;  // by campaign, until it is taken
   std::vector<uint64_t> due_;
   int64_t next_idle_apply_ = 0;  // so that the source can close old processes
   int64_t next_try_ = 0;         // while the source fails

@@ -25,6 +25,11 @@ absl::Status Upkeep::Tick() {
   }
   const int64_t now = parts_.clock->Now();
   if (parts_.pacer != nullptr && now >= next_pace_) {
+    if (parts_.ledger != nullptr) {
+      for (const CarriedSpend& late : parts_.ledger->TakeCarriedOver()) {
+        parts_.pacer->OnSpend(late.campaign, late.amount);
+      }
+    }
     parts_.pacer->Tick(parts_.clock->WallNow());
     next_pace_ = now + absl::ToInt64Nanoseconds(parts_.pacer->tick());
   }

@@ -377,6 +377,34 @@ TEST_CASE("bids that are open at a restart are no spend, and the whole day's bud
   CHECK(server.Of("a").budget == Units(24));
 }
 
+TEST_CASE("what an earlier process sold and is shown after a restart reaches the plan, once") {
+  Server server;
+  server.forecast = 6;
+  const std::vector<Campaign> campaigns = {Paced("a", 24, 50)};
+  server.Start(campaigns);
+  const Decision d = server.Decide();
+  REQUIRE(d.bids.size() == 1);
+  const bool crashes = GENERATE(false, true);
+  server.engine.reset();
+  if (!crashes) REQUIRE(server.ledger->Shutdown().ok());
+  const std::shared_ptr<Ledger> dead = server.ledger;  // which says nothing more to the source
+  server.source->Restart(absl::ToUnixNanos(server.clock.WallNow()));
+  server.Start(campaigns);
+  const Micros before = server.Of("a").spent;
+  for (int i = 0; i < 2; ++i) {
+    REQUIRE(server.Record(d, OutcomeKind::kImpression).ok());
+    server.clock.Advance(absl::Seconds(20));
+    REQUIRE(server.engine->Tick().ok());
+  }
+  REQUIRE(server.ledger->Report().size() == 1);
+  CHECK(server.ledger->Report()[0].carried_over.count == 1);
+  // What a crash had left open was taken for spent from the start.
+  const Micros paid = CostOfImpression(d.bids[0].price);
+  CHECK(server.Of("a").spent - before == (crashes ? Micros() : paid));
+  CHECK((before.value > 0) == crashes);
+  CHECK(server.ledger->TakeCarriedOver().empty());
+}
+
 TEST_CASE("a thread of the engine's own ticks the pacer and a ledger without one") {
   const auto source = MemoryLeaseSource::Create(9);
   auto ledger = Ledger::Create(source.get(), {.max_accounts = 8,

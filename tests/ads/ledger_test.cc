@@ -213,6 +213,34 @@ TEST_CASE("more accounts or reservations than there is room for are refused and 
         absl::StatusCode::kResourceExhausted);
 }
 
+TEST_CASE("what is only remembered makes room when its time is over, also where nobody ticks") {
+  LedgerKit kit({.max_reservations = 100, .remember = absl::Minutes(10)});
+  kit.Account({1000 * kUnit});
+  REQUIRE(kit.Reserve(1).ok());  // with the lease that it takes; the last tick
+  std::vector<uint64_t> settled;
+  const auto fill = [&] {
+    int full = 0;
+    for (int i = 0; i < 400; ++i) {
+      const Reservation r = kit.Try(1);
+      full += r.result == ReserveResult::kFull ? 1 : 0;
+      if (!r.ok()) continue;
+      settled.push_back(kit.last);
+      CHECK(kit.ledger->Commit({kit.last, 0, kAcme, {1}, kEur, {}}).charged.value == 1);
+    }
+    return full;
+  };
+  CHECK(fill() > 200);
+  kit.clock.Advance(absl::Minutes(9));
+  for (int i = 0; i < 50; ++i) CHECK(kit.Try(1).result == ReserveResult::kFull);
+  CHECK(kit.ledger->Commit({settled[0], 0, kAcme, {1}, kEur, {}}).outcome ==
+        CommitOutcome::kDuplicate);
+  kit.clock.Advance(absl::Minutes(2));
+  const size_t before = settled.size();
+  fill();
+  CHECK(settled.size() >= before + 100);
+  CHECK(kit.Report().spent.value == static_cast<int64_t>(settled.size()));
+}
+
 TEST_CASE("each day has its budget, by the advertiser's clocks, and the lifetime bounds them all") {
   absl::TimeZone berlin;
   REQUIRE(absl::LoadTimeZone("Europe/Berlin", &berlin));

@@ -339,6 +339,21 @@ TEST_CASE("a table is visited in parts, each entry in one of them") {
   table.ForEachIn(table.sets() + 3, 5, [](uint64_t, uint64_t) { FAIL("there is nothing there"); });
 }
 
+TEST_CASE("a key that finds no room finds it when what is beside it has gone") {
+  Numbers table({.capacity = 200, .when_full = WhenFull::kRefuse});
+  uint64_t key = 0;
+  while (table.Put(key, key) != Upserted::kFull) ++key;
+  std::vector<uint64_t> beside;
+  table.ForEachBeside(key, [&](uint64_t other, uint64_t value) {
+    CHECK(value == other);
+    beside.push_back(other);
+  });
+  CHECK(beside.size() == 2 * Numbers::kWays);
+  CHECK(beside.size() < key);
+  CHECK(table.Erase(beside.back()));
+  CHECK(table.Put(key, key) == Upserted::kInserted);
+}
+
 TEST_CASE(
     "an update changes only what is there, and a conditional erasure only what it describes") {
   testing::VirtualClock clock;

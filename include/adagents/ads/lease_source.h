@@ -67,6 +67,8 @@ struct LeaseLate {
   int64_t amount = 0;
   LateOutcome outcome = LateOutcome::kUnknown;  ///< out
   int64_t charged = 0;                          ///< out
+  /// Out: the part of `charged` that Gone() did not count before, for no crash has cost it.
+  int64_t newly_gone = 0;
 };
 
 /// Spend that is known by its sum alone, because more wins came than could be noted one by one.

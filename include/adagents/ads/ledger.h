@@ -108,9 +108,15 @@ struct AccountConfig {
 /// What is gone of an account's budget, by all processes: spent and durably so, or lost with a
 /// crash. Not what is leased or reserved and can still be returned: as it is spent, it is reported.
 struct BudgetUse {
-  Micros today{};   ///< on the day of `as_of`
-  Micros before{};  ///< on all other days
+  Micros today{};                           ///< on the day of `as_of`
+  Micros before{};                          ///< on all other days
   absl::Time as_of = absl::InfinitePast();  ///< when that was; InfinitePast: nothing is known
+};
+
+/// What late wins of earlier processes have cost one campaign.
+struct CarriedSpend {
+  uint64_t campaign = 0;
+  Micros amount{};
 };
 
 /// What one impression costs at a CPM, to the nearest micro.
@@ -272,6 +278,10 @@ class Ledger {
   absl::Status LeaseAhead(std::span<const uint64_t> campaigns);
   /// For those who plan how to spend the rest. Nothing for an account that there is not.
   [[nodiscard]] BudgetUse Used(uint64_t campaign) const;
+  /// What was charged for kPending wins since the last call, and was no part of Used() before: all
+  /// but what a crash had cost already. For those who plan; an engine asks before its pacer's
+  /// ticks.
+  [[nodiscard]] std::vector<CarriedSpend> TakeCarriedOver();
 
   /// Whether there is budget for `amount` now; kReserved: there is, and nothing is reserved. Asks
   /// for a lease where one is missing, as Reserve() does.

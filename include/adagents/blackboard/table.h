@@ -338,6 +338,14 @@ class Table {
     }
   }
 
+  /// The same for those whose room `key` would need: of the sets that it can be in.
+  template <class F>
+  void ForEachBeside(const K& key, F&& visit) const {
+    const Place place = PlaceOf(key);
+    ForEachIn(place.home, 1, visit);
+    if (HasOverflow()) ForEachIn(OverflowOf(place), 1, visit);
+  }
+
   /// Starts loading the set of `key` into the cache, and the slot where the key is or goes if that
   /// one was free when it came, for a Find() or Upsert() some 100 ns later.
   void Prefetch(const K& key) const {
