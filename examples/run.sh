@@ -4,11 +4,12 @@
 #   examples/run.sh [FILE] [ad_server options...]
 #   examples/run.sh inspect|inspect_demo REGION [options...]
 #   examples/run.sh train LOG [options...]
+#   examples/run.sh market_sim [options...]
 #
 # FILE holds one OpenRTB request a line (.ndjson, .xz too); without it the bundled samples are
 # replayed. inspect shows a region that another process writes, such as inspect_demo. train makes
-# models of a log, on LibTorch. Installs what is missing first; a second run neither downloads nor
-# builds anything.
+# models of a log, on LibTorch. market_sim compares who decides on simulated listening sessions.
+# Installs what is missing first; a second run neither downloads nor builds anything.
 . "$(dirname "${BASH_SOURCE[0]}")/../cmake/common.sh"
 
 if [[ ${1:-} == -h || ${1:-} == --help ]]; then
@@ -28,7 +29,7 @@ if [[ ${1:-} == train ]]; then
 fi
 bootstrap --examples
 configure release ADAGENTS_BUILD_EXAMPLES=ON
-if [[ ${1:-} == inspect || ${1:-} == inspect_demo ]]; then
+if [[ ${1:-} == inspect || ${1:-} == inspect_demo || ${1:-} == market_sim ]]; then
   build release "$1"
   exec "$(program examples "$1")" "${@:2}"
 fi
