@@ -64,13 +64,16 @@ struct Server {
     REQUIRE(report.has_value());
     return *report;
   }
-  absl::Status Record(const Decision& d, OutcomeKind kind) {
+  OutcomeEvent Of(const Decision& d, OutcomeKind kind) const {
     const Bid& bid = d.bids[0];
-    const absl::Status status =
-        engine->Record({d.id, 0, kind, bid.campaign->key, bid.price, bid.cur, clock.WallNow()});
+    return {d.id, 0, kind, bid.campaign->key, bid.price, bid.cur, clock.WallNow()};
+  }
+  absl::Status Record(const OutcomeEvent& outcome) {
+    const absl::Status status = engine->Record(outcome);
     engine->runtime().RunPending();
     return status;
   }
+  absl::Status Record(const Decision& d, OutcomeKind kind) { return Record(Of(d, kind)); }
   Micros Spent(const std::string& id) {
     for (const AccountReport& report : ledger->Report()) {
       if (report.campaign == StableHash64(id)) return report.spent;
@@ -382,8 +385,11 @@ TEST_CASE("what an earlier process sold and is shown after a restart reaches the
   server.forecast = 6;
   const std::vector<Campaign> campaigns = {Paced("a", 24, 50)};
   server.Start(campaigns);
-  const Decision d = server.Decide();
-  REQUIRE(d.bids.size() == 1);
+  const OutcomeEvent shown = [&server] {  // the decision must be gone before the engine is
+    const Decision d = server.Decide();
+    REQUIRE(d.bids.size() == 1);
+    return server.Of(d, OutcomeKind::kImpression);
+  }();
   const bool crashes = GENERATE(false, true);
   server.engine.reset();
   if (!crashes) REQUIRE(server.ledger->Shutdown().ok());
@@ -392,14 +398,14 @@ TEST_CASE("what an earlier process sold and is shown after a restart reaches the
   server.Start(campaigns);
   const Micros before = server.Of("a").spent;
   for (int i = 0; i < 2; ++i) {
-    REQUIRE(server.Record(d, OutcomeKind::kImpression).ok());
+    REQUIRE(server.Record(shown).ok());
     server.clock.Advance(absl::Seconds(20));
     REQUIRE(server.engine->Tick().ok());
   }
   REQUIRE(server.ledger->Report().size() == 1);
   CHECK(server.ledger->Report()[0].carried_over.count == 1);
   // What a crash had left open was taken for spent from the start.
-  const Micros paid = CostOfImpression(d.bids[0].price);
+  const Micros paid = CostOfImpression(shown.price);
   CHECK(server.Of("a").spent - before == (crashes ? Micros() : paid));
   CHECK((before.value > 0) == crashes);
   CHECK(server.ledger->TakeCarriedOver().empty());
