@@ -100,6 +100,22 @@ TEST_CASE("the engine learns from outcomes what attention is worth, and tires of
   CHECK(w.Look().level < taught - 0.1f);
 }
 
+TEST_CASE("ads that were heard count for a session also where nobody predicts rates") {
+  Watched w;
+  REQUIRE(w.engine->runtime().SetSwitchedOff("relevance", true).ok());
+  Play(w.engine, Track(w.engine, "jazz", "calm", 0.2f));
+  const Decision d = w.engine.Decide(RequestOf("ann"));
+  REQUIRE(d.bids.size() == 1);
+  CHECK(w.seen->listener.state.ad_ms == 0);
+  for (int twice = 0; twice < 2; ++twice) {
+    REQUIRE(w.engine->Record({d.id, 0, OutcomeKind::kImpression}).ok());
+  }
+  Play(w.engine, Event(w.engine, PlaybackKind::kSave));
+  (void)w.engine.Decide(RequestOf("ann"));
+  CHECK(w.seen->listener.state.ad_ms > 0);
+  CHECK(w.seen->listener.state.ads == 1);
+}
+
 TEST_CASE("erasure forgets the moments of a listener whose outcomes are awaited") {
   Watched w;
   Play(w.engine, Track(w.engine, "jazz", "calm", 0.2f));

@@ -1,5 +1,7 @@
 #include "adagents/ads/agents/auction.h"
 
+#include <vector>
+
 #include "adagents/ads/prior_rates.h"
 #include "adagents/ads/reasons.h"
 #include "adagents/runtime/context.h"
@@ -77,6 +79,7 @@ absl::Status Auction::Run(Context& ctx) {
   for (uint32_t b = 0; b < decision.bids.size(); ++b) {
     decision.bids[b].reservation = reservations.ReservationOf(b);
   }
+  if (moments_ != nullptr) RememberMoments(ctx, decision);
   if (scores.imps.size() != candidates.imps.size()) return absl::OkStatus();
   for (uint32_t b = 0; b < decision.bids.size(); ++b) {
     const Candidate& c = candidates.items[scratch_->winners[b]];
@@ -89,7 +92,6 @@ absl::Status Auction::Run(Context& ctx) {
     remembered.target = TargetOf(campaign, c.mtype);
     book_->Remember(ctx.decision_id(), b, remembered);
   }
-  if (moments_ != nullptr) RememberMoments(ctx, decision);
   return absl::OkStatus();
 }
 
@@ -97,6 +99,7 @@ void Auction::RememberMoments(Context& ctx, const Decision& decision) {
   const AttentionSignal& attention = ctx[attention_];
   if (!attention.known) return;
   const Candidates& candidates = ctx[candidates_];
+  const std::vector<float>& rates = ctx[scores_].rate;
   for (uint32_t b = 0; b < decision.bids.size(); ++b) {
     const uint32_t k = scratch_->winners[b];
     const Candidate& c = candidates.items[k];
@@ -107,7 +110,8 @@ void Auction::RememberMoments(Context& ctx, const Decision& decision) {
     remembered.session = attention.session;
     remembered.moment = attention.moment;
     remembered.target = TargetOf(campaign, c.mtype);
-    remembered.offset = LogOdds(ctx[scores_].rate[k]);
+    remembered.offset =
+        LogOdds(k < rates.size() ? rates[k] : static_cast<float>(PriorRate(remembered.target)));
     for (size_t t = 0; t < kMomentTraits; ++t) {
       remembered.traits[t] = features.traits[kTraitsOfMoments[t]];
     }
