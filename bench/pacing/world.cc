@@ -14,10 +14,6 @@ using adagents::Random;
 
 constexpr double kMicros = 1e6;
 
-double Normal(Random& random) {  // Box and Muller
-  const double u = std::max(1e-18, random.Uniform());
-  return std::sqrt(-2 * std::log(u)) * std::cos(2 * std::numbers::pi * random.Uniform());
-}
 double LogUniform(Random& random, double low, double high) {
   return low * std::pow(high / low, random.Uniform());
 }
@@ -32,7 +28,7 @@ std::array<double, 24> Shape(Random& random, double ratio, const std::array<doub
   double most = 0;
   for (size_t h = 0; h < 24; ++h) {
     const double t = 2 * std::numbers::pi * static_cast<double>(h) / 24;
-    shape[h] = std::sin(t + p1) + w2 * std::sin(2 * t + p2) + 0.3 * Normal(random);
+    shape[h] = std::sin(t + p1) + w2 * std::sin(2 * t + p2) + 0.3 * random.Normal();
     most = std::max(most, std::abs(shape[h]));
   }
   double sum = 0;
@@ -92,21 +88,21 @@ void World::Day(int campaign, int day, std::vector<Auction>* out) const {
   const std::array<double, 24> profile = Profile();
   const double scale = LogUniform(random, 1 / options_.scale, options_.scale);
   const std::array<double, 24> shape = Shape(random, options_.shape, profile);
-  const double drift = 0.15 * Normal(random);
+  const double drift = 0.15 * random.Normal();
   const double mean_value = c.most / (c.value_sigma > 0 ? 4 : 1);
   out->clear();
-  double burst = Normal(random);
+  double burst = random.Normal();
   constexpr double kMinute = 60;
   for (int minute = 0; minute < 1440; ++minute) {
-    burst = 0.9 * burst + std::sqrt(1 - 0.81) * Normal(random);
+    burst = 0.9 * burst + std::sqrt(1 - 0.81) * random.Normal();
     const auto hour = static_cast<size_t>(minute / 60);
     const double rate =
         c.requests * profile[hour] * scale * shape[hour] / 60 * std::exp(0.2 * burst - 0.02);
     const double level = drift + 0.2 * std::sin(2 * std::numbers::pi * (minute / 60.0 - 14) / 24);
     double at = Exponential(random) / rate;
     for (; at < 1; at += Exponential(random) / rate) {
-      const double z = Normal(random);
-      const double e = Normal(random);
+      const double z = random.Normal();
+      const double e = random.Normal();
       Auction a;
       a.at = static_cast<float>((minute + at) * kMinute);
       a.value = static_cast<float>(std::min(

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
-#include <numbers>
 #include <string_view>
 
 #include "adagents/ads/prior_rates.h"
@@ -138,10 +137,7 @@ void BlendedModel::Score(const ads::Request& request, const ads::Candidates& can
                  catalog.creative_facts(c.campaign)[c.creative], now, &ad_);
     double odds = machine.LogOdds(listens ? completion : click, machine.Sum(ad_));
     if (options_.explore > 0) {
-      const double u = std::max(1e-18, random.Uniform());
-      const double normal =
-          std::sqrt(-2 * std::log(u)) * std::cos(2 * std::numbers::pi * random.Uniform());
-      odds += options_.explore * std::sqrt(machine.Variance(ad_)) * normal;
+      odds += options_.explore * std::sqrt(machine.Variance(ad_)) * random.Normal();
     }
     out->rate[k] = static_cast<float>(Sigmoid(odds));
   }

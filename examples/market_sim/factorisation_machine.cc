@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numbers>
 
 #include "adagents/base/random.h"
 
@@ -28,9 +27,7 @@ FactorisationMachine::FactorisationMachine(const MachineOptions& options)
       vectors_(weights_.size() * static_cast<size_t>(options.width)) {
   adagents::Random random(static_cast<uint64_t>(options.bits), 17);
   for (Coordinate& c : vectors_) {
-    const double u = std::max(1e-18, random.Uniform());
-    c.value = static_cast<float>(options.spread * std::sqrt(-2 * std::log(u)) *
-                                 std::cos(2 * std::numbers::pi * random.Uniform()));
+    c.value = static_cast<float>(options.spread * random.Normal());
   }
 }
 

@@ -4,7 +4,6 @@
 #include <array>
 #include <charconv>
 #include <cmath>
-#include <numbers>
 
 #include "adagents/base/random.h"
 #include "adagents/base/status.h"
@@ -33,11 +32,6 @@ size_t Split(std::string_view line, std::array<std::string_view, 4>* words) {
 bool ReadNumber(std::string_view word, double* number) {
   const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), *number);
   return error == std::errc() && end == word.data() + word.size() && std::isfinite(*number);
-}
-
-double Normal(adagents::Random& random) {
-  const double u = std::max(1e-18, random.Uniform());
-  return std::sqrt(-2 * std::log(u)) * std::cos(2 * std::numbers::pi * random.Uniform());
 }
 
 }  // namespace
@@ -86,10 +80,10 @@ std::string GenerateLog(int64_t lines, uint64_t seed) {
   std::string out;
   double drift = 0;
   for (int64_t i = 0; i < lines; ++i) {
-    drift = 0.9999 * drift + 0.004 * Normal(random);  // sd 0.28
-    const double z = Normal(random);
+    drift = 0.9999 * drift + 0.004 * random.Normal();  // sd 0.28
+    const double z = random.Normal();
     const double ctr = std::min(0.5, 0.003 * std::exp(0.9 * z - 0.4));
-    const double mixed = 0.4 * z + 0.9 * Normal(random);
+    const double mixed = 0.4 * z + 0.9 * random.Normal();
     const double price = std::clamp(70 * std::exp(drift + 0.6 * mixed), 1.0, 300.0);
     out += fmt::format("{} {} {:.6f}\n", random.Chance(ctr) ? 1 : 0, std::lround(price), ctr);
   }

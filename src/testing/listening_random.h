@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <numbers>
 #include <span>
 
 #include "adagents/base/ids.h"
@@ -42,11 +41,7 @@ inline Random Stream(uint64_t seed, uint64_t owner, uint64_t index, Purpose purp
   return Random(CombineHash(CombineHash(seed, owner), index), static_cast<uint64_t>(purpose));
 }
 
-inline double Normal(Random& random) {
-  const double u = std::max(1e-18, random.Uniform());
-  return std::sqrt(-2 * std::log(u)) * std::cos(2 * std::numbers::pi * random.Uniform());
-}
-inline double Lognormal(Random& random, double sigma) { return std::exp(sigma * Normal(random)); }
+inline double Lognormal(Random& random, double sigma) { return std::exp(sigma * random.Normal()); }
 inline double Exponential(Random& random) { return -std::log(1 - random.Uniform()); }
 /// An index, in proportion to `weights`, of which one is above 0.
 inline size_t Pick(Random& random, std::span<const double> weights) {

@@ -104,11 +104,11 @@ Session::Session(const ListeningOptions& options, const SessionPlan& plan,
     break;
   }
   activity_ = static_cast<Activity>(Pick(random, activities_));
-  energy_ = Clamp(Of(kEnergy, activity_) + 0.1 * Normal(random));
-  valence_ = Clamp(traits->valence + 0.15 * Normal(random));
-  steady_attention_ = Clamp(Of(kAttention, activity_) + 0.15 * Normal(random));
+  energy_ = Clamp(Of(kEnergy, activity_) + 0.1 * random.Normal());
+  valence_ = Clamp(traits->valence + 0.15 * random.Normal());
+  steady_attention_ = Clamp(Of(kAttention, activity_) + 0.15 * random.Normal());
   devicetype_ = kDeviceTypes[Pick(random, Of(kDevices, activity_))];
-  volume_ = Clamp(Of(kVolume, activity_) + 0.1 * Normal(random));
+  volume_ = Clamp(Of(kVolume, activity_) + 0.1 * random.Normal());
   screen_ = devicetype_ != kSpeaker && random.Chance(0.6);  // it was touched to begin
   if (human() && traits->identified) {
     user_ = fmt::format("listener-{}", plan.listener);
@@ -153,16 +153,16 @@ void Session::Evolve() {
   activity_changed_ = item_ > 0 && random.Chance(kDrift);
   if (activity_changed_) activity_ = static_cast<Activity>(Pick(random, activities_));
   energy_ = Clamp(energy_ + kEnergyPull * (Of(kEnergy, activity_) - energy_) +
-                  kEnergyNoise * Normal(random));
+                  kEnergyNoise * random.Normal());
   valence_ = Clamp(valence_ + kValencePull * (traits_->valence - valence_) +
-                   kValenceNoise * Normal(random));
+                   kValenceNoise * random.Normal());
   if (devicetype_ != kSpeaker && random.Chance(0.35)) {
     screen_ = random.Chance(Of(kScreenOn, activity_));
   }
   const double usual = Of(kAttention, activity_) + (podcast_ ? kPodcastAttention : 0) +
                        (screen_ ? kScreenAttention : 0);
   steady_attention_ = Clamp(kAttentionMemory * steady_attention_ + (1 - kAttentionMemory) * usual +
-                            kAttentionNoise * Normal(random));
+                            kAttentionNoise * random.Normal());
   attention_ = random.Chance(kLapse) ? 0.3 * steady_attention_ : steady_attention_;
 }
 
@@ -178,7 +178,7 @@ void Session::ChooseTrack() {
   }
   genre_ = Pick(random, weights);
   const double of_genre = podcast_ ? kTalk[genre_ - kMusic.size()].energy : kMusic[genre_].energy;
-  track_energy_ = Clamp(0.55 * of_genre + 0.45 * energy_ + 0.12 * Normal(random));
+  track_energy_ = Clamp(0.55 * of_genre + 0.45 * energy_ + 0.12 * random.Normal());
   const double minutes = podcast_ ? 6 + 6 * random.Uniform() : 2.5 + 2.2 * random.Uniform();
   duration_ms_ = static_cast<int32_t>(std::llround(minutes * 60)) * 1000;
   const double said = random.Uniform();
@@ -190,7 +190,7 @@ void Session::ChooseTrack() {
 /// Volume and screen follow what the listener does.
 void Session::PlanDevice() {
   Random random = StreamOf(item_, Purpose::kDevice);
-  const double wanted = Clamp(Of(kVolume, activity_) + 0.08 * Normal(random));
+  const double wanted = Clamp(Of(kVolume, activity_) + 0.08 * random.Normal());
   if (mute_ || random.Chance(activity_changed_ ? 0.6 : 0.12)) {
     volume_ = mute_ ? 0.3 * volume_ : wanted;
     mute_ = false;

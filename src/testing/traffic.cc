@@ -4,7 +4,6 @@
 #include <array>
 #include <cmath>
 #include <limits>
-#include <numbers>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -26,10 +25,6 @@ constexpr int32_t kFirstPrice = 1;
 constexpr Micros kStep{Micros::kUnit / 100};  // above the second price
 constexpr int32_t kPhone = 4;                 // OpenRTB's devicetype
 
-double Normal(Random& random) {
-  const double u = std::max(1e-18, random.Uniform());
-  return std::sqrt(-2 * std::log(u)) * std::cos(2 * std::numbers::pi * random.Uniform());
-}
 double Exponential(Random& random) { return -std::log(1 - random.Uniform()); }
 
 std::string Numbered(std::string_view word, uint64_t number) {
@@ -190,7 +185,7 @@ void Market::Meet(int32_t auction_type, const ads::Bid& bid, TrafficEvent event)
   Random market(CombineHash(options_.seed, event.number), 2 + bid.imp);
   const double logarithm =
       std::log(std::max(1.0, static_cast<double>(options_.rival_median.value))) +
-      options_.rival_sigma * Normal(market);
+      options_.rival_sigma * market.Normal();
   const auto rival = static_cast<int64_t>(std::min(9e18, std::exp(logarithm)));
   Random random(market(), event.campaign);
   const auto outcome = [&](ads::OutcomeKind kind, Kind what, absl::Duration delay) {

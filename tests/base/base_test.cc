@@ -62,6 +62,22 @@ TEST_CASE("random numbers replay from their seed") {
   CHECK(r.Below(0) == 0);
 }
 
+TEST_CASE("normal numbers have their mean, variance and tails") {
+  Random random(42);
+  constexpr int kDraws = 200'000;
+  double sum = 0, squares = 0;
+  int beyond_two = 0;
+  for (int i = 0; i < kDraws; ++i) {
+    const double x = random.Normal();
+    sum += x;
+    squares += x * x;
+    beyond_two += std::abs(x) > 2 ? 1 : 0;
+  }
+  CHECK(sum / kDraws == Approx(0).margin(0.01));
+  CHECK(squares / kDraws == Approx(1).margin(0.02));
+  CHECK(beyond_two / double{kDraws} == Approx(0.0455).margin(0.003));
+}
+
 TEST_CASE("money refuses what is not a number and saturates") {
   CHECK(Micros::FromUnits(2.5)->value == 2'500'000);
   CHECK(Micros::FromUnits(-0.0000005)->value == -1);

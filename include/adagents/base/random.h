@@ -2,8 +2,11 @@
 // replay bit for bit, so a seed here gives the same numbers on every machine and version.
 #pragma once
 
+#include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <limits>
+#include <numbers>
 
 #include "adagents/base/ids.h"
 
@@ -35,6 +38,13 @@ class Random {
   /// Uniform in [0, n), for n >= 1; n = 0 gives 0. Unbiased to 2^-64 (Lemire's multiply-shift).
   constexpr uint64_t Below(uint64_t n) {
     return static_cast<uint64_t>((static_cast<unsigned __int128>((*this)()) * n) >> 64);
+  }
+  /// Normal, of mean 0 and variance 1 (Box, Muller: "A note on the generation of random normal
+  /// deviates", 1958). Takes two numbers. The same everywhere but for the last bits, which are the
+  /// C library's.
+  double Normal() {
+    const double u = std::max(1e-18, Uniform());
+    return std::sqrt(-2 * std::log(u)) * std::cos(2 * std::numbers::pi * Uniform());
   }
   /// True with probability p (p <= 0 never, p >= 1 always).
   constexpr bool Chance(double p) { return Uniform() < p; }

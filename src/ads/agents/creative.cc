@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numbers>
 
 #include "adagents/ads/prior_rates.h"
 #include "adagents/ads/reasons.h"
@@ -31,12 +30,6 @@ bool Forbids(const SuitabilityRule& rule, const Creative& creative) {
 
 size_t Index(Action action) {
   return action == Action::kCompletion ? 1 : action == Action::kConversion ? 2 : 0;
-}
-
-/// Normal, of mean 0 and variance 1 (Box and Muller, 1958).
-float DrawNormal(Random random) {
-  const double u = 1.0 - random.Uniform(), v = random.Uniform();
-  return static_cast<float>(std::sqrt(-2.0 * std::log(u)) * std::cos(2 * std::numbers::pi * v));
 }
 
 }  // namespace
@@ -93,7 +86,7 @@ const Fitter::Drawn& Fitter::Draw(Action action, uint16_t row, const Moment& mom
   drawn.mean = drawn.effect = effect.mean;
   if (explore > 0) {
     drawn.effect += explore * std::sqrt(effect.variance) *
-                    DrawNormal(Random(decision, CombineHash(Index(action), row)));
+                    static_cast<float>(Random(decision, CombineHash(Index(action), row)).Normal());
   }
   return drawn;
 }
