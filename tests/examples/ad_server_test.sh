@@ -2,24 +2,8 @@
 # What examples/ad_server promises on its command line: results, exit codes, errors.
 #
 #   ad_server_test.sh AD_SERVER SAMPLES_FOLDER
-set -euo pipefail
-ad_server=$1
+. "$(dirname "${BASH_SOURCE[0]}")/expect.sh"
 samples=$2
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-
-fail() {
-  echo "FAILED: $1" >&2
-  exit 1
-}
-# expect CODE WORDS ARGS...: exits with CODE and says WORDS.
-expect() {
-  local code=$1 words=$2 got=0
-  shift 2
-  "$ad_server" "$@" > "$work/said" 2>&1 || got=$?
-  [[ $got == "$code" ]] || { cat "$work/said"; fail "ad_server $* exits with $got, not $code"; }
-  grep -qF -- "$words" "$work/said" || { cat "$work/said"; fail "ad_server $* does not say '$words'"; }
-}
 
 expect 0 "decisions per second"
 expect 0 "Exit codes" --help
@@ -43,7 +27,7 @@ expect 1 "holds no lines" --replay "$work/empty.ndjson"
   echo "{\"source\": \"a test\", \"request\": $(sed -n 2p "$samples/sample-requests.ndjson")}"
 } > "$work/mixed.ndjson"
 expect 0 "line      2: imp" --replay "$work/mixed.ndjson"
-"$ad_server" --replay "$work/mixed.ndjson" --json > "$work/json"
+"$program" --replay "$work/mixed.ndjson" --json > "$work/json"
 for part in '"requests":4' '"decided":2' '"refused_total":2' '"no_bids":{' '"late":0' '"p50_us":' \
   '"p99_us":' '"p999_us":' '"max_us":' '"decisions_per_s":' '"cpu_us_per_decision":'; do
   tail -1 "$work/json" | grep -qF -- "$part" || fail "--json does not say $part"
@@ -51,7 +35,7 @@ done
 
 # The same recording and seed give the same decisions, byte for byte.
 for run in a b; do
-  "$ad_server" --inline --seed 3 --generate-campaigns 500 --out "$work/$run" > /dev/null
+  "$program" --inline --seed 3 --generate-campaigns 500 --out "$work/$run" > /dev/null
 done
 cmp "$work/a" "$work/b" || fail "two runs with --inline differ"
 [[ $(wc -l < "$work/a") == $(wc -l < "$samples/sample-requests.ndjson") ]] || fail "--out lacks lines"
@@ -62,7 +46,7 @@ grep -q '"sequence":2' "$work/a" || fail "--out does not say in which order a po
 # The host's rule of prices.
 expect 2 "--pricing" --pricing third
 for pricing in first second gsp; do
-  "$ad_server" --inline --pricing $pricing --out "$work/$pricing" > /dev/null
+  "$program" --inline --pricing $pricing --out "$work/$pricing" > /dev/null
 done
 expect 0 "have the same winner at another price" --diff "$work/first" "$work/second"
 sed 's/"max_cpm": *[0-9.]*/"max_cpm": 0.01/' "$samples/sample-campaigns.json" > "$work/poor.json"
@@ -73,13 +57,13 @@ expect 0 "wins at" --inline --seed 3 --generate-campaigns 500 --explain "$id"
 expect 0 "is not in the catalog" --explain "$id" --why-not nobody
 
 for mode in strict async; do
-  "$ad_server" --mode $mode --threads 2 --json > "$work/json"
+  "$program" --mode $mode --threads 2 --json > "$work/json"
   tail -1 "$work/json" | grep -qF '"decided":240' || fail "--mode $mode does not decide all"
 done
-"$ad_server" --rate 2000 --json | tail -1 | grep -qF '"decided":240' || fail "--rate does not decide all"
+"$program" --rate 2000 --json | tail -1 | grep -qF '"decided":240' || fail "--rate does not decide all"
 
 # What ran where, as JSON of Chrome's trace format, and the plan as a graph.
-"$ad_server" --trace "$work/trace.json" --trace-every 10 --plan "$work/plan.dot" > "$work/said"
+"$program" --trace "$work/trace.json" --trace-every 10 --plan "$work/plan.dot" > "$work/said"
 grep -q '24 decisions traced in' "$work/said" || fail "--trace does not trace every tenth of 240"
 for part in '{"displayTimeUnit":"ns","traceEvents":[' '"ph":"X","cat":"agent","name":"auction"' \
   '"name":"thread_name"' '"name":"settled: decided"'; do
@@ -100,7 +84,7 @@ money+=(--durability process)
 money_run() {
   local name=$1
   shift
-  "$ad_server" "${money[@]}" --out "$work/$name.out" "$@" > "$work/said" || {
+  "$program" "${money[@]}" --out "$work/$name.out" "$@" > "$work/said" || {
     cat "$work/said"
     fail "$name: ad_server ${money[*]} $* fails"
   }
@@ -166,7 +150,7 @@ for wrong in 'line 1, campaign: is missing' 'line 2, "bet": unknown field' 'line
   'line 4, notice: parameter k is absent' 'line 5, notice: must be a notice'; do
   expect 0 "$work/bad2: $wrong" --inline --events "$work/bad2"
 done
-"$ad_server" --inline --json --events "$work/bad" | tail -1 > "$work/bad.json"
+"$program" --inline --json --events "$work/bad" | tail -1 > "$work/bad.json"
 says bad '"events":{"lines":13,"refused":11,'
 head -1 "$work/events" | sed 's/&p=/\&p=9/' > "$work/forged"
 expect 0 "line 1, notice: parameter s, wrong signature" --inline --events "$work/forged"
@@ -193,7 +177,7 @@ for wrong in 'line 1, event: must be a text, got an array' 'line 2, the line: is
   'line 5, at: must be a time'; do
   expect 0 "$work/hostile: $wrong" --inline --events "$work/hostile"
 done
-"$ad_server" --inline --json --events "$work/hostile" | tail -1 > "$work/hostile.json"
+"$program" --inline --json --events "$work/hostile" | tail -1 > "$work/hostile.json"
 says hostile '"events":{"lines":9,"refused":8,"by_name":{"win":1}'
 
 # To explain costs nothing, however often, and happens when the request came.
@@ -207,7 +191,7 @@ expect 0 "bid: imp '1' gets creative 'evergreen-house-30'" --inline --explain re
   --ledger :memory: --pacing --campaigns "$work/june.json"
 
 # The table: agents by their whole names, and as many shown as were paid for.
-"$ad_server" "${money[@]/--json/--inline}" --ledger :memory: --events "$work/events" > "$work/table"
+"$program" "${money[@]/--json/--inline}" --ledger :memory: --events "$work/events" > "$work/table"
 grep -q '^      frequency_cap_counter  *[0-9]' "$work/table" || fail "the table cuts agents' names"
 count() { grep -oE "\"$1\":\{\"count\":[0-9]+" "$work/live.json" | head -1 | grep -oE '[0-9]+$'; }
 shown=$(($(count committed) + $(count late)))
@@ -217,21 +201,21 @@ shown=$(($(count committed) + $(count late)))
 
 # In real time, on threads, from a pipe; and plain events.
 for mode in trusted strict async; do
-  "$ad_server" --mode $mode --threads 2 --loop 20 --ledger :memory: --pacing --simulate-events \
+  "$program" --mode $mode --threads 2 --loop 20 --ledger :memory: --pacing --simulate-events \
     --event-delay 0.01 --json | tail -1 > "$work/threads.json"
   says threads '"decided":4800'
   says threads '"balanced":true'
   silent threads '"balanced":false'
   grep -q '"committed":{"count":[1-9]' "$work/threads.json" || fail "--mode $mode charges nothing"
 done
-"$ad_server" --ledger "$work/pipe.db" --out "$work/pipe.out" > /dev/null
+"$program" --ledger "$work/pipe.db" --out "$work/pipe.out" > /dev/null
 bid=$(grep -m1 '"bids":\[{' "$work/pipe.out")
 decision=$(sed 's/.*"decision":"\([0-9a-f]*\)".*/\1/' <<< "$bid")
 campaign=$(sed 's/.*"bids":\[{"imp":"[^"]*","campaign":"\([^"]*\)".*/\1/' <<< "$bid")
 issued=$(date -u +%Y-%m-%dT%H:%M:%SZ)
 event="\"decision\": \"$decision\", \"campaign\": \"$campaign\", \"price\": 0.5, \"issued\": \"$issued\""
 for name in impression impression click; do echo "{\"event\": \"$name\", $event}"; done |
-  "$ad_server" --ledger "$work/pipe.db" --events - --json | tail -1 > "$work/pipe.json"
+  "$program" --ledger "$work/pipe.db" --events - --json | tail -1 > "$work/pipe.json"
 says pipe '"by_name":{"click":1,"impression":2}'
 grep -q '"carried_over":{"count":1,"amount":0.0005' "$work/pipe.json" ||
   fail "an impression of an earlier run is not charged once"

@@ -2,23 +2,7 @@
 # What examples/market_sim promises on its command line: figures, files, exit codes, errors.
 #
 #   market_sim_test.sh MARKET_SIM
-set -euo pipefail
-sim=$1
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-
-fail() {
-  echo "FAILED: $1" >&2
-  exit 1
-}
-# expect CODE WORDS ARGS...: exits with CODE and says WORDS.
-expect() {
-  local code=$1 words=$2 got=0
-  shift 2
-  "$sim" "$@" > "$work/said" 2>&1 || got=$?
-  [[ $got == "$code" ]] || { cat "$work/said"; fail "$* exits with $got, not $code"; }
-  grep -qF -- "$words" "$work/said" || { cat "$work/said"; fail "$* does not say '$words'"; }
-}
+. "$(dirname "${BASH_SOURCE[0]}")/expect.sh"
 short=(--seeds 2 --sessions 200)
 
 expect 0 "Exit codes" --help

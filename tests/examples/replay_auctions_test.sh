@@ -2,23 +2,7 @@
 # What examples/replay_auctions promises on its command line: results, exit codes, errors.
 #
 #   replay_auctions_test.sh REPLAY_AUCTIONS
-set -euo pipefail
-replay=$1
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-
-fail() {
-  echo "FAILED: $1" >&2
-  exit 1
-}
-# expect CODE WORDS ARGS...: exits with CODE and says WORDS.
-expect() {
-  local code=$1 words=$2 got=0
-  shift 2
-  "$replay" "$@" > "$work/said" 2>&1 || got=$?
-  [[ $got == "$code" ]] || { cat "$work/said"; fail "$* exits with $got, not $code"; }
-  grep -qF -- "$words" "$work/said" || { cat "$work/said"; fail "$* does not say '$words'"; }
-}
+. "$(dirname "${BASH_SOURCE[0]}")/expect.sh"
 # field BIDDER NAME: of the last --json.
 field() {
   sed 's/{"auctions"/\n&/g' "$work/said" | grep -F "\"bidder\":\"$1\"" |
@@ -72,8 +56,8 @@ expect 0 '"max_bid":4.0' "$work/test" --train "$work/train" --budget-fraction 0.
 true_that "$(field adagents cost) <= 2 && $(field adagents impressions) <= 3"
 
 # A made-up log is the same for the same seed, packed or not, and nobody overspends.
-"$replay" --generate 40000 --seed 7 > "$work/log"
-"$replay" --generate 40000 --seed 7 | cmp - "$work/log" || fail "two logs of one seed differ"
+"$program" --generate 40000 --seed 7 > "$work/log"
+"$program" --generate 40000 --seed 7 | cmp - "$work/log" || fail "two logs of one seed differ"
 [[ $(wc -l < "$work/log") == 40000 ]] || fail "not 40000 lines"
 expect 0 "cost per click" "$work/log" --budget-fraction 0.125
 cp "$work/said" "$work/table"

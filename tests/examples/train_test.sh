@@ -2,23 +2,7 @@
 # What examples/train promises on its command line: results, files, exit codes, errors.
 #
 #   train_test.sh TRAIN
-set -euo pipefail
-train=$1
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-
-fail() {
-  echo "FAILED: $1" >&2
-  exit 1
-}
-# expect CODE WORDS ARGS...: exits with CODE and says WORDS.
-expect() {
-  local code=$1 words=$2 got=0
-  shift 2
-  "$train" "$@" > "$work/said" 2>&1 || got=$?
-  [[ $got == "$code" ]] || { cat "$work/said"; fail "$* exits with $got, not $code"; }
-  grep -qF -- "$words" "$work/said" || { cat "$work/said"; fail "$* does not say '$words'"; }
-}
+. "$(dirname "${BASH_SOURCE[0]}")/expect.sh"
 # result NAME METRIC BOUND: of the last --json, which is one value a line.
 result() {
   awk -v name="\"name\": \"$1\"" -v metric="\"$2\": {" -v bound="\"$3\":" '
@@ -65,7 +49,7 @@ expect 1 "wrong:2: column 1: '7' is neither" "$work/wrong" --format libfm --out 
 [[ ! -e $work/out ]] || fail "a model came of a file that is wrong"
 
 # A made-up log, learned and written; the same twice.
-"$train" --generate 2000 --seed 3 > "$work/log.csv"
+"$program" --generate 2000 --seed 3 > "$work/log.csv"
 log=("$work/log.csv" --label click --time time --session session --token kind,genre,hour,device
   --token-numbers energy --features offer_genre,brand --width 16 --layers 1 --trunk-epochs 6 --rate 0.005 --decay 0.1 --bootstrap 200
   --json)
