@@ -43,18 +43,15 @@ Lines ReadLines(const std::string& path) {
   return lines;
 }
 
-const std::filesystem::path kRoot = std::filesystem::path(__FILE__).parent_path().parent_path();
-
 const Lines& Samples() {
-  static const Lines lines =
-      ReadLines((kRoot / "examples/ad_server/sample-requests.ndjson").string());
+  static const Lines lines = ReadLines(ADAGENTS_SAMPLE_REQUESTS);
   return lines;
 }
 
 const Lines& Web() {
   static const Lines lines = [] {
     const char* given = std::getenv("ADAGENTS_DATA");
-    const std::filesystem::path data = given != nullptr ? given : kRoot / "../shared/data";
+    const std::filesystem::path data = given != nullptr ? given : ADAGENTS_SHARED_DATA;
     return ReadLines((data / "openrtb/web-auctions-2012.ndjson.xz").string());
   }();
   return lines;

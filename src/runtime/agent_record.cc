@@ -113,13 +113,7 @@ bool AgentRecord::NeedsLook() const {
 }
 
 void AgentRecord::UpdateFlag() {
-  if (NeedsLook()) {
-    Look();
-    return;
-  }
-  // Acquire: a Look() that this overwrites is seen together with its reason, and stands.
-  vitals.flag.exchange(AgentVitals::kClean, std::memory_order_acq_rel);
-  if (NeedsLook()) Look();
+  vitals.flag.Update([this] { return NeedsLook(); });
 }
 
 void AgentRecord::LeftOut() {

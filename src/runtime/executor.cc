@@ -128,8 +128,7 @@ template <bool kTimed>
       read_every = std::max(kReadEvery, (due - now) / kReadShare);
       if (now >= due) return cut(End::kExpired);
     }
-    const bool slow = state.missing.load(std::memory_order_relaxed) ||
-                      vitals.flag.load(std::memory_order_relaxed) != AgentVitals::kClean ||
+    const bool slow = state.missing.load(std::memory_order_relaxed) || vitals.flag.raised() ||
                       (step.flags & HotStep::kBounded) != 0 ||
                       time->predicted + vitals.p99_nanos.load(std::memory_order_relaxed) > due ||
                       state.stop.stop_requested();
@@ -307,7 +306,7 @@ Cause Executor::Precheck(RequestState& state, const HotStep& step, StrandTime* t
       }
     }
   }
-  if (step.vitals->flag.load(std::memory_order_relaxed) == AgentVitals::kClean) return Cause::kNone;
+  if (!step.vitals->flag.raised()) return Cause::kNone;
   // Nobody waits for a replica when all of them are stuck.
   if ((step.flags & HotStep::kBounded) != 0 &&
       step.record->stuck.load(std::memory_order_relaxed) >= step.info->spec->pool()->size()) {
@@ -360,7 +359,7 @@ void Executor::Failed(RequestState& state, const HotStep& step, Cause cause,
 
 void Executor::RunListener(Crew& crew, const HotStep& step, const void* event) {
   AgentRecord& record = *step.record;
-  const bool look = step.vitals->flag.load(std::memory_order_relaxed) != AgentVitals::kClean;
+  const bool look = step.vitals->flag.raised();
   if (look) {
     if (const Cause cause = health_->Admit(record); cause != Cause::kNone) {
       record.Count(cause == Cause::kBreakerOpen ? Outcome::kQuarantined : Outcome::kSkipped);

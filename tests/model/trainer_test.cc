@@ -113,7 +113,7 @@ std::vector<float> Scores(const Head& head, const Outcomes& on) {
 
 TEST_CASE(
     "a trained trunk and head know what a listener likes, beyond what candidates alone tell") {
-  const World past = MakeWorld(1, 6'000), later = MakeWorld(2, 1'500), test = MakeWorld(3, 4'000);
+  const World past = MakeWorld(1, 6'000), later = MakeWorld(2, 3'000), test = MakeWorld(3, 16'000);
   PretrainOptions pretrain;
   pretrain.train.epochs = 12;
   pretrain.train.batch = 64;

@@ -207,37 +207,5 @@ TEST_CASE("a change that fails leaves quarantines as they were") {
   CHECK(StatsOf(team->GetStats(), "moody").quarantined);
 }
 
-// The flag says "look before you call". Two threads recompute it while a third flips what it stands
-// for: it must never be left saying that there is nothing to look at.
-TEST_CASE("a switch is not lost among those who tidy up behind it") {
-  internal::AgentVitals vitals;
-  internal::AgentRecord record("agent", &vitals);
-  std::atomic<bool> stop{false};
-  std::atomic<uint64_t> rounds{0};
-  std::vector<std::thread> tidiers;
-  for (int i = 0; i < 2; ++i) {
-    tidiers.emplace_back([&] {
-      while (!stop.load(std::memory_order_relaxed)) {
-        record.UpdateFlag();
-        rounds.fetch_add(1);
-      }
-    });
-  }
-  int lost = 0;
-  for (int i = 0; i < (LongRun() ? 200'000 : 10'000); ++i) {
-    record.switched_off.store(true, std::memory_order_relaxed);
-    record.UpdateFlag();
-    const uint64_t then = rounds.load();
-    while (rounds.load() < then + 3) {
-    }
-    lost += record.vitals.flag.load() != internal::AgentVitals::kLook;
-    record.switched_off.store(false, std::memory_order_relaxed);
-    record.UpdateFlag();
-  }
-  stop.store(true);
-  for (auto& tidier : tidiers) tidier.join();
-  CHECK(lost == 0);
-}
-
 }  // namespace
 }  // namespace adagents::testing

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "adagents/base/atomics.h"
+#include "adagents/runtime/internal/look_flag.h"
 #include "adagents/runtime/outcome.h"
 
 namespace adagents::internal {
@@ -52,9 +53,7 @@ struct BreakerOptions {
 /// What every call of an agent reads, apart from the rest of its record: those of a team lie side
 /// by side, so that a decision finds four on a cache line. Thread-safe, see AgentRecord.
 struct AgentVitals {
-  enum Flag : uint8_t { kClean = 0, kLook = 1 };  // kLook: take the slow path before calling
-
-  std::atomic<uint8_t> flag{kClean};
+  LookFlag<> flag;                      // raised: take the slow path before calling
   std::atomic<uint32_t> mean_nanos{0};  // refreshed from the record's cost now and then
   std::atomic<int64_t> p99_nanos{0};
 };
@@ -97,8 +96,7 @@ struct AgentRecord {
   void Clear();
   /// Recomputes the flag from the rest.
   void UpdateFlag();
-  /// Release: whoever overwrites this flag sees the change that it stands for.
-  void Look() { vitals.flag.store(AgentVitals::kLook, std::memory_order_release); }
+  void Look() { vitals.flag.Raise(); }
 
  private:
   [[nodiscard]] bool NeedsLook() const;
