@@ -31,6 +31,15 @@ using internal::FieldText;
 // pages; large ones are asked for, and their absence does no harm.
 constexpr size_t kWorthLargePages = size_t{4} << 20;
 
+// Whoever touches a large page first waits for the kernel to find and clear it, some 0.3 to 5 ms.
+// Up to this much is therefore touched when it is made, and not by the first decisions.
+constexpr size_t kTouchedAtOnce = size_t{64} << 20;
+
+void AskForLargePages(void* memory, size_t bytes) {
+  if (bytes < kWorthLargePages) return;
+  (void)madvise(memory, bytes, MADV_HUGEPAGE);
+}
+
 // A file that another process makes at the same moment appears or vanishes between two looks.
 constexpr int kOpenTries = 3;
 
@@ -136,7 +145,12 @@ Region::Region(size_t bytes) {
   void* memory = mmap(nullptr, bytes_, PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (memory == MAP_FAILED) throw std::bad_alloc();
-  if (bytes_ >= kWorthLargePages) (void)madvise(memory, bytes_, MADV_HUGEPAGE);
+  AskForLargePages(memory, bytes_);
+#ifdef MADV_POPULATE_WRITE
+  if (bytes_ >= kWorthLargePages && bytes_ <= kTouchedAtOnce) {
+    (void)madvise(memory, bytes_, MADV_POPULATE_WRITE);
+  }
+#endif
   base_ = static_cast<char*>(memory);
   header_ = FreshHeader(bytes_);
 }
@@ -235,7 +249,7 @@ absl::Status Region::Map(int fd, size_t bytes) {
   if (memory == MAP_FAILED) return SystemError(path_, "mmap", errno);
   base_ = static_cast<char*>(memory);
   bytes_ = bytes;
-  if (bytes >= kWorthLargePages) (void)madvise(memory, bytes, MADV_HUGEPAGE);
+  AskForLargePages(memory, bytes);
   return absl::OkStatus();
 }
 

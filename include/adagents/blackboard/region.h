@@ -83,7 +83,8 @@ struct RegionOptions {
 class Region {
  public:
   /// Anonymous memory: reserves address space for `bytes` (rounded up to pages); pages cost memory
-  /// only once touched. Throws std::bad_alloc when the system refuses.
+  /// only once touched, but for regions of 4 to 64 MiB, which are touched here, so that no decision
+  /// waits for their pages. Throws std::bad_alloc when the system refuses.
   explicit Region(size_t bytes);
 
   /// Opens the region in the file `path` to write, or makes one. Errors name the file, what is
