@@ -1,5 +1,12 @@
 #include "ads/bitset_kernels.h"
 
+#include <array>
+#include <bit>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
 namespace adagents::ads::internal {
 namespace {
 
@@ -90,6 +97,25 @@ struct Simd {
   }
 };
 
+// As Mula, Kurz and Lemire's decoders of bitmaps do (https://arxiv.org/abs/1908.10598): a few
+// numbers are always written, and as many of them kept as there are bits.
+ADAGENTS_INLINE size_t SpellWords(uint32_t base, const uint64_t* words, uint32_t* to) {
+  constexpr int kAlways = 4;
+  uint32_t* const begin = to;
+  for (size_t w = 0; w < kBlockWords; ++w, base += 64) {
+    uint64_t left = words[w];
+    uint32_t* next = to;
+    to += std::popcount(left);
+    for (int i = 0; i < kAlways; ++i, left &= left - 1) {
+      *next++ = base + static_cast<uint32_t>(std::countr_zero(left));
+    }
+    for (; left != 0; left &= left - 1) {
+      *next++ = base + static_cast<uint32_t>(std::countr_zero(left));
+    }
+  }
+  return static_cast<size_t>(to - begin);
+}
+
 #define ADAGENTS_KERNELS(suffix, wide, attributes)                                              \
   attributes bool Intersect##suffix(const uint64_t* const* in, size_t n_in,                     \
                                     const uint64_t* const* out, size_t n_out, size_t offset,    \
@@ -102,14 +128,52 @@ struct Simd {
   }
 
 ADAGENTS_KERNELS(Portable, Wide128, )
-constexpr Kernels kPortable{IntersectPortable, IntersectUnionPortable, "portable"};
+size_t SpellPortable(uint32_t base, const uint64_t* words, uint32_t* to) {
+  return SpellWords(base, words, to);
+}
+constexpr Kernels kPortable{IntersectPortable, IntersectUnionPortable, SpellPortable, "portable"};
 
 #if defined(__x86_64__)
 // Chosen by hand instead of by target_clones: its resolvers run before the sanitizers are ready.
 ADAGENTS_KERNELS(Avx2, Wide256, __attribute__((target("avx2"))))
 ADAGENTS_KERNELS(Avx512, Wide512, __attribute__((target("avx512f"))))
-constexpr Kernels kAvx2{IntersectAvx2, IntersectUnionAvx2, "avx2"};
-constexpr Kernels kAvx512{IntersectAvx512, IntersectUnionAvx512, "avx512"};
+__attribute__((target("bmi,popcnt"))) size_t SpellAvx2(uint32_t base, const uint64_t* words,
+                                                       uint32_t* to) {
+  return SpellWords(base, words, to);
+}
+#define ADAGENTS_VBMI2 __attribute__((target("avx512f,avx512bw,avx512vbmi2,popcnt")))
+ADAGENTS_VBMI2 inline void WriteSixteen(uint32_t* to, uint32_t base, __m128i places) {
+  // Masked: GCC 12 warns of the unmasked form's own undefined input.
+  const __m512i wide = _mm512_maskz_cvtepu8_epi32(0xffff, places);
+  _mm512_storeu_si512(to, _mm512_add_epi32(wide, _mm512_set1_epi32(static_cast<int>(base))));
+}
+// The places within the word that are set, as bytes side by side, then as numbers, sixteen at a
+// time.
+ADAGENTS_VBMI2 size_t SpellAvx512(uint32_t base, const uint64_t* words, uint32_t* to) {
+  alignas(64) static constexpr auto kPlaces = [] {
+    std::array<uint8_t, 64> places{};
+    for (size_t i = 0; i < places.size(); ++i) places[i] = static_cast<uint8_t>(i);
+    return places;
+  }();
+  const __m512i places = _mm512_load_si512(kPlaces.data());
+  uint32_t* const begin = to;
+  for (size_t w = 0; w < kBlockWords; ++w, base += 64) {
+    const __m512i set = _mm512_maskz_compress_epi8(words[w], places);
+    WriteSixteen(to, base, _mm512_maskz_extracti32x4_epi32(0xf, set, 0));
+    const int n = std::popcount(words[w]);
+    if (n > 16) [[unlikely]] {
+      alignas(64) uint8_t rest[64];
+      _mm512_store_si512(rest, set);
+      for (int i = 16; i < n; i += 16) {
+        WriteSixteen(to + i, base, _mm_load_si128(reinterpret_cast<const __m128i*>(rest + i)));
+      }
+    }
+    to += n;
+  }
+  return static_cast<size_t>(to - begin);
+}
+constexpr Kernels kAvx2{IntersectAvx2, IntersectUnionAvx2, SpellAvx2, "avx2"};
+constexpr Kernels kAvx512{IntersectAvx512, IntersectUnionAvx512, SpellAvx512, "avx512"};
 #endif
 
 }  // namespace
@@ -117,8 +181,11 @@ constexpr Kernels kAvx512{IntersectAvx512, IntersectUnionAvx512, "avx512"};
 KernelList RunnableKernels() {
   KernelList list{};
 #if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx512f")) list.items[list.count++] = &kAvx512;
-  if (__builtin_cpu_supports("avx2")) list.items[list.count++] = &kAvx2;
+  const bool bits = __builtin_cpu_supports("bmi") && __builtin_cpu_supports("popcnt");
+  if (__builtin_cpu_supports("avx512vbmi2") && __builtin_cpu_supports("avx512bw") && bits) {
+    list.items[list.count++] = &kAvx512;
+  }
+  if (__builtin_cpu_supports("avx2") && bits) list.items[list.count++] = &kAvx2;
 #endif
   list.items[list.count++] = &kPortable;
   return list;

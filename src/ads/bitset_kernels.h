@@ -19,9 +19,16 @@ using IntersectFn = bool (*)(const uint64_t* const* in, size_t n_in, const uint6
 using IntersectUnionFn = bool (*)(const uint64_t* const* in, size_t n_in, size_t offset,
                                   const uint64_t* extra, uint64_t* acc);
 
+/// One block: writes `base` plus the place of each bit that is set to `to`, in rising order, and
+/// returns how many. May write kSpellSlack numbers beyond them. How many bits a word has does not
+/// steer a branch, since no processor could guess it.
+using SpellFn = size_t (*)(uint32_t base, const uint64_t* words, uint32_t* to);
+inline constexpr size_t kSpellSlack = 16;
+
 struct Kernels {
   IntersectFn intersect;
   IntersectUnionFn intersect_union;
+  SpellFn spell;
   const char* name;  // "avx512", "avx2" or "portable"
 };
 

@@ -352,18 +352,6 @@ bool ForEachBit(size_t base, const uint64_t* words, Visit visit) {
   return true;
 }
 
-/// Writes the number of each bit to `to`; returns how many.
-size_t Spell(size_t base, const uint64_t* words, uint32_t* to) {
-  size_t n = 0;
-  for (size_t w = 0; w < kBlockWords; ++w) {
-    for (uint64_t left = words[w]; left != 0; left &= left - 1) {
-      to[n++] =
-          static_cast<uint32_t>(base + w * 64) + static_cast<uint32_t>(std::countr_zero(left));
-    }
-  }
-  return n;
-}
-
 }  // namespace
 
 /// Calls each(place in added_) for all matches among the added ones, in no particular order.
@@ -388,10 +376,13 @@ void TargetingIndex::RunMerged(const TargetingQuery& query, Take take) const {
   static_assert(kMostVisited == kBlockBits);
   if (query.index_ != number_) return;
   const uint64_t* gone = gone_.empty() ? nullptr : gone_.data();
-  uint32_t ids[kBlockBits];
+  uint32_t ids[kBlockBits + internal::kSpellSlack];
+  const auto spell = [&](size_t base, const uint64_t* words) {
+    return internal::BestKernels().spell(static_cast<uint32_t>(base), words, ids);
+  };
   if (added_.ids.empty()) {
     Run(*built_, query, query.parts_[0], gone, [&](size_t base, const uint64_t* words) {
-      return take(std::span<const uint32_t>(ids, Spell(base, words, ids)));
+      return take(std::span<const uint32_t>(ids, spell(base, words)));
     });
     return;
   }
@@ -409,7 +400,7 @@ void TargetingIndex::RunMerged(const TargetingQuery& query, Take take) const {
   };
   bool more = true;
   Run(*built_, query, query.parts_[0], gone, [&](size_t base, const uint64_t* words) {
-    const size_t found = Spell(base, words, ids);
+    const size_t found = spell(base, words);
     for (size_t i = 0; i < found && more; ++i) {
       while (more && next < waiting.size() && added_.before[waiting[next]] <= ids[i]) {
         more = give(added_.ids[waiting[next++]]);
