@@ -11,6 +11,9 @@ void AssembleTeam(ads::EngineOptions* options) {
   ads::ListenerOptions& listener = options->listener.emplace();
   listener.sessions.session_sources = {
       std::string(adagents::testing::ListeningWorld::kSessionSource)};
+  // Who is back on another day is known again, as long as the law of the place lets it.
+  listener.sessions.salt_period = absl::Hours(31 * 24);
+  options->outcomes.window = absl::Minutes(15);  // as the blended model waits
 }
 
 absl::Status TellTeam(ads::Engine& engine, const ads::PlaybackEvent& event) {
@@ -18,7 +21,8 @@ absl::Status TellTeam(ads::Engine& engine, const ads::PlaybackEvent& event) {
 }
 
 std::vector<std::string> Specialists() {
-  return {"relevance", "user_profile", "user_intent", "attention", "timing", "creative"};
+  return {"relevance", "user_profile", "user_intent", "attention", "timing", "creative", "affinity",
+          "fatigue"};
 }
 
 }  // namespace market_sim

@@ -204,7 +204,8 @@ struct Engine::Fallback {
     internal::PriceAll(request, candidates, scores, paces != nullptr ? *paces : unpaced, *rates,
                        out, [](const ReasonCode&, uint64_t, Micros, Micros) {},
                        {board.Find(kAttention), fits != nullptr ? fits : &unchecked,
-                        board.Find(kTimings), pricing});
+                        board.Find(kTimings), pricing, board.Find(kAffinities),
+                        board.Find(kWears)});
   }
 };
 
@@ -376,10 +377,14 @@ absl::Status Engine::BuildListener(EngineOptions* options) {
   MomentsOptions moments = options->listener->moments;
   moments.ttl = options->outcomes.window * 2 + absl::Minutes(1);  // as the book's own
   moments_ = std::make_shared<Moments>(moments, clock_);
-  options->outcomes.settled = [learner = moments_, host = std::move(options->outcomes.settled)](
-                                  uint64_t key, bool happened) {
-    (void)learner->Learn(key, happened);
-    if (host) host(key, happened);
+  options->outcomes.every_action = true;
+  options->outcomes.shift = [moments = moments_](uint64_t key, Action action) {
+    return moments->ShiftOf(key, action);
+  };
+  options->outcomes.learns = [moments = moments_, host = std::move(options->outcomes.learns)](
+                                 uint64_t key, Action action, float log_odds, bool happened) {
+    (void)moments->Learn(key, action, log_odds, happened);
+    if (host) host(key, action, log_odds, happened);
   };
   return absl::OkStatus();
 }
@@ -393,6 +398,8 @@ void Engine::AddListener(AdRuntime::Builder& builder) const {
       .Add<Attention>()
       .Add<TimingAgent>(listener_->timing)
       .Add<CreativeAgent>(creative_)
+      .Add<Affinity>(creative_->explore)
+      .Add<Fatigue>()
       .Add<SessionKeeper>()
       .Add<ProfileKeeper>()
       .Add<IntentKeeper>()
@@ -488,6 +495,8 @@ absl::StatusOr<Erased> Engine::Erase(std::string_view listener, std::string_view
     return std::find(keys.begin(), keys.end(), key) != keys.end() ||
            (key != 0 && !sessions_->Contains(key));
   });
+  (void)moments_->PurgeListeners(
+      [&](uint64_t key) { return std::find(keys.begin(), keys.end(), key) != keys.end(); });
   return erased;
 }
 

@@ -1,8 +1,8 @@
 // What is learned of moments, as bytes. Little-endian, in this order:
-//   8 bytes   "ADMOMNT1"
+//   8 bytes   "ADMOMNT2"
 //   u32 x 3   kSignals, kRow, kTraitRows: the shape, which must be equal to load
 //   f32 x 3   standard deviations of the options, likewise
-//   12 bytes  per weight that has learned: u32 place (rising), f32 mean, f32 precision
+//   12 bytes  per weight that has learned: u32 place (rising), f32 mean, f32 variance
 //   u64       StableHash64 of all before
 #include <bit>
 #include <cmath>
@@ -18,7 +18,7 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little, "the format is little-endian");
 
-constexpr std::string_view kMagic = "ADMOMNT1";
+constexpr std::string_view kMagic = "ADMOMNT2";
 constexpr size_t kHashBytes = 8;
 constexpr auto kRelaxed = std::memory_order_relaxed;
 
@@ -31,7 +31,7 @@ struct Shape {
 };
 struct Cell {
   uint32_t place;
-  float mean, precision;
+  float mean, variance;
 };
 static_assert(sizeof(Shape) == 24 && sizeof(Cell) == 12);
 
@@ -63,8 +63,8 @@ std::string MomentModel::Save() const {
   for (size_t i = 0; i < kWeights; ++i) {
     const Belief assumed = AssumedOf(i);
     const Cell cell{static_cast<uint32_t>(i), weights_[i].mean.load(kRelaxed),
-                    weights_[i].precision.load(kRelaxed)};
-    if (cell.mean != assumed.mean || cell.precision != assumed.precision) Put(&out, cell);
+                    weights_[i].variance.load(kRelaxed)};
+    if (cell.mean != assumed.mean || cell.variance != assumed.variance) Put(&out, cell);
   }
   Put(&out, StableHash64(out));
   return out;
@@ -89,7 +89,7 @@ absl::Status MomentModel::Restore(std::string_view bytes) {
   for (size_t at = kCells; at < bytes.size(); at += sizeof(Cell)) {
     const auto cell = At<Cell>(bytes, at);
     if (cell.place >= kWeights || cell.place <= last || !std::isfinite(cell.mean) ||
-        !(cell.precision > 0) || !std::isfinite(cell.precision)) {
+        !(cell.variance > 0) || !std::isfinite(cell.variance)) {
       return DataLoss(fmt::format("saved moments: weight {} is not possible", cell.place));
     }
     last = cell.place;
@@ -98,11 +98,11 @@ absl::Status MomentModel::Restore(std::string_view bytes) {
   for (size_t i = 0; i < kWeights; ++i) {
     Belief belief = AssumedOf(i);
     if (at < bytes.size() && At<Cell>(bytes, at).place == i) {
-      belief = {At<Cell>(bytes, at).mean, At<Cell>(bytes, at).precision};
+      belief = {At<Cell>(bytes, at).mean, At<Cell>(bytes, at).variance};
       at += sizeof(Cell);
     }
     weights_[i].mean.store(belief.mean, kRelaxed);
-    weights_[i].precision.store(belief.precision, kRelaxed);
+    weights_[i].variance.store(belief.variance, kRelaxed);
   }
   return absl::OkStatus();
 }

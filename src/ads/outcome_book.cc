@@ -6,30 +6,32 @@ namespace {
 // Events settle some old impressions on their way, so that none has to settle very many.
 constexpr size_t kSettledPerEvent = 8;
 
-uint8_t BitOf(OutcomeKind kind) { return static_cast<uint8_t>(1u << static_cast<unsigned>(kind)); }
+constexpr std::array kActions = {Action::kClick, Action::kCompletion, Action::kConversion};
 
-bool IsSuccess(OutcomeKind kind, Action target) {
+uint8_t BitOf(OutcomeKind kind) { return static_cast<uint8_t>(1u << static_cast<unsigned>(kind)); }
+uint8_t BitOf(Action action) { return static_cast<uint8_t>(1u << static_cast<unsigned>(action)); }
+
+/// kNone: the event is no action.
+Action ActionOf(OutcomeKind kind) {
   switch (kind) {
-    case OutcomeKind::kImpression:
-      return false;
     case OutcomeKind::kClick:
-      return target == Action::kClick;
+      return Action::kClick;
     case OutcomeKind::kCompletion:
-      return target == Action::kCompletion;
+      return Action::kCompletion;
     case OutcomeKind::kConversion:
-      return target == Action::kConversion;
+      return Action::kConversion;
+    case OutcomeKind::kImpression:
     case OutcomeKind::kLoss:
-      return false;
+      return Action::kNone;
   }
-  return false;
+  return Action::kNone;
 }
 
 }  // namespace
 
 OutcomeBook::OutcomeBook(const OutcomeBookOptions& options)
-    : window_(absl::ToInt64Nanoseconds(options.window)),
-      capacity_(options.capacity),
-      settled_(options.settled),
+    : options_(options),
+      window_(absl::ToInt64Nanoseconds(options.window)),
       bids_({.capacity = options.capacity,
              .ttl = options.window * 2 + absl::Minutes(1),
              .when_full = WhenFull::kEvict,
@@ -53,21 +55,37 @@ bool OutcomeBook::Record(const OutcomeEvent& event, int64_t now, RelevanceModels
   if (!bids_.Find(key, &bid) || (bid.seen & BitOf(event.kind)) != 0) return false;
   const uint8_t before = bid.seen;
   bid.seen = static_cast<uint8_t>(bid.seen | BitOf(event.kind) | BitOf(OutcomeKind::kImpression));
-  if (!bid.learnt && IsSuccess(event.kind, bid.target)) {
-    Learn(key, bid, true, models);
-    bid.learnt = true;
-  } else if (before == 0 && !bid.learnt) {
-    if (waiting_.size() >= capacity_) waiting_.pop_front();  // its bid has been evicted long since
+  const uint8_t learnable = LearnableOf(bid);
+  const Action action = ActionOf(event.kind);
+  if ((learnable & ~bid.learnt & BitOf(action)) != 0) Learn(key, &bid, action, true, models);
+  if (before == 0 && (learnable & ~bid.learnt) != 0) {
+    // When it is full, the bid of the oldest has been evicted long since.
+    if (waiting_.size() >= options_.capacity) waiting_.pop_front();
     waiting_.push_back({key, now});
   }
   (void)bids_.Upsert(key, [&](RememberedBid& entry, bool) { entry = bid; });
   return true;
 }
 
-void OutcomeBook::Learn(uint64_t key, const RememberedBid& bid, bool happened,
+/// The actions that can be told of a bid, as bits.
+uint8_t OutcomeBook::LearnableOf(const RememberedBid& bid) const {
+  unsigned actions = BitOf(bid.target);
+  if (options_.every_action) {
+    actions |= BitOf(Action::kClick);
+    if (bid.timed) actions |= BitOf(Action::kCompletion);
+  }
+  return static_cast<uint8_t>(actions);
+}
+
+void OutcomeBook::Learn(uint64_t key, RememberedBid* bid, Action action, bool happened,
                         RelevanceModels* models) const {
-  models->Of(bid.target).Learn(bid.context, bid.creative, happened);
-  if (settled_) settled_(key, happened);
+  bid->learnt = static_cast<uint8_t>(bid->learnt | BitOf(action));
+  RelevanceModel& model = models->Of(action);
+  const float log_odds = options_.learns ? model.LogOdds(bid->context, bid->creative) : 0.0f;
+  model.Learn(bid->context, bid->creative, happened, 1.0,
+              options_.shift ? options_.shift(key, action) : 0.0f);
+  if (options_.learns) options_.learns(key, action, log_odds, happened);
+  if (options_.settled && action == bid->target) options_.settled(key, happened);
 }
 
 size_t OutcomeBook::Settle(int64_t now, RelevanceModels* models) {
@@ -81,10 +99,13 @@ size_t OutcomeBook::SettleLocked(int64_t now, size_t most, RelevanceModels* mode
     const uint64_t key = waiting_.front().key;
     waiting_.pop_front();
     RememberedBid bid;
-    if (!bids_.Find(key, &bid) || bid.learnt) continue;
-    Learn(key, bid, false, models);
+    if (!bids_.Find(key, &bid)) continue;
+    const unsigned left = LearnableOf(bid) & ~bid.learnt;
+    if (left == 0) continue;
+    for (const Action action : kActions) {
+      if ((left & BitOf(action)) != 0) Learn(key, &bid, action, false, models);
+    }
     ++learnt;
-    bid.learnt = true;
     (void)bids_.Upsert(key, [&](RememberedBid& entry, bool) { entry = bid; });
   }
   return learnt;

@@ -133,12 +133,17 @@ void RelevanceModel::Score(const RequestFeatures& context,
   for (size_t i = 0; i < which.size(); ++i) out[i] = Sigmoid(out[i]);
 }
 
-float RelevanceModel::Score(const RequestFeatures& context,
-                            const CreativeFeatures& creative) const {
+float RelevanceModel::LogOdds(const RequestFeatures& context,
+                              const CreativeFeatures& creative) const {
   float sum = Context(context) + WeightAt(CampaignAt(creative.campaign)) +
               Row(RowAt(creative.row), context);
   for (uint16_t trait : creative.traits) sum += Row(TraitAt(trait), context);
-  return Sigmoid(sum);
+  return sum;
+}
+
+float RelevanceModel::Score(const RequestFeatures& context,
+                            const CreativeFeatures& creative) const {
+  return Sigmoid(LogOdds(context, creative));
 }
 
 template <class Visit>
@@ -178,12 +183,12 @@ void RelevanceModel::Step(size_t i, float gradient) {
 }
 
 void RelevanceModel::Learn(const RequestFeatures& context, const CreativeFeatures& creative,
-                           bool happened, double weight) {
-  if (!(weight > 0.0) || !std::isfinite(weight)) {
+                           bool happened, double weight, float shift) {
+  if (!(weight > 0.0) || !std::isfinite(weight) || !std::isfinite(shift)) {
     refused_.fetch_add(1, kRelaxed);
     return;
   }
-  const float p = Score(context, creative);
+  const float p = Sigmoid(LogOdds(context, creative) + shift);
   Count(p, happened);
   const auto counted = static_cast<float>(std::min(weight, kMaxWeight));
   const float gradient = (p - (happened ? 1.0f : 0.0f)) * counted;

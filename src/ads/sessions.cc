@@ -165,6 +165,7 @@ absl::StatusOr<bool> Sessions::Admit(const PlaybackEvent& e, ListenEvent* out) {
       erased_.Add(1);
       const std::lock_guard<std::mutex> lock(withdrawn_mutex_);
       withdrawn_.push_back(session);
+      if (there.listener != 0) withdrawn_.push_back(there.listener);
     }
     return false;
   }
@@ -237,6 +238,7 @@ size_t Sessions::Erase(std::string_view listener, std::string_view session,
                        std::vector<uint64_t>* keys) {
   if (listener.empty() && session.empty()) return 0;
   const std::array<uint64_t, 2> listeners = ListenerKeys(listener);
+  if (!listener.empty()) keys->insert(keys->end(), listeners.begin(), listeners.end());
   if (!session.empty()) {
     const std::array<uint64_t, 2> named = SessionKeys(session);
     keys->insert(keys->end(), named.begin(), named.end());

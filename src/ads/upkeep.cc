@@ -52,8 +52,11 @@ void Upkeep::ForgetMoments(int64_t now) {
   const size_t fresh = gone.size();
   gone.insert(gone.end(), gone_.begin(), gone_.end());
   if (gone.empty() && now < next_purge_) return;
-  (void)parts_.moments->Purge(
-      [&](uint64_t session) { return std::find(gone.begin(), gone.end(), session) != gone.end(); });
+  const auto is_gone = [&](uint64_t key) {
+    return std::find(gone.begin(), gone.end(), key) != gone.end();
+  };
+  (void)parts_.moments->Purge(is_gone);
+  (void)parts_.moments->PurgeListeners(is_gone);
   gone.resize(fresh);
   gone_ = std::move(gone);
   next_purge_ = now + kPurgeEvery;

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "adagents/ads/agents/user_intent.h"
+#include "adagents/ads/agents/user_profile.h"
 #include "adagents/ads/reasons.h"
 #include "adagents/ads/targeting.h"
 #include "adagents/base/ids.h"
@@ -84,7 +85,9 @@ struct Replay {
   AttentionSignal attention;
   CreativeFits fits;
   Timings timings;
-  MomentView moment;  // of the three above
+  Affinities affinities;
+  Wears wears;
+  MomentView moment;  // of the five above
   Prices prices;
   Decision decision;
   std::vector<uint32_t> winners;
@@ -118,13 +121,18 @@ struct Replay {
     Listener listener;
     if (!s.sessions->Find(s.request, &listener)) return;
     const Intents intents = IntentsOf(listener, s.request);
-    attention = AttentionOf(listener, intents);
+    const MomentModel& model = s.moments->model();
+    attention = AttentionOf(listener, intents, model);
     for (const Imp& imp : s.request.imps) {
       timings.imps.push_back(WhenFor(imp, listener, intents, s.listener->timing));
     }
     Fitter(s.listener->creative)
-        .Run(candidates, listener, intents, s.moments->model(), 0, /*explore=*/0, &fits);
-    moment = {&attention, &fits, &timings, s.listener->pricing};
+        .Run(candidates, listener, intents, model, 0, /*explore=*/0, &fits);
+    ListenerRecord remembered;
+    (void)s.moments->listeners().Find(WhoOf(listener), &remembered);
+    FindAffinities(candidates, listener, intents, remembered, model, 0, /*explore=*/0, &affinities);
+    FindWears(candidates, listener, remembered, model, &wears);
+    moment = {&attention, &fits, &timings, s.listener->pricing, &affinities, &wears};
   }
 };
 

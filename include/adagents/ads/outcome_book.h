@@ -8,7 +8,8 @@
 //
 // Each impression is learnt from once: as a success when the action that the ad is after arrives,
 // as a failure when `window` has passed since the impression. Both happen inside Record() and
-// Settle(); nothing runs by itself.
+// Settle(); nothing runs by itself. With `every_action` it is learnt from once for each action that
+// can be told of it, whatever its campaign pays for: a click teaches what clicks depend on.
 #pragma once
 
 #include <array>
@@ -57,8 +58,9 @@ struct RememberedBid {
   CreativeFeatures creative;
   uint64_t campaign = 0;  // Campaign::key
   Action target = Action::kClick;
-  uint8_t seen = 0;  // bit per OutcomeKind
-  bool learnt = false;
+  bool timed = false;  // it plays, so that it can be heard to its end
+  uint8_t seen = 0;    // bit per OutcomeKind
+  uint8_t learnt = 0;  // bit per Action
 };
 
 struct OutcomeBookOptions {
@@ -68,6 +70,14 @@ struct OutcomeBookOptions {
   /// How long after its impression an action still counts; without one it was a failure.
   absl::Duration window = absl::Minutes(30);
   const Clock* clock = nullptr;  ///< of the memory's expiry; null: the system's
+  /// Learns of each impression whether it was clicked and, where it plays, heard to its end, beside
+  /// what its campaign pays for.
+  bool every_action = false;
+  /// What others add to the models' log-odds, and learn from the same outcomes: asked for before
+  /// the models learn. `key` as below. Under the book's lock, likewise.
+  std::function<float(uint64_t key, Action action)> shift = {};
+  /// Told when the models learn, with the log-odds that they predicted before.
+  std::function<void(uint64_t key, Action action, float log_odds, bool happened)> learns = {};
   /// Told once of each impression that is learnt from, when it is: CombineHash(decision, bid), and
   /// whether it was a success. Called under the book's lock, so it is short and does not call it.
   std::function<void(uint64_t key, bool happened)> settled = {};
@@ -101,11 +111,12 @@ class OutcomeBook {
   };
   static uint64_t KeyOf(uint64_t decision, uint32_t bid) { return CombineHash(decision, bid); }
   size_t SettleLocked(int64_t now, size_t most, RelevanceModels* models);
-  void Learn(uint64_t key, const RememberedBid& bid, bool happened, RelevanceModels* models) const;
+  [[nodiscard]] uint8_t LearnableOf(const RememberedBid& bid) const;
+  void Learn(uint64_t key, RememberedBid* bid, Action action, bool happened,
+             RelevanceModels* models) const;
 
+  const OutcomeBookOptions options_;
   const int64_t window_;
-  const size_t capacity_;
-  const std::function<void(uint64_t, bool)> settled_;
   Table<uint64_t, RememberedBid> bids_;
   mutable std::mutex mutex_;
   std::deque<Waiting> waiting_;  // by time of impression; guarded by mutex_

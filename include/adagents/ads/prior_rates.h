@@ -8,12 +8,16 @@
 
 namespace adagents::ads {
 
+/// Whether a creative has a length, so that it can be heard or seen to its end.
+[[nodiscard]] constexpr bool Plays(MarkupType format) {
+  return format == MarkupType::kAudio || format == MarkupType::kVideo;
+}
+
 /// What a creative is after: the action its campaign pays for, else completion for what plays and
 /// a click for the rest. Never kNone.
 [[nodiscard]] inline Action TargetOf(const CampaignFacts& campaign, MarkupType format) {
   if (campaign.action != Action::kNone) return campaign.action;
-  return format == MarkupType::kAudio || format == MarkupType::kVideo ? Action::kCompletion
-                                                                      : Action::kClick;
+  return Plays(format) ? Action::kCompletion : Action::kClick;
 }
 
 /// The assumed rate of `action` per impression, in round figures of the trade: two clicks in a

@@ -188,6 +188,14 @@ inline constexpr ReasonCode kSuits{
     "suits",
     "campaign {subject}: what its creative is like moves the odds of a response by a factor of "
     "{score} at this moment"};
+inline constexpr ReasonCode kLiked{
+    "liked",
+    "campaign {subject}: its brand and category move the odds of a response by a factor of {score} "
+    "with this listener"};
+inline constexpr ReasonCode kHeardBefore{
+    "heard_before",
+    "campaign {subject}: its brand was heard {score} times lately, which moves the odds of a "
+    "response by a factor of {threshold}"};
 inline constexpr ReasonCode kTooLively{
     "too_lively",
     "campaign {subject}: its creative is too fast or loud for a listener who falls asleep "

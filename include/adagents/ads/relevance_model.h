@@ -69,7 +69,7 @@ struct RelevanceOptions {
 struct RelevanceMetrics {
   uint64_t examples = 0;
   uint64_t happened = 0;  // with a positive outcome
-  uint64_t refused = 0;   // Learn() calls with a weight that is no positive number
+  uint64_t refused = 0;   // Learn() calls with a weight that is no positive number, or such a shift
   double log_loss = 0;    // mean, natural logarithm
   double brier = 0;       // mean squared error
   /// Of always predicting the share that happened: what a model must beat.
@@ -97,11 +97,16 @@ class RelevanceModel {
   /// The same for one.
   float Score(const RequestFeatures& context, const CreativeFeatures& creative) const;
 
+  /// The log-odds of that.
+  [[nodiscard]] float LogOdds(const RequestFeatures& context,
+                              const CreativeFeatures& creative) const;
+
   /// Learns that the outcome happened or did not. `weight` counts the example so many times (1 /
   /// propensity of having been shown, say); anything but a positive finite number is refused and
-  /// counted. At most kMaxWeight counts.
+  /// counted. At most kMaxWeight counts. `shift`: what others, who learn from the same outcome, add
+  /// to the log-odds; it learns what that leaves. Refused likewise when it is not finite.
   void Learn(const RequestFeatures& context, const CreativeFeatures& creative, bool happened,
-             double weight = 1.0);
+             double weight = 1.0, float shift = 0.0f);
   static constexpr double kMaxWeight = 100.0;
 
   RelevanceMetrics metrics() const;

@@ -134,7 +134,10 @@ struct SessionState {
   // attention_keeper's: what this moment adds to the log-odds of a click, of completion and of a
   // conversion.
   std::array<float, 3> attention{};
-  uint32_t attended = 0;  ///< events that it has been estimated from
+  uint16_t attended = 0;  ///< events that it has been estimated from; stays at its largest value
+
+  // session_keeper's too, where there is room.
+  uint8_t wanted = kNoByte;  ///< energy of what has been heard to its end, the last weighing half
 };
 
 /// Where in what plays a session is at one moment.

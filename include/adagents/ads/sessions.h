@@ -118,8 +118,8 @@ class Sessions {
   /// of those also that are not there (any more). Reads the whole table. Returns how many there
   /// were.
   size_t Erase(std::string_view listener, std::string_view session, std::vector<uint64_t>* keys);
-  /// The keys of the sessions that were erased since the last call, for want of consent too: for
-  /// who keeps something under them.
+  /// The keys of the sessions that were erased since the last call, for want of consent too, and of
+  /// their listeners: for who keeps something under them.
   [[nodiscard]] std::vector<uint64_t> TakeWithdrawn();
   /// Overwrites what has expired or ended: so much of the table as time has passed since the last
   /// call, all of it once in each `ttl`.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "adagents/ads/agents/session_keeper.h"
 #include "adagents/ads/agents/user_intent.h"
@@ -12,7 +13,6 @@
 namespace adagents::ads {
 namespace {
 
-constexpr int64_t kHalfLifeMs = 10 * 60'000;
 constexpr std::array kActions = {Action::kClick, Action::kCompletion, Action::kConversion};
 
 }  // namespace
@@ -37,21 +37,23 @@ absl::Status AttentionKeeper::Run(Context& ctx) {
     for (size_t i = 0; i < kActions.size(); ++i) {
       s.attention[i] = model.Attention(kActions[i], moment);
     }
-    ++s.attended;
+    if (s.attended < std::numeric_limits<uint16_t>::max()) ++s.attended;
   });
   return absl::OkStatus();
 }
 
-AttentionSignal AttentionOf(const Listener& listener, const Intents& intents) {
+AttentionSignal AttentionOf(const Listener& listener, const Intents& intents,
+                            const MomentModel& model) {
   AttentionSignal out;
   if (!listener.known || listener.state.attended == 0) return out;
   out.known = true;
   out.session = listener.session;
-  const float left = LeftOf(listener.now_ms - listener.state.last_ms, kHalfLifeMs);
-  for (size_t i = 0; i < out.shift.size(); ++i) out.shift[i] = left * listener.state.attention[i];
+  out.moment = MomentOf(listener.state, intents, listener.now_ms);
+  for (size_t i = 0; i < out.shift.size(); ++i) {
+    out.shift[i] = model.Attention(kActions[i], out.moment);
+  }
   out.level =
       Shifted(static_cast<float>(PriorRate(Action::kCompletion)), out.ShiftOf(Action::kCompletion));
-  out.moment = MomentOf(listener.state, intents, listener.now_ms);
   return out;
 }
 
@@ -59,7 +61,7 @@ absl::Status Attention::Run(Context& ctx) {
   const Listener& listener = ctx[listener_];
   if (!listener.known) return absl::OkStatus();
   AttentionSignal& out = ctx[attention_];
-  out = AttentionOf(listener, ctx[intents_]);
+  out = AttentionOf(listener, ctx[intents_], moments_->model());
   if (out.known && ctx.explaining()) {
     ctx.Because({&reasons::kAttention, 0, 100 * static_cast<double>(out.level),
                  100 * PriorRate(Action::kCompletion)});

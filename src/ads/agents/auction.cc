@@ -2,6 +2,7 @@
 
 #include <vector>
 
+#include "adagents/ads/agents/user_profile.h"
 #include "adagents/ads/prior_rates.h"
 #include "adagents/ads/reasons.h"
 #include "adagents/runtime/context.h"
@@ -90,31 +91,38 @@ absl::Status Auction::Run(Context& ctx) {
         candidates.catalog->relevance_features()[campaign.first_creative + c.creative];
     remembered.campaign = campaign.key;
     remembered.target = TargetOf(campaign, c.mtype);
+    remembered.timed = Plays(c.mtype);
     book_->Remember(ctx.decision_id(), b, remembered);
   }
   return absl::OkStatus();
 }
 
 void Auction::RememberMoments(Context& ctx, const Decision& decision) {
-  const AttentionSignal& attention = ctx[attention_];
-  if (!attention.known) return;
+  const Listener& listener = ctx[listener_];
+  if (!listener.known || decision.bids.empty()) return;
   const Candidates& candidates = ctx[candidates_];
-  const std::vector<float>& rates = ctx[scores_].rate;
+  const Wears& wears = ctx[wears_];
+  RememberedMoment remembered;
+  remembered.session = listener.session;
+  remembered.listener = WhoOf(listener);
+  MomentExample& example = remembered.example;
+  example.moment = MomentOf(listener.state, ctx[intents_], listener.now_ms);
+  if (ctx[attention_].known) example.factors |= kOfAttention;
+  if (!ctx[fits_].shift.empty()) example.factors |= kOfCreative;
+  if (!ctx[affinities_].shift.empty()) example.factors |= kOfAffinity;
+  if (!wears.shift.empty()) example.factors |= kOfFatigue;
   for (uint32_t b = 0; b < decision.bids.size(); ++b) {
     const uint32_t k = scratch_->winners[b];
     const Candidate& c = candidates.items[k];
     const CampaignFacts& campaign = candidates.catalog->facts(c.campaign);
-    const CreativeFeatures& features =
-        candidates.catalog->relevance_features()[campaign.first_creative + c.creative];
-    RememberedMoment remembered;
-    remembered.session = attention.session;
-    remembered.moment = attention.moment;
+    const CreativeFacts& creative = candidates.catalog->creative_facts(c.campaign)[c.creative];
+    remembered.brand = ListenerRecord::NameOf(creative.brand);
+    remembered.creative = ListenerRecord::NameOf(creative.key);
+    example.ad =
+        AdTerms::Of(candidates.catalog->relevance_features()[campaign.first_creative + c.creative]);
+    if (k < wears.heard.size()) example.heard = wears.heard[k];
     remembered.target = TargetOf(campaign, c.mtype);
-    remembered.offset =
-        LogOdds(k < rates.size() ? rates[k] : static_cast<float>(PriorRate(remembered.target)));
-    for (size_t t = 0; t < kMomentTraits; ++t) {
-      remembered.traits[t] = features.traits[kTraitsOfMoments[t]];
-    }
+    remembered.timed = Plays(c.mtype);
     moments_->Remember(ctx.decision_id(), b, remembered);
   }
 }

@@ -14,6 +14,7 @@ namespace {
 
 // Of the reasons that a decision keeps, those spent on fits.
 constexpr int kMostReasons = 12;
+constexpr uint64_t kOwnSeed = 3;  // beside the actions' numbers
 
 bool Lists(const std::vector<std::string>& words, const std::string& word) {
   return std::find(words.begin(), words.end(), word) != words.end();
@@ -76,13 +77,13 @@ void Fitter::Forbid(const Candidates& candidates, const Listener& listener, cons
   }
 }
 
-const Fitter::Drawn& Fitter::Draw(Action action, uint16_t row, const Moment& moment,
+const Fitter::Drawn& Fitter::Draw(Action action, uint16_t row, const MomentModel::RowTerms& terms,
                                   const MomentModel& model, uint64_t decision, float explore) {
   Drawn& drawn =
       drawn_[Index(action) * CreativeFeatures::kTraitRows + row % CreativeFeatures::kTraitRows];
   if (drawn.call == call_) return drawn;
   drawn.call = call_;
-  const TraitEffect effect = model.Trait(action, row, moment);
+  const Effect effect = model.Trait(action, row, terms);
   drawn.mean = drawn.effect = effect.mean;
   if (explore > 0) {
     drawn.effect += explore * std::sqrt(effect.variance) *
@@ -92,8 +93,9 @@ const Fitter::Drawn& Fitter::Draw(Action action, uint16_t row, const Moment& mom
 }
 
 /// Candidates of a campaign stand together.
-void Fitter::FitImp(const Candidates& candidates, const ImpRange& range, const Moment& moment,
-                    const MomentModel& model, uint64_t decision, float explore, CreativeFits* out) {
+void Fitter::FitImp(const Candidates& candidates, const ImpRange& range,
+                    const MomentModel::RowTerms& terms, const MomentModel& model,
+                    uint64_t decision, float explore, CreativeFits* out) {
   const auto features = candidates.catalog->relevance_features();
   const auto& items = candidates.items;
   for (uint32_t begin = range.begin, end = begin; begin < range.end; begin = end) {
@@ -101,10 +103,15 @@ void Fitter::FitImp(const Candidates& candidates, const ImpRange& range, const M
     float best = -options_.most;
     for (; end < range.end && items[end].campaign == items[begin].campaign; ++end) {
       const Action action = TargetOf(campaign, items[end].mtype);
-      float sum = 0, mean = 0;
+      const CreativeFeatures& ad = features[campaign.first_creative + items[end].creative];
+      const Effect own = model.Own(action, ad.row);
+      float sum = own.mean, mean = own.mean;
+      if (explore > 0) {
+        sum += explore * std::sqrt(own.variance) *
+               static_cast<float>(Random(decision, CombineHash(kOwnSeed, ad.row)).Normal());
+      }
       for (const CreativeFeatures::Trait trait : kTraitsOfMoments) {
-        const uint16_t row = features[campaign.first_creative + items[end].creative].traits[trait];
-        const Drawn& drawn = Draw(action, row, moment, model, decision, explore);
+        const Drawn& drawn = Draw(action, ad.traits[trait], terms, model, decision, explore);
         sum += drawn.effect;
         mean += drawn.mean;
       }
@@ -125,11 +132,11 @@ void Fitter::Run(const Candidates& candidates, const Listener& listener, const I
     std::fill(drawn_.begin(), drawn_.end(), Drawn());
     call_ = 1;
   }
-  const Moment moment = MomentOf(listener.state, intents, listener.now_ms);
+  const auto terms = MomentModel::TermsOf(MomentOf(listener.state, intents, listener.now_ms));
   out->shift.resize(candidates.items.size());
   out->expected.resize(candidates.items.size());
   for (const ImpRange& range : candidates.imps) {
-    FitImp(candidates, range, moment, model, decision, explore, out);
+    FitImp(candidates, range, terms, model, decision, explore, out);
   }
 }
 

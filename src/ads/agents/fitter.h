@@ -29,10 +29,11 @@ class Fitter {
   };
   void Forbid(const Candidates& candidates, const Listener& listener, const Intents& intents,
               CreativeFits* out) const;
-  void FitImp(const Candidates& candidates, const ImpRange& range, const Moment& moment,
-              const MomentModel& model, uint64_t decision, float explore, CreativeFits* out);
-  const Drawn& Draw(Action action, uint16_t row, const Moment& moment, const MomentModel& model,
-                    uint64_t decision, float explore);
+  void FitImp(const Candidates& candidates, const ImpRange& range,
+              const MomentModel::RowTerms& terms, const MomentModel& model, uint64_t decision,
+              float explore, CreativeFits* out);
+  const Drawn& Draw(Action action, uint16_t row, const MomentModel::RowTerms& terms,
+                    const MomentModel& model, uint64_t decision, float explore);
 
   const CreativeOptions& options_;
   std::vector<Drawn> drawn_;

@@ -25,7 +25,8 @@ absl::Status Pricing::Run(Context& ctx) {
                        --reasons_left;
                        ctx.Because({&code, subject, value.units(), floor.units()});
                      },
-                     {&ctx[attention_], &ctx[fits_], &ctx[timings_], moments_});
+                     {&ctx[attention_], &ctx[fits_], &ctx[timings_], moments_,
+                      &ctx[affinities_], &ctx[wears_]});
   return absl::OkStatus();
 }
 

@@ -26,6 +26,13 @@ void Begin(const ListenEvent& e, SessionState* s) {
   if (s->plays < std::numeric_limits<uint16_t>::max()) ++s->plays;
 }
 
+/// What is heard to its end tells what is wanted; until there is any, what begins.
+void Want(uint8_t energy, SessionState* s) {
+  if (energy == kNoByte) return;
+  s->wanted = s->wanted == kNoByte ? energy
+                                   : static_cast<uint8_t>((int{s->wanted} + int{energy} + 1) / 2);
+}
+
 void Leave(SessionState* s) {
   s->play = PlayState::kBetween;
   s->duration_ms = s->position_ms = 0;
@@ -78,8 +85,10 @@ void ApplyToSession(const ListenEvent& e, SessionState* s) {
   switch (e.kind) {
     case PlaybackKind::kStart:
       Begin(e, s);
+      if (s->wanted == kNoByte) Want(e.energy, s);
       break;
     case PlaybackKind::kEnd:
+      Want(e.energy != kNoByte ? e.energy : s->energy, s);
       Leave(s);
       break;
     case PlaybackKind::kSkip:

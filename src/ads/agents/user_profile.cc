@@ -59,6 +59,7 @@ absl::Status UserProfile::Run(Context& ctx) {
   Listener& out = ctx[listener_];
   out.missing = false;
   if (!sessions_->Find(ctx[request_], &out)) return absl::OkStatus();
+  (void)moments_->listeners().Find(WhoOf(out), &ctx[remembered_]);
   if (ctx.explaining()) {
     ctx.Because({&reasons::kListening, 0, static_cast<double>(out.state.plays),
                  static_cast<double>(out.now_ms - out.state.began_ms) / 60'000.0});

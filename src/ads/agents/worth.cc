@@ -161,9 +161,12 @@ const ReasonCode* MomentView::Adjust(const Catalog& catalog, const Candidate& c,
   const float engaged =
       attention != nullptr && attention->known ? attention->ShiftOf(target) : 0.0f;
   const bool fitted = fits != nullptr && k < fits->shift.size();
+  const bool liked = affinities != nullptr && k < affinities->shift.size();
+  const float worn = wears != nullptr && k < wears->shift.size() ? wears->shift[k] : 0.0f;
   if (campaign.action == Action::kNone) {
     // The same for all creatives of a campaign, so that the rate decides between them.
-    const float shift = engaged + (fitted ? fits->expected[k] : 0.0f);
+    const float shift =
+        engaged + (fitted ? fits->expected[k] : 0.0f) + (liked ? affinities->mean[k] : 0.0f);
     if (shift < 0.0f) {
       const auto prior = static_cast<float>(PriorRate(target));
       const float weight = terms.weight[static_cast<size_t>(campaign.objective)];
@@ -171,7 +174,8 @@ const ReasonCode* MomentView::Adjust(const Catalog& catalog, const Candidate& c,
       *pace *= std::clamp(weight == 1.0f ? share : std::pow(share, weight), terms.least, 1.0f);
     }
   }
-  const float shift = engaged + (fitted ? fits->shift[k] : 0.0f);
+  const float shift = engaged + worn + (fitted ? fits->shift[k] : 0.0f) +
+                      (liked ? affinities->shift[k] : 0.0f);
   if (shift != 0.0f && *rate > 0.0f && *rate < 1.0f) *rate = Shifted(*rate, shift);
   return nullptr;
 }

@@ -76,12 +76,16 @@ struct MomentView {
   const CreativeFits* fits = nullptr;
   const Timings* timings = nullptr;
   MomentPricing terms = {};
+  const Affinities* affinities = nullptr;
+  const Wears* wears = nullptr;
 
   /// Whether it changes anything.
   [[nodiscard]] bool any() const {
     return (attention != nullptr && attention->known) ||
            (fits != nullptr &&
             (!fits->shift.empty() || !fits->forbid.empty() || fits->unchecked != nullptr)) ||
+           (affinities != nullptr && !affinities->shift.empty()) ||
+           (wears != nullptr && !wears->shift.empty()) ||
            (timings != nullptr && !timings->imps.empty());
   }
   /// Why the imp may not be filled now; null when it may.

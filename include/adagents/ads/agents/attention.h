@@ -42,8 +42,9 @@ struct AttentionSignal {
 
 inline constexpr Key<AttentionSignal> kAttention{"attention"};
 
-/// What the attention keeper left with the session, as far as it still holds.
-[[nodiscard]] AttentionSignal AttentionOf(const Listener& listener, const Intents& intents);
+/// As the session is at the moment that `listener` was looked up.
+[[nodiscard]] AttentionSignal AttentionOf(const Listener& listener, const Intents& intents,
+                                          const MomentModel& model);
 
 /// The probability whose log-odds are those of `rate`, moved by `shift`. `rate` in (0, 1).
 [[nodiscard]] float Shifted(float rate, float shift);
@@ -62,7 +63,7 @@ class AttentionKeeper final : public Agent {
   State<Moments> moments_{this, kMoments};
 };
 
-/// Optional: without it pricing knows nothing of attention.
+/// Optional: without it pricing knows nothing of attention. Requires kMoments.
 class Attention final : public Agent {
  public:
   Attention() : Agent({.name = "attention", .reentrant = true}) {}
@@ -71,6 +72,7 @@ class Attention final : public Agent {
  private:
   In<Listener> listener_{this, kListening, Listener{}};
   In<Intents> intents_{this, kIntents, Intents{}};
+  State<Moments> moments_{this, kMoments};
   Out<AttentionSignal> attention_{this, kAttention, AttentionSignal{}};
 };
 

@@ -43,7 +43,10 @@
 #include <string_view>
 #include <vector>
 
+#include "adagents/ads/agents/affinity.h"
 #include "adagents/ads/agents/attention.h"
+#include "adagents/ads/agents/creative.h"
+#include "adagents/ads/agents/fatigue.h"
 #include "adagents/ads/agents/timing.h"
 #include "adagents/ads/currency_rates.h"
 #include "adagents/ads/keys.h"
@@ -100,7 +103,12 @@ class Auction final : public Agent {
   In<Scores> scores_{this, kScores, Scores{}};
   In<Prices> prices_{this, kPrices};
   In<CapVerdicts> caps_{this, kCaps, CapVerdicts{}};
+  In<Listener> listener_{this, kListening, Listener{}};
+  In<Intents> intents_{this, kIntents, Intents{}};
   In<AttentionSignal> attention_{this, kAttention, AttentionSignal{}};
+  In<CreativeFits> fits_{this, kFits, CreativeFits{}};
+  In<Affinities> affinities_{this, kAffinities, Affinities{}};
+  In<Wears> wears_{this, kWears, Wears{}};
   In<Timings> timings_{this, kTimings, Timings{}};
   State<FrequencyCaps> counts_{this, kFrequencyCaps};
   State<OutcomeBook> book_{this, kOutcomeBook};

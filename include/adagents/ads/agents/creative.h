@@ -49,7 +49,7 @@ struct CreativeOptions {
   /// 0: taste is what is believed most; 1: drawn from all that is believed (Thompson sampling).
   float explore = 1.0f;
   /// No trait moves the odds of a response by more than e to this power, all together.
-  float most = 1.5f;
+  float most = 2.5f;
 };
 
 /// How candidates suit the moment, parallel to Candidates::items. Plain value.

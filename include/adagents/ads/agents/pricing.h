@@ -7,8 +7,8 @@
 //   | clicks, completions,  | value_per_action * predicted rate * 1000, |
 //   |   conversions         |   at most max_cpm                         |
 //
-// With the listener's agents, predicted rates are moved by attention and by how a creative suits
-// the moment. To campaigns that pay per impression a moment below the average is worth less than
+// With the listener's agents, predicted rates are moved by attention, by how a creative suits the
+// moment, by what the brand is to the listener and by how often it was heard. To campaigns that pay per impression a moment below the average is worth less than
 // max_cpm: by how much less likely a response to the best of their creatives is, to the power of
 // MomentPricing::weight of the campaign's objective. Which of a campaign's creatives plays is then
 // decided by their rates. What timing or suitability keeps out has no price.
@@ -25,8 +25,10 @@
 #include <array>
 #include <memory>
 
+#include "adagents/ads/agents/affinity.h"
 #include "adagents/ads/agents/attention.h"
 #include "adagents/ads/agents/creative.h"
+#include "adagents/ads/agents/fatigue.h"
 #include "adagents/ads/agents/pacing.h"
 #include "adagents/ads/agents/timing.h"
 #include "adagents/ads/currency_rates.h"
@@ -59,6 +61,8 @@ class Pricing final : public Agent {
   In<Paces> paces_{this, kPaces, Paces{}};
   In<AttentionSignal> attention_{this, kAttention, AttentionSignal{}};
   In<CreativeFits> fits_{this, kFits, CreativeFits{}};
+  In<Affinities> affinities_{this, kAffinities, Affinities{}};
+  In<Wears> wears_{this, kWears, Wears{}};
   In<Timings> timings_{this, kTimings, Timings{}};
   Out<Prices> prices_{this, kPrices};
   const std::shared_ptr<const CurrencyRates> rates_;

@@ -2,7 +2,8 @@
 // from events; UserProfile hands the session that a request belongs to to the other agents.
 //
 //   ListenEvent -> profile_keeper -> SessionState's genres and moods
-//   request -> user_profile -> listening -> user_intent, attention, timing, creative
+//   request -> user_profile -> listening -> user_intent, attention, timing, creative, affinity
+//                           -> remembered -> affinity, fatigue
 //
 // The fingerprint is two histograms that forget half in half an hour of listening: genres (32 bins)
 // and moods (8). A track or an episode that begins weighs 1, one that is saved as much again, a
@@ -14,6 +15,8 @@
 #pragma once
 
 #include "adagents/ads/keys.h"
+#include "adagents/ads/listener_memory.h"
+#include "adagents/ads/moment.h"
 #include "adagents/ads/request.h"
 #include "adagents/ads/sessions.h"
 #include "adagents/runtime/agent.h"
@@ -35,7 +38,13 @@ class ProfileKeeper final : public Agent {
   State<Sessions> sessions_{this, kSessions};
 };
 
-/// Optional: without it nobody knows the listener. Requires kSessions.
+/// Under which key a listener is remembered from session to session: of the listener, else of the
+/// session.
+[[nodiscard]] inline uint64_t WhoOf(const Listener& listener) {
+  return listener.state.listener != 0 ? listener.state.listener : listener.session;
+}
+
+/// Optional: without it nobody knows the listener. Requires kSessions and kMoments.
 class UserProfile final : public Agent {
  public:
   UserProfile() : Agent({.name = "user_profile", .reentrant = true}) {}
@@ -44,7 +53,9 @@ class UserProfile final : public Agent {
  private:
   In<Request> request_{this, kRequest};
   State<Sessions> sessions_{this, kSessions};
+  State<Moments> moments_{this, kMoments};
   Out<Listener> listener_{this, kListening, Listener{.missing = true}};
+  Out<ListenerRecord> remembered_{this, kRemembered, ListenerRecord{}};
 };
 
 }  // namespace adagents::ads
