@@ -393,7 +393,7 @@ absl::Status Engine::BuildListener(EngineOptions* options) {
 void Engine::AddListener(AdRuntime::Builder& builder) const {
   builder.ShareObject(kSessions, sessions_)
       .ShareObject(kMoments, moments_)
-      .Add<UserProfile>()
+      .Add<UserProfile>(listener_->contextual)
       .Add<UserIntent>()
       .Add<Attention>()
       .Add<TimingAgent>(listener_->timing)

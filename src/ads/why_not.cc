@@ -119,7 +119,10 @@ struct Replay {
   /// What the listener's agents would say; of tastes, what is believed most.
   void ReadMoment(const WhyNotSetting& s) {
     Listener listener;
-    if (!s.sessions->Find(s.request, &listener)) return;
+    if (!s.sessions->Find(s.request, &listener)) {
+      if (!s.listener->contextual) return;
+      listener = ListenerOf(s.request, absl::ToUnixMillis(s.now));
+    }
     const Intents intents = IntentsOf(listener, s.request);
     const MomentModel& model = s.moments->model();
     attention = AttentionOf(listener, intents, model);

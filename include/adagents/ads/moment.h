@@ -134,7 +134,7 @@ struct MomentExample {
 struct MomentModelOptions {
   /// Standard deviations of what is assumed of a weight before anything was learned, > 0: of
   /// signals, of traits alone, and of traits in a moment.
-  float signal_sd = 0.3f, trait_sd = 0.2f, moment_sd = 0.2f;
+  float signal_sd = 0.3f, trait_sd = 0.1f, moment_sd = 0.2f;
 };
 
 /// Thread-safe, as RelevanceModel is: each number is an atomic of its own, read and written

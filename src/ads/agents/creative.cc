@@ -35,12 +35,13 @@ size_t Index(Action action) {
 
 }  // namespace
 
-std::vector<SuitabilityRule> DefaultSuitability() {
+namespace {
+
+std::vector<SuitabilityRule> Suitability(float bedtime) {
   const std::vector<std::string> lively = {"upbeat", "energetic", "loud",
                                            "urgent", "excited",   "exciting"};
-  constexpr float kAtLeast = 0.3f;  // rather a calm ad too many than a loud one to who falls asleep
   return {{.intent = Intent::kBedtime,
-           .at_least = kAtLeast,
+           .at_least = bedtime,
            .mood = Mood::kSleepy,
            .paces = {"fast"},
            .tones = lively,
@@ -49,6 +50,22 @@ std::vector<SuitabilityRule> DefaultSuitability() {
            .paces = {},
            .tones = {"funny", "humorous", "silly"},
            .why = &reasons::kTooCheerful}};
+}
+
+}  // namespace
+
+std::vector<SuitabilityRule> DefaultSuitability() {
+  return Suitability(0.3f);  // rather a calm ad too many than a loud one to who falls asleep
+}
+
+std::vector<SuitabilityRule> StrictSuitability() {
+  std::vector<SuitabilityRule> rules = Suitability(0.01f);
+  rules.push_back({.intent = Intent::kBedtime,
+                   .at_least = 0.05f,
+                   .paces = {"medium"},
+                   .tones = {"playful", "funny", "humorous", "silly"},
+                   .why = &reasons::kTooLively});
+  return rules;
 }
 
 const ReasonCode* ForbiddenBy(const CreativeOptions& options, const Creative& creative,

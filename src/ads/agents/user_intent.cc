@@ -34,13 +34,13 @@ constexpr Weights kSleepyMood = {.3f, .05f, .2f, .05f, 1.2f, 10.0f, .3f, .7f};
 constexpr Weights kEpisode = {.7f, 1.0f, 1.8f, .1f, 1.1f, 1.2f, 1.2f, .9f};
 
 // How likely what holds now is.
-constexpr Weights kNight = {.5f, .2f, .2f, 1.0f, .9f, 6.0f, .8f, .7f};
-constexpr Weights kDawn = {.6f, 1.5f, 1.5f, .2f, .6f, 1.5f, .7f, .8f};
-constexpr Weights kMorning = {.9f, 1.4f, 3.0f, .1f, .6f, .15f, .9f, 1.0f};
-constexpr Weights kDay = {2.0f, .9f, .7f, .3f, .8f, .05f, 1.0f, 1.3f};
-constexpr Weights kWayHome = {.9f, 1.5f, 2.2f, .7f, 1.0f, .1f, 1.0f, 1.0f};
-constexpr Weights kEvening = {.7f, .7f, .6f, 1.6f, 1.8f, .8f, 1.1f, 1.0f};
-constexpr Weights kLate = {.6f, .3f, .4f, 1.5f, 1.4f, 4.0f, 1.0f, .7f};
+constexpr Weights kNight = {.5f, .2f, .2f, 1.0f, .9f, 10.0f, .8f, .7f};
+constexpr Weights kDawn = {.6f, 1.5f, 1.5f, .2f, .6f, 3.0f, .7f, .8f};
+constexpr Weights kMorning = {.9f, 1.4f, 3.0f, .1f, .6f, .4f, .9f, 1.0f};
+constexpr Weights kDay = {2.0f, .9f, .7f, .3f, .8f, .3f, 1.0f, 1.3f};
+constexpr Weights kWayHome = {.9f, 1.5f, 2.2f, .7f, 1.0f, .2f, 1.0f, 1.0f};
+constexpr Weights kEvening = {.7f, .7f, .6f, 1.6f, 1.8f, 2.0f, 1.1f, 1.0f};
+constexpr Weights kLate = {.6f, .3f, .4f, 1.5f, 1.4f, 8.0f, 1.0f, .7f};
 constexpr Weights kOnTheGo = {1.0f, 1.3f, 1.3f, .8f, .9f, 1.0f, 1.1f, .8f};
 constexpr Weights kComputer = {2.2f, .2f, .1f, .6f, .9f, .3f, 1.3f, 1.2f};
 constexpr Weights kSpeaker = {.9f, .5f, .3f, 1.6f, 1.3f, 1.2f, .7f, 1.5f};
@@ -51,7 +51,7 @@ constexpr Weights kUntouched = {1.3f, .6f, .8f, .7f, 1.2f, 2.0f, .2f, 1.8f};
 
 constexpr int64_t kHalfLifeMs = 20 * 60'000, kUntouchedMs = 15 * 60'000;
 // So that no run of events makes an intent impossible.
-constexpr float kLeast = 0.002f;
+constexpr float kLeast = 0.0003f;
 constexpr float kLow = 0.35f, kHigh = 0.65f;  // energy
 constexpr float kQuiet = 0.3f, kLoud = 0.7f;  // volume
 constexpr float kScale = 65535.0f;
@@ -155,6 +155,13 @@ Weights Believed(const SessionState& s, int64_t now_ms) {
   return p;
 }
 
+void Keep(const Weights& p, int64_t now_ms, SessionState* s) {
+  for (size_t i = 0; i < kIntentCount; ++i) {
+    s->intents[i] = static_cast<uint16_t>(p[i] * kScale + 0.5f);
+  }
+  s->intents_ms = std::max(s->intents_ms, now_ms);
+}
+
 }  // namespace
 
 int HourAt(int64_t unix_ms, int utcoffset) {
@@ -166,11 +173,10 @@ void ApplyToIntents(const ListenEvent& e, SessionState* s) {
   Weights p = Believed(*s, e.at_ms);
   Observe(e, &p);
   Normalise(&p);
-  for (size_t i = 0; i < kIntentCount; ++i) {
-    s->intents[i] = static_cast<uint16_t>(p[i] * kScale + 0.5f);
-  }
-  s->intents_ms = std::max(s->intents_ms, e.at_ms);
+  Keep(p, e.at_ms, s);
 }
+
+void StartIntents(int64_t now_ms, SessionState* s) { Keep(kCommon, now_ms, s); }
 
 Intents IntentsOf(const SessionState& s, int64_t now_ms, int hour) {
   Intents out;

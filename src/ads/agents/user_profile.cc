@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "adagents/ads/agents/user_intent.h"
 #include "adagents/ads/reasons.h"
 #include "adagents/runtime/context.h"
 
@@ -14,6 +15,8 @@ constexpr int64_t kHalfLifeMs = 30 * 60'000;
 // rounding.
 constexpr int64_t kSteps = 32, kStepMs = kHalfLifeMs / kSteps;
 constexpr int kTrack = 256, kSaved = 256, kSearched = 384, kSkipped = -192;
+
+constexpr int32_t kMostSeconds = 24 * 3600;
 
 template <size_t kN>
 void Decay(std::array<uint16_t, kN>* weights, float left) {
@@ -49,6 +52,31 @@ void ApplyToProfile(const ListenEvent& e, SessionState* s) {
   if (mood != Mood::kUnknown) Add(&s->moods[static_cast<size_t>(mood) % kMoodCount], amount);
 }
 
+Listener ListenerOf(const Request& request, int64_t now_ms) {
+  Listener out;
+  out.known = true;
+  out.now_ms = now_ms;
+  SessionState& s = out.state;
+  const Content& content = request.channel.content;
+  s.began_ms = s.last_ms = s.counted_ms = now_ms;
+  s.content = content.series.empty() ? ContentKind::kMusic : ContentKind::kPodcast;
+  s.genre = GenreBinOf(content.genre);
+  s.devicetype = static_cast<uint8_t>(std::clamp(request.device.devicetype.value_or(0), 0, 255));
+  s.utcoffset = static_cast<int16_t>(request.device.geo.utcoffset.value_or(0));
+  s.attended = 1;
+  StartIntents(now_ms, &s);
+  if (request.imps.empty()) return out;
+  const Imp& imp = request.imps[0];
+  const Media* media = imp.audio != nullptr ? static_cast<const Media*>(imp.audio) : imp.video;
+  const int32_t startdelay = media == nullptr ? 0 : media->startdelay.value_or(0);
+  if (startdelay > 0) {
+    s.play = PlayState::kPlaying;
+    s.content_began_ms = now_ms - startdelay * int64_t{1000};
+    s.duration_ms = std::clamp(content.len.value_or(0), 0, kMostSeconds) * 1000;
+  }
+  return out;
+}
+
 absl::Status ProfileKeeper::Run(Context& ctx) {
   const ListenEvent& event = ctx[event_];
   (void)sessions_->Update(event.session, [&](SessionState& s) { ApplyToProfile(event, &s); });
@@ -58,7 +86,10 @@ absl::Status ProfileKeeper::Run(Context& ctx) {
 absl::Status UserProfile::Run(Context& ctx) {
   Listener& out = ctx[listener_];
   out.missing = false;
-  if (!sessions_->Find(ctx[request_], &out)) return absl::OkStatus();
+  if (!sessions_->Find(ctx[request_], &out)) {
+    if (contextual_) out = ListenerOf(ctx[request_], absl::ToUnixMillis(ctx.clock().WallNow()));
+    return absl::OkStatus();
+  }
   (void)moments_->listeners().Find(WhoOf(out), &ctx[remembered_]);
   if (ctx.explaining()) {
     ctx.Because({&reasons::kListening, 0, static_cast<double>(out.state.plays),

@@ -43,11 +43,15 @@ struct SuitabilityRule {
 /// Nothing fast, upbeat, energetic, loud, urgent or excited at bedtime or beside music to fall
 /// asleep by; nothing funny beside sad music.
 std::vector<SuitabilityRule> DefaultSuitability();
+/// For who promises that hardly any ad disturbs anybody's sleep: the same as soon as bedtime is not
+/// all but impossible, and nothing but what is slow where it is at all likely. Costs clicks of those
+/// who are awake.
+std::vector<SuitabilityRule> StrictSuitability();
 
 struct CreativeOptions {
   std::vector<SuitabilityRule> rules = DefaultSuitability();
   /// 0: taste is what is believed most; 1: drawn from all that is believed (Thompson sampling).
-  float explore = 1.0f;
+  float explore = 0.3f;
   /// No trait moves the odds of a response by more than e to this power, all together.
   float most = 2.5f;
 };

@@ -6,7 +6,8 @@
 //   ...
 //   engine->Play(playback_event);                        // as the player reports
 //
-// Without playback events decisions are what they would be without these agents.
+// Without playback events decisions are what they would be without these agents, unless
+// `contextual` is set.
 //
 // Thread safety: a plain value.
 #pragma once
@@ -27,6 +28,9 @@ struct ListenerOptions {
   /// Who is remembered, for how long, and where. With the inline scheduler a hash_key that is not
   /// given is fixed, so that runs repeat.
   SessionsOptions sessions;
+  /// For who has no session (no player reports it, or consent does not allow to look), what the
+  /// request alone says of the moment is used: the hour, the device, what plays and where in it.
+  bool contextual = false;
   /// What is learned of moments. Its time to live is the engine's to choose: that of outcomes.
   MomentsOptions moments;
   TimingOptions timing;

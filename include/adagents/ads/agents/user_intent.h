@@ -27,6 +27,9 @@ namespace adagents::ads {
 /// Writes its section of `state`, in which the event has already changed what plays.
 void ApplyToIntents(const ListenEvent& event, SessionState* state);
 
+/// As if there had been an event that tells nothing.
+void StartIntents(int64_t now_ms, SessionState* state);
+
 /// What the session is about at `now_ms`. `hour`: of the listener's day, 0 to 23. Unknown while
 /// there has been no event.
 [[nodiscard]] Intents IntentsOf(const SessionState& state, int64_t now_ms, int hour);

@@ -44,10 +44,16 @@ class ProfileKeeper final : public Agent {
   return listener.state.listener != 0 ? listener.state.listener : listener.session;
 }
 
+/// What the first imp of a request and its content say of a moment, at `now_ms`. It is of no
+/// session and of no listener.
+[[nodiscard]] Listener ListenerOf(const Request& request, int64_t now_ms);
+
 /// Optional: without it nobody knows the listener. Requires kSessions and kMoments.
 class UserProfile final : public Agent {
  public:
-  UserProfile() : Agent({.name = "user_profile", .reentrant = true}) {}
+  /// `contextual`: as ListenerOptions has it.
+  explicit UserProfile(bool contextual = false)
+      : Agent({.name = "user_profile", .reentrant = true}), contextual_(contextual) {}
   absl::Status Run(Context& ctx) override;
 
  private:
@@ -56,6 +62,7 @@ class UserProfile final : public Agent {
   State<Moments> moments_{this, kMoments};
   Out<Listener> listener_{this, kListening, Listener{.missing = true}};
   Out<ListenerRecord> remembered_{this, kRemembered, ListenerRecord{}};
+  const bool contextual_;
 };
 
 }  // namespace adagents::ads
