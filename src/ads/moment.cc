@@ -165,10 +165,17 @@ void MomentModel::Assume() {
     change(creative);
     return CreativeFeatures::Of(Campaign(), creative);
   };
+  const auto assume_of = [&](Action action, uint16_t row, size_t term, float mean) {
+    assumed_.emplace_back(static_cast<uint32_t>(RowAt(action, row) + term), mean);
+  };
+  // What is not clicked may well be heard to its end.
+  const auto assume_clicks = [&](uint16_t row, size_t term, float mean) {
+    assume_of(Action::kClick, row, term, mean);
+    assume_of(Action::kConversion, row, term, mean);
+  };
   const auto assume = [&](uint16_t row, size_t term, float mean) {
-    for (const Action action : {Action::kClick, Action::kCompletion, Action::kConversion}) {
-      assumed_.emplace_back(static_cast<uint32_t>(RowAt(action, row) + term), mean);
-    }
+    assume_clicks(row, term, mean);
+    assume_of(Action::kCompletion, row, term, mean);
   };
   const auto by_intent = [](Intent intent) { return kByIntent + static_cast<size_t>(intent); };
   const auto tone = [&](std::string_view word, float lively, float calm) {
@@ -191,9 +198,10 @@ void MomentModel::Assume() {
   for (const std::string_view word : kTapped) {
     const uint16_t row =
         features([&](Creative& c) { c.call_to_action = word; }).traits[CreativeFeatures::kCall];
-    assume(row, kByScreen + 1, -kCannot);
+    assume_clicks(row, kByScreen + 1, -kCannot);
   }
-  assume(features([](Creative&) {}).traits[CreativeFeatures::kCall], 0, -kSuits);  // asks nothing
+  const uint16_t asks_nothing = features([](Creative&) {}).traits[CreativeFeatures::kCall];
+  assume_clicks(asks_nothing, 0, -kSuits);
   const uint16_t host =
       features([](Creative& c) { c.voice = "host"; }).traits[CreativeFeatures::kVoice];
   assume(host, kByPodcast, kSuits);
@@ -202,7 +210,7 @@ void MomentModel::Assume() {
                              c.format = MarkupType::kVideo;
                              c.duration_ms = seconds * 1000;
                            }).traits[CreativeFeatures::kForm];
-    assume(video, kByScreen + 1, -kCannot);
+    assume_clicks(video, kByScreen + 1, -kCannot);
   }
   std::sort(assumed_.begin(), assumed_.end());
 }

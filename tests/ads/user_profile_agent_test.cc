@@ -1,4 +1,6 @@
 #include "adagents/ads/agents/user_profile.h"
+
+#include "adagents/ads/agents/user_intent.h"
 #include "adagents/ads/moment.h"
 #include "catch.h"
 
@@ -32,6 +34,8 @@ TEST_CASE("the fingerprint weighs what is played, saved and searched, and not wh
   s.genre = kRock;
   for (int i = 0; i < 5; ++i) ApplyToProfile(Event(PlaybackKind::kSkip, kStart), &s);
   CHECK(s.genres[kRock] == 0);
+  CHECK(MomentOf(s, {}, kStart).genre == kRock);  // what plays
+  s.genre = 0;
   CHECK(MomentOf(s, {}, kStart).genre == kJazz);
   CHECK(MomentOf(s, {}, kStart).mood == Mood::kCalm);
 }
@@ -52,6 +56,33 @@ TEST_CASE("the fingerprint forgets half in half an hour, however often events co
     ApplyToProfile(Event(PlaybackKind::kStart, kStart + (30 + i) * kMinute, kRock), &rarely);
   }
   CHECK(MomentOf(rarely, {}, kStart + 40 * kMinute).genre == kRock);
+}
+
+TEST_CASE("without a session the request tells of the moment: device, content and where in it") {
+  NewRequest made = MakeRequest();
+  Request& r = *made.request;
+  Audio audio;
+  audio.startdelay = 60;
+  Imp imp;
+  imp.audio = made.arena->New(audio);
+  r.imps = made.arena->Copy({imp});
+  r.channel.content.genre = "jazz";
+  r.channel.content.len = 200;
+  r.device.devicetype = 6;
+  const Listener listener = ListenerOf(r, kStart);
+  CHECK(listener.known);
+  CHECK(listener.session == 0);
+  CHECK(WhoOf(listener) == 0);
+  CHECK(listener.state.genre == kJazz);
+  CHECK(listener.state.devicetype == 6);
+  const PlayPosition at = PositionOf(listener.state, kStart);
+  CHECK(at.state == PlayState::kPlaying);
+  CHECK(at.remaining_ms == 140'000);
+  CHECK(IntentsOf(listener, r).known);
+  r.channel.content.series = "a podcast";
+  CHECK(ListenerOf(r, kStart).state.content == ContentKind::kPodcast);
+  r.imps = {};
+  CHECK(ListenerOf(r, kStart).state.play == PlayState::kIdle);
 }
 
 }  // namespace

@@ -51,7 +51,7 @@ std::vector<SuitabilityRule> StrictSuitability();
 struct CreativeOptions {
   std::vector<SuitabilityRule> rules = DefaultSuitability();
   /// 0: taste is what is believed most; 1: drawn from all that is believed (Thompson sampling).
-  float explore = 0.3f;
+  float explore = 0.5f;
   /// No trait moves the odds of a response by more than e to this power, all together.
   float most = 2.5f;
 };
