@@ -151,7 +151,7 @@ class BlendedArm final : public Arm {
   void Told(const ads::OutcomeEvent& outcome, absl::Time now) override {
     model_->Told(outcome, now);
   }
-  size_t parameters() const override { return model_->parameters(); }
+  size_t parameters(ads::Engine& /*engine*/) const override { return model_->parameters(); }
 
  private:
   const std::shared_ptr<BlendedModel> model_;
@@ -168,6 +168,13 @@ class SpecialistsArm final : public Arm {
   }
   absl::Status Play(ads::Engine& engine, const ads::PlaybackEvent& event) override {
     return TellTeam(engine, event);
+  }
+  size_t parameters(ads::Engine& engine) const override {
+    const ads::RelevanceModels& relevance = engine.relevance_models();
+    const ads::Moments& moments = *engine.moments();
+    return relevance.click.learned() + relevance.completion.learned() +
+           relevance.conversion.learned() + moments.model().learned() +
+           moments.listeners().tastes();
   }
 
  private:

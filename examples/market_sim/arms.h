@@ -38,8 +38,8 @@ class Arm {
   virtual void Decided(const ads::RequestPtr& /*request*/, const ads::Decision& /*decision*/,
                        absl::Time /*now*/) {}
   virtual void Told(const ads::OutcomeEvent& /*outcome*/, absl::Time /*now*/) {}
-  /// Numbers that were learned; 0: not known.
-  [[nodiscard]] virtual size_t parameters() const { return 0; }
+  /// Numbers that were learned, by `engine` or beside it.
+  [[nodiscard]] virtual size_t parameters(ads::Engine& /*engine*/) const { return 0; }
 };
 
 /// Those that `--arms` may name, without each specialist removed.

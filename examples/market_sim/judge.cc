@@ -34,6 +34,7 @@ const std::vector<Metric>& Metrics() {
        [](const Sums& s) { return Ratio(s.skips, s.tracks); }},
       {"unsuitable", "unsuitable", 100, "%",
        [](const Sums& s) { return Ratio(s.unsuitable, s.impressions); }},
+      {"impressions", "won", 1, "impressions", [](const Sums& s) { return s.impressions; }},
       {"fill", "filled", 100, "% of asked",
        [](const Sums& s) { return Ratio(s.impressions, s.requests); }},
       {"observed_click_through", "clicked", 100, "%, observed",

@@ -57,12 +57,12 @@ nlohmann::json ArmJson(const WorldRuns& runs, const std::string& arm) {
   return out;
 }
 
-/// A table with a row for each arm that `shows`, five columns at a time.
+/// A table with a row for each arm that `shows`, six columns at a time.
 void AddTable(const std::string& title, const WorldRuns& runs,
               const std::function<bool(const std::string&)>& shows,
               const std::function<std::string(const std::string&, const Metric&)>& cell,
               std::string* out) {
-  constexpr size_t kColumns = 5;
+  constexpr size_t kColumns = 6;
   if (!title.empty()) *out += fmt::format("\n{}\n", title);
   for (size_t begin = 0; begin < Metrics().size(); begin += kColumns) {
     const size_t end = std::min(Metrics().size(), begin + kColumns);

@@ -29,7 +29,7 @@ class Run {
       if (absl::Status status = Take(event); !status.ok()) return status;
     }
     NoteWorld(options_.sessions);
-    result_.parameters = arm_->parameters();
+    result_.parameters = arm_->parameters(*engine_);
     result_.seconds =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
     return std::move(result_);

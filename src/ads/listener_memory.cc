@@ -44,6 +44,14 @@ ListenerMemory::ListenerMemory(const ListenerMemoryOptions& options, const Clock
                 .when_full = WhenFull::kEvict,
                 .clock = clock}) {}
 
+size_t ListenerMemory::tastes() const {
+  size_t count = 0;
+  records_.ForEach([&](uint64_t, const ListenerRecord& record) {
+    for (const ListenerRecord::Taste& taste : record.tastes) count += taste.learned > 0 ? 1 : 0;
+  });
+  return count;
+}
+
 void ListenerMemory::Hear(uint64_t listener, uint32_t brand, uint32_t creative) {
   if (listener == 0) return;
   const int64_t now_s = absl::ToUnixSeconds(clock_->WallNow());

@@ -134,6 +134,18 @@ Moment MomentOf(const SessionState& s, const Intents& intents, int64_t now_ms) {
   return m;
 }
 
+uint16_t NetworkOf(const Device& device) {
+  const bool v6 = device.ip.empty();
+  std::string_view address = v6 ? std::string_view(device.ipv6) : std::string_view(device.ip);
+  const char separator = v6 ? ':' : '.';
+  size_t end = 0;
+  for (int part = 0; part < 3 && end != std::string_view::npos; ++part) {
+    end = address.find(separator, part == 0 ? 0 : end + 1);
+  }
+  address = address.substr(0, end);
+  return address.empty() ? uint16_t{0} : static_cast<uint16_t>(1 + StableHash64(address) % 4095);
+}
+
 AdTerms AdTerms::Of(const CreativeFeatures& features) {
   AdTerms out;
   for (size_t t = 0; t < kMomentTraits; ++t) out.traits[t] = features.traits[kTraitsOfMoments[t]];
@@ -155,6 +167,10 @@ size_t MomentModel::RowAt(Action action, uint16_t row) {
 }
 size_t MomentModel::OwnAt(Action action, uint32_t own) {
   return kOwn + Index(action) * kOwnRows + own % kOwnRows;
+}
+
+size_t MomentModel::NetworkAt(Action action, uint16_t network) {
+  return kOfNetworks + Index(action) * kNetworks + network % kNetworks;
 }
 
 /// The means of traits that are not 0: of words that everybody uses.
@@ -224,7 +240,8 @@ MomentModel::Belief MomentModel::AssumedOf(size_t i) const {
     return {means[i / Moment::kSignals],
             variance(signal == Moment::kAlways ? kBaseSd : options_.signal_sd)};
   }
-  if (i < kOwn) return {kAssumedWear[(i - kOfWear) % kWears], variance(options_.signal_sd)};
+  if (i < kOfNetworks) return {kAssumedWear[(i - kOfWear) % kWears], variance(options_.signal_sd)};
+  if (i < kOwn) return {0.0f, variance(options_.signal_sd)};
   if (i < kOfTraits) return {0.0f, variance(kOfItsOwn * options_.trait_sd)};
   const bool alone = (i - kOfTraits) % kRow == 0;
   const auto at = std::lower_bound(assumed_.begin(), assumed_.end(), i,
@@ -271,6 +288,9 @@ float MomentModel::Attention(Action action, const Moment& moment) const {
   float sum = 0;
   for (size_t i = 0; i < Moment::kSignals; ++i) {
     sum += moment.signals[i] * weights_[SignalAt(action, i)].mean.load(kRelaxed);
+  }
+  if (moment.network != 0) {
+    sum += std::min(0.0f, weights_[NetworkAt(action, moment.network)].mean.load(kRelaxed));
   }
   return std::clamp(sum, -kMostShift, kMostShift);
 }
@@ -331,6 +351,7 @@ void MomentModel::ForEachTerm(Action action, const MomentExample& example, Visit
     for (size_t i = 0; i < Moment::kSignals; ++i) {
       if (m.signals[i] != 0) visit(weights_[SignalAt(action, i)], m.signals[i]);
     }
+    if (m.network != 0) visit(weights_[NetworkAt(action, m.network)], 1.0f);
   }
   const RowTerms terms = TermsOf(m);
   if ((example.factors & kOfCreative) != 0) {
@@ -394,6 +415,14 @@ void MomentModel::Learn(Action action, const MomentExample& example, float offse
     w.variance.store(of, kRelaxed);
   }
   if (taste != nullptr) move(&taste->mean, &taste->variance, 1.0f);
+}
+
+size_t MomentModel::learned() const {
+  size_t count = 0;
+  for (size_t i = 0; i < kWeights; ++i) {
+    count += weights_[i].variance.load(kRelaxed) != AssumedOf(i).variance ? 1 : 0;
+  }
+  return count;
 }
 
 Moments::Moments(const MomentsOptions& options, const Clock* clock)

@@ -204,6 +204,11 @@ void RelevanceModel::Count(double probability, bool happened) {
   squared_.fetch_add(error * error, kRelaxed);
 }
 
+size_t RelevanceModel::learned() const {
+  return static_cast<size_t>(std::count_if(
+      weights_.get(), weights_.get() + size_, [](const Weight& w) { return w.load(kRelaxed) != 0; }));
+}
+
 RelevanceMetrics RelevanceModel::metrics() const {
   RelevanceMetrics m;
   m.examples = examples_.load(kRelaxed);

@@ -125,7 +125,7 @@ struct Replay {
     }
     const Intents intents = IntentsOf(listener, s.request);
     const MomentModel& model = s.moments->model();
-    attention = AttentionOf(listener, intents, model);
+    attention = AttentionOf(listener, intents, s.request.device, model);
     for (const Imp& imp : s.request.imps) {
       timings.imps.push_back(WhenFor(imp, listener, intents, s.listener->timing));
     }

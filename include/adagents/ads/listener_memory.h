@@ -84,6 +84,8 @@ class ListenerMemory {
   }
   /// `listener` has heard an ad: its brand and its creative.
   void Hear(uint64_t listener, uint32_t brand, uint32_t creative);
+  /// Tastes that have been learned, of all listeners. Reads the whole table.
+  [[nodiscard]] size_t tastes() const;
   /// Changes what is remembered, if there is anything; false if not. Short: others wait.
   template <class F>
   bool Update(uint64_t listener, F&& modify) {

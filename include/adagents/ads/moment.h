@@ -41,6 +41,7 @@
 #include "adagents/ads/campaign.h"
 #include "adagents/ads/listener_memory.h"
 #include "adagents/ads/relevance_features.h"
+#include "adagents/ads/request.h"
 #include "adagents/ads/session.h"
 #include "adagents/base/clock.h"
 #include "adagents/base/ids.h"
@@ -85,6 +86,7 @@ struct Moment {
   float energy = -1;           ///< of what is wanted, 0 to 1; negative: not known
   Mood mood = Mood::kUnknown;  ///< of what has been played lately, mostly
   uint8_t genre = 0;           ///< of what plays, else of what has been played; GenreBinOf()
+  uint16_t network = 0;        ///< NetworkOf(); 0: not known
 
   [[nodiscard]] float Of(Intent intent) const {
     return signals[kIntents + static_cast<size_t>(intent)];
@@ -92,6 +94,11 @@ struct Moment {
 };
 /// What no event has renewed is half forgotten in ten minutes.
 [[nodiscard]] Moment MomentOf(const SessionState& state, const Intents& intents, int64_t now_ms);
+
+/// The network that a request comes from, one of 4,095 bins: a hash of the first 24 bits of its
+/// address (48 of IPv6), which many share; 0: it does not say. What a network's clicks have beyond
+/// others' is learned apart, so that machines that click everything teach nobody what people like.
+[[nodiscard]] uint16_t NetworkOf(const Device& device);
 
 /// A normal distribution.
 struct Effect {
@@ -156,7 +163,8 @@ class MomentModel {
   };
   [[nodiscard]] static RowTerms TermsOf(const Moment& moment);
 
-  /// What the moment alone adds to the log-odds of `action`, in [-kMostShift, kMostShift].
+  /// What the moment alone adds to the log-odds of `action`, in [-kMostShift, kMostShift]. Nothing
+  /// is worth more for coming from a network that clicks more than others.
   [[nodiscard]] float Attention(Action action, const Moment& moment) const;
   /// What a trait (a row below CreativeFeatures::kTraitRows) adds to them in a moment.
   [[nodiscard]] Effect Trait(Action action, uint16_t row, const RowTerms& terms) const;
@@ -176,6 +184,8 @@ class MomentModel {
   void Learn(Action action, const MomentExample& example, float offset, bool happened,
              Effect* taste = nullptr);
 
+  /// Numbers that have been learned: weights that took part in an outcome. Reads all weights.
+  [[nodiscard]] size_t learned() const;
   /// Everything learned, as bytes with a version, the model's shape and a checksum. May run while
   /// others learn; each weight is then from some moment during the call.
   [[nodiscard]] std::string Save() const;
@@ -200,14 +210,15 @@ class MomentModel {
                           kByPodcast = kByScreen + 2, kByEnergy = kByPodcast + 1,
                           kRow = kByEnergy + 3;
   static constexpr size_t kWears = 4;
-  static constexpr size_t kOwnRows = 1 << 14;
+  static constexpr size_t kOwnRows = 1 << 14, kNetworks = 1 << 12;
   // Where each kind begins; within each, one action after the other.
   static constexpr size_t kOfWear = kActions * Moment::kSignals,
-                          kOwn = kOfWear + kActions * kWears,
+                          kOfNetworks = kOfWear + kActions * kWears,
+                          kOwn = kOfNetworks + kActions * kNetworks,
                           kOfTraits = kOwn + kActions * kOwnRows,
                           kWeights = kOfTraits + kActions * CreativeFeatures::kTraitRows * kRow;
   static constexpr size_t kMostTerms =
-      Moment::kSignals + kMomentTraits * RowTerms::kMost + 4 + kWears;
+      Moment::kSignals + kMomentTraits * RowTerms::kMost + 5 + kWears;
   struct Belief {
     float mean, variance;
   };
@@ -219,6 +230,7 @@ class MomentModel {
   static size_t SignalAt(Action action, size_t signal);
   static size_t RowAt(Action action, uint16_t row);
   static size_t OwnAt(Action action, uint32_t own);
+  static size_t NetworkAt(Action action, uint16_t network);
   static std::array<float, kWears> WearsOf(const HeardBefore& heard);
   template <class Visit>
   void ForEachTerm(Action action, const MomentExample& example, Visit visit) const;

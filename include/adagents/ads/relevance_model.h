@@ -110,6 +110,8 @@ class RelevanceModel {
   static constexpr double kMaxWeight = 100.0;
 
   RelevanceMetrics metrics() const;
+  /// Numbers that have been learned: weights that are not 0. Reads all weights.
+  [[nodiscard]] size_t learned() const;
 
   /// Everything learned, as bytes with a version, this model's shape and a checksum. May run while
   /// others learn; each weight is then from some moment during the call.

@@ -43,12 +43,13 @@ absl::Status AttentionKeeper::Run(Context& ctx) {
 }
 
 AttentionSignal AttentionOf(const Listener& listener, const Intents& intents,
-                            const MomentModel& model) {
+                            const Device& device, const MomentModel& model) {
   AttentionSignal out;
   if (!listener.known || listener.state.attended == 0) return out;
   out.known = true;
   out.session = listener.session;
   out.moment = MomentOf(listener.state, intents, listener.now_ms);
+  out.moment.network = NetworkOf(device);
   for (size_t i = 0; i < out.shift.size(); ++i) {
     out.shift[i] = model.Attention(kActions[i], out.moment);
   }
@@ -61,7 +62,7 @@ absl::Status Attention::Run(Context& ctx) {
   const Listener& listener = ctx[listener_];
   if (!listener.known) return absl::OkStatus();
   AttentionSignal& out = ctx[attention_];
-  out = AttentionOf(listener, ctx[intents_], moments_->model());
+  out = AttentionOf(listener, ctx[intents_], ctx[request_].device, moments_->model());
   if (out.known && ctx.explaining()) {
     ctx.Because({&reasons::kAttention, 0, 100 * static_cast<double>(out.level),
                  100 * PriorRate(Action::kCompletion)});

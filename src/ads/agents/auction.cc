@@ -107,6 +107,7 @@ void Auction::RememberMoments(Context& ctx, const Decision& decision) {
   remembered.listener = WhoOf(listener);
   MomentExample& example = remembered.example;
   example.moment = MomentOf(listener.state, ctx[intents_], listener.now_ms);
+  example.moment.network = NetworkOf(ctx[request_].device);
   if (ctx[attention_].known) example.factors |= kOfAttention;
   if (!ctx[fits_].shift.empty()) example.factors |= kOfCreative;
   if (!ctx[affinities_].shift.empty()) example.factors |= kOfAffinity;

@@ -44,7 +44,7 @@ inline constexpr Key<AttentionSignal> kAttention{"attention"};
 
 /// As the session is at the moment that `listener` was looked up.
 [[nodiscard]] AttentionSignal AttentionOf(const Listener& listener, const Intents& intents,
-                                          const MomentModel& model);
+                                          const Device& device, const MomentModel& model);
 
 /// The probability whose log-odds are those of `rate`, moved by `shift`. `rate` in (0, 1).
 [[nodiscard]] float Shifted(float rate, float shift);
@@ -70,6 +70,7 @@ class Attention final : public Agent {
   absl::Status Run(Context& ctx) override;
 
  private:
+  In<Request> request_{this, kRequest};
   In<Listener> listener_{this, kListening, Listener{}};
   In<Intents> intents_{this, kIntents, Intents{}};
   State<Moments> moments_{this, kMoments};
