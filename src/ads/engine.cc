@@ -201,11 +201,11 @@ struct Engine::Fallback {
     CreativeFits unchecked;
     unchecked.unchecked = creative;
     const CreativeFits* fits = board.Find(kFits);
-    internal::PriceAll(request, candidates, scores, paces != nullptr ? *paces : unpaced, *rates,
-                       out, [](const ReasonCode&, uint64_t, Micros, Micros) {},
-                       {board.Find(kAttention), fits != nullptr ? fits : &unchecked,
-                        board.Find(kTimings), pricing, board.Find(kAffinities),
-                        board.Find(kWears)});
+    internal::PriceAll(
+        request, candidates, scores, paces != nullptr ? *paces : unpaced, *rates, out,
+        [](const ReasonCode&, uint64_t, Micros, Micros) {},
+        {board.Find(kAttention), fits != nullptr ? fits : &unchecked, board.Find(kTimings), pricing,
+         board.Find(kAffinities), board.Find(kWears)});
   }
 };
 
@@ -376,6 +376,8 @@ absl::Status Engine::BuildListener(EngineOptions* options) {
   }
   MomentsOptions moments = options->listener->moments;
   moments.ttl = options->outcomes.window * 2 + absl::Minutes(1);  // as the book's own
+  // Nobody is found any more when the salt has changed.
+  moments.listeners.ttl = std::min(moments.listeners.ttl, options->listener->sessions.salt_period);
   moments_ = std::make_shared<Moments>(moments, clock_);
   options->outcomes.every_action = true;
   options->outcomes.shift = [moments = moments_](uint64_t key, Action action) {

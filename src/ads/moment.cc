@@ -66,6 +66,8 @@ constexpr std::array kCalmIntents = {Intent::kFocus, Intent::kRelax, Intent::kBe
 
 // Brands and categories differ more than tones do, and so does what genres say of them.
 constexpr float kKinds = 2.0f;
+// Genres are many, so each says little of how a trait suits it.
+constexpr float kByOneOfMany = 0.5f;
 // What a creative has of its own: more than any of its traits.
 constexpr float kOfItsOwn = 1.5f;
 
@@ -271,7 +273,7 @@ MomentModel::RowTerms MomentModel::TermsOf(const Moment& m) {
   for (size_t i = 0; i < kIntentCount; ++i) add(kByIntent + i, m.signals[Moment::kIntents + i]);
   if (m.mood != Mood::kUnknown) add(kByMood + static_cast<size_t>(m.mood), 1);
   terms.genre = m.genre % kGenreCount;
-  if (m.genre != 0) add(kByGenre + terms.genre, 1);
+  if (m.genre != 0) add(kByGenre + terms.genre, kByOneOfMany);
   add(kByScreen, m.signals[Moment::kScreenOn]);
   add(kByScreen + 1, m.signals[Moment::kScreenOff]);
   add(kByPodcast, m.signals[Moment::kPodcast]);
@@ -377,8 +379,7 @@ void MomentModel::ForEachTerm(Action action, const MomentExample& example, Visit
 
 float MomentModel::Shift(Action action, const MomentExample& example) const {
   float sum = 0;
-  ForEachTerm(action, example,
-              [&](const Weight& w, float x) { sum += x * w.mean.load(kRelaxed); });
+  ForEachTerm(action, example, [&](const Weight& w, float x) { sum += x * w.mean.load(kRelaxed); });
   return sum;
 }
 

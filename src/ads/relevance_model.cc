@@ -205,8 +205,8 @@ void RelevanceModel::Count(double probability, bool happened) {
 }
 
 size_t RelevanceModel::learned() const {
-  return static_cast<size_t>(std::count_if(
-      weights_.get(), weights_.get() + size_, [](const Weight& w) { return w.load(kRelaxed) != 0; }));
+  return static_cast<size_t>(std::count_if(weights_.get(), weights_.get() + size_,
+                                           [](const Weight& w) { return w.load(kRelaxed) != 0; }));
 }
 
 RelevanceMetrics RelevanceModel::metrics() const {

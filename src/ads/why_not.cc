@@ -129,8 +129,7 @@ struct Replay {
     for (const Imp& imp : s.request.imps) {
       timings.imps.push_back(WhenFor(imp, listener, intents, s.listener->timing));
     }
-    Fitter(s.listener->creative)
-        .Run(candidates, listener, intents, model, 0, /*explore=*/0, &fits);
+    Fitter(s.listener->creative).Run(candidates, listener, intents, model, 0, /*explore=*/0, &fits);
     ListenerRecord remembered;
     (void)s.moments->listeners().Find(WhoOf(listener), &remembered);
     FindAffinities(candidates, listener, intents, remembered, model, 0, /*explore=*/0, &affinities);

@@ -99,7 +99,8 @@ TEST_CASE("what was learned survives as bytes, and damaged or foreign ones chang
                 random.Chance(0.3));
   }
   const std::string good = model.Save();
-  other.Learn(Action::kCompletion, Shown(In_(Intent::kParty), Traits{}), 0, true);  // to be forgotten
+  other.Learn(Action::kCompletion, Shown(In_(Intent::kParty), Traits{}), 0,
+              true);  // to be forgotten
   REQUIRE(other.Restore(good).ok());
   CHECK(other.Save() == good);
   const auto commute = MomentModel::TermsOf(In_(Intent::kCommute));
@@ -258,6 +259,43 @@ TEST_CASE("what was heard is forgotten by half in a day, and what was heard most
   for (uint32_t name = 100; name < 100 + 3 * ListenerRecord::kAds; ++name) record.Hear(name, kNow);
   CHECK(record.Times(5, kNow) == 2);
   CHECK(record.Times(100 + 3 * ListenerRecord::kAds - 1, kNow) == 1);
+}
+
+TEST_CASE("networks are told apart by their first bytes, and a clicking one raises no price") {
+  Device device;
+  CHECK(NetworkOf(device) == 0);
+  device.ip = "198.18.7.9";
+  const uint16_t network = NetworkOf(device);
+  CHECK(network != 0);
+  device.ip = "198.18.7.200";
+  CHECK(NetworkOf(device) == network);
+  device.ip = "198.18.8.9";
+  CHECK(NetworkOf(device) != network);
+  device.ip = {};
+  device.ipv6 = "2001:db8:1:2::3";
+  const uint16_t six = NetworkOf(device);
+  CHECK(six != 0);
+  device.ipv6 = "2001:db8:1:9::4";
+  CHECK(NetworkOf(device) == six);
+  device.ipv6 = "nonsense";
+  CHECK(NetworkOf(device) != 0);
+
+  MomentModel model;
+  Random random(13);
+  const float offset = LogOdds(0.05f);
+  const auto from = [](uint16_t of) {
+    MomentExample example = Shown(In_(Intent::kRelax), Traits{});
+    example.moment.network = of;
+    return example;
+  };
+  for (int i = 0; i < 20'000; ++i) {
+    const bool machines = i % 10 == 0;
+    model.Learn(Action::kClick, from(machines ? 5 : static_cast<uint16_t>(6 + i % 7)), offset,
+                random.Chance(machines ? 0.4 : 0.05));
+  }
+  CHECK(model.Shift(Action::kClick, from(5)) > 1.0f);
+  CHECK(model.Attention(Action::kClick, from(5).moment) < 0.5f);
+  CHECK(model.Attention(Action::kClick, from(6).moment) == Approx(0).margin(0.45));
 }
 
 TEST_CASE("rates move by their odds") {

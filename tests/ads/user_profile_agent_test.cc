@@ -1,6 +1,5 @@
-#include "adagents/ads/agents/user_profile.h"
-
 #include "adagents/ads/agents/user_intent.h"
+#include "adagents/ads/agents/user_profile.h"
 #include "adagents/ads/moment.h"
 #include "catch.h"
 

@@ -2,10 +2,9 @@
 // and which categories have found more or less response than elsewhere.
 //
 //   ListenerMemory memory({}, &clock);
-//   memory.Heard(listener, brand, creative);                       // when an impression is reported
-//   ListenerRecord record;
-//   if (memory.Find(listener, &record)) record.Times(brand, now);  // forgotten by half in a day
-//   memory.Update(listener, [](ListenerRecord& r) { ... });
+//   memory.Heard(listener, brand, creative);                       // when an impression is
+//   reported ListenerRecord record; if (memory.Find(listener, &record)) record.Times(brand, now);
+//   // forgotten by half in a day memory.Update(listener, [](ListenerRecord& r) { ... });
 //
 // It differs from FrequencyCaps in that it forgets slowly and never refuses anything: caps bound,
 // this tells how worn an ad is. Its keys are those of Sessions: keyed hashes that are changed with
@@ -67,7 +66,7 @@ struct ListenerRecord {
 inline constexpr Key<ListenerRecord> kRemembered{"remembered"};
 
 struct ListenerMemoryOptions {
-  /// Listeners to make room for; 960 bytes each. When there are more, the longest unheard gives
+  /// Listeners to make room for; 880 bytes each. When there are more, the longest unheard gives
   /// way.
   size_t listeners = 50'000;
   /// How long one is remembered after the last ad.

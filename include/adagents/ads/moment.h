@@ -141,7 +141,7 @@ struct MomentExample {
 struct MomentModelOptions {
   /// Standard deviations of what is assumed of a weight before anything was learned, > 0: of
   /// signals, of traits alone, and of traits in a moment.
-  float signal_sd = 0.3f, trait_sd = 0.1f, moment_sd = 0.2f;
+  float signal_sd = 0.3f, trait_sd = 0.1f, moment_sd = 0.15f;
 };
 
 /// Thread-safe, as RelevanceModel is: each number is an atomic of its own, read and written
@@ -242,8 +242,8 @@ class MomentModel {
 
 /// What was decided in which moment, until it is known what became of it. Trivially copyable.
 struct RememberedMoment {
-  uint64_t session = 0;   ///< keyed hash, kept as long as the bid is remembered
-  uint64_t listener = 0;  ///< of whose memory it becomes a part; 0: of nobody's
+  uint64_t session = 0;              ///< keyed hash, kept as long as the bid is remembered
+  uint64_t listener = 0;             ///< of whose memory it becomes a part; 0: of nobody's
   uint32_t brand = 0, creative = 0;  ///< ListenerRecord::NameOf()
   MomentExample example;
   Action target = Action::kClick;
@@ -252,7 +252,7 @@ struct RememberedMoment {
 };
 
 struct MomentsOptions {
-  /// Bids that are remembered at one time; 330 bytes each.
+  /// Bids that are remembered at one time; 260 bytes each.
   size_t bids = size_t{1} << 16;
   /// For how long; as long as an outcome book waits for actions, and a while.
   absl::Duration ttl = absl::Minutes(61);

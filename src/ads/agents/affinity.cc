@@ -17,9 +17,9 @@ constexpr float kMost = 2.5f;  // no campaign's odds are moved by more than e to
 
 }  // namespace
 
-void FindAffinities(const Candidates& candidates, const Listener& listener,
-                    const Intents& intents, const ListenerRecord& remembered,
-                    const MomentModel& model, uint64_t decision, float explore, Affinities* out) {
+void FindAffinities(const Candidates& candidates, const Listener& listener, const Intents& intents,
+                    const ListenerRecord& remembered, const MomentModel& model, uint64_t decision,
+                    float explore, Affinities* out) {
   if (!listener.known || candidates.items.empty()) return;
   const auto terms = MomentModel::TermsOf(MomentOf(listener.state, intents, listener.now_ms));
   const auto features = candidates.catalog->relevance_features();
@@ -35,11 +35,10 @@ void FindAffinities(const Candidates& candidates, const Listener& listener,
     const Action action = TargetOf(campaign, items[k].mtype);
     const uint16_t brand = ad.traits[CreativeFeatures::kBrand];
     const uint16_t category = ad.traits[CreativeFeatures::kAdCategory];
-    const bool same =
-        k > 0 && items[k - 1].campaign == items[k].campaign &&
-        TargetOf(campaign, items[k - 1].mtype) == action &&
-        features[campaign.first_creative + items[k - 1].creative]
-                .traits[CreativeFeatures::kBrand] == brand;
+    const bool same = k > 0 && items[k - 1].campaign == items[k].campaign &&
+                      TargetOf(campaign, items[k - 1].mtype) == action &&
+                      features[campaign.first_creative + items[k - 1].creative]
+                              .traits[CreativeFeatures::kBrand] == brand;
     if (!same) {
       effect = model.Affinity(action, brand, category, terms);
       if (action == Action::kClick) {

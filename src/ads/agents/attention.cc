@@ -42,8 +42,8 @@ absl::Status AttentionKeeper::Run(Context& ctx) {
   return absl::OkStatus();
 }
 
-AttentionSignal AttentionOf(const Listener& listener, const Intents& intents,
-                            const Device& device, const MomentModel& model) {
+AttentionSignal AttentionOf(const Listener& listener, const Intents& intents, const Device& device,
+                            const MomentModel& model) {
   AttentionSignal out;
   if (!listener.known || listener.state.attended == 0) return out;
   out.known = true;

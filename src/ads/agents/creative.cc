@@ -61,7 +61,7 @@ std::vector<SuitabilityRule> DefaultSuitability() {
 std::vector<SuitabilityRule> StrictSuitability() {
   std::vector<SuitabilityRule> rules = Suitability(0.01f);
   rules.push_back({.intent = Intent::kBedtime,
-                   .at_least = 0.05f,
+                   .at_least = 0.1f,
                    .paces = {"medium"},
                    .tones = {"playful", "funny", "humorous", "silly"},
                    .why = &reasons::kTooLively});
@@ -111,8 +111,8 @@ const Fitter::Drawn& Fitter::Draw(Action action, uint16_t row, const MomentModel
 
 /// Candidates of a campaign stand together.
 void Fitter::FitImp(const Candidates& candidates, const ImpRange& range,
-                    const MomentModel::RowTerms& terms, const MomentModel& model,
-                    uint64_t decision, float explore, CreativeFits* out) {
+                    const MomentModel::RowTerms& terms, const MomentModel& model, uint64_t decision,
+                    float explore, CreativeFits* out) {
   const auto features = candidates.catalog->relevance_features();
   const auto& items = candidates.items;
   for (uint32_t begin = range.begin, end = begin; begin < range.end; begin = end) {

@@ -24,7 +24,8 @@ void FindWears(const Candidates& candidates, const Listener& listener,
   uint64_t brand = 0;
   float times = 0;
   for (size_t k = 0; k < items.size(); ++k) {
-    const CreativeFacts& ad = candidates.catalog->creative_facts(items[k].campaign)[items[k].creative];
+    const CreativeFacts& ad =
+        candidates.catalog->creative_facts(items[k].campaign)[items[k].creative];
     if (k == 0 || ad.brand != brand) {
       brand = ad.brand;
       times = remembered.Times(ListenerRecord::NameOf(brand), now_s);
@@ -45,10 +46,9 @@ absl::Status Fatigue::Run(Context& ctx) {
   for (size_t k = 0, said = 0; k < out.shift.size() && said < kMostReasons; ++k) {
     if (out.heard[k].brand <= 0) continue;
     ++said;
-    ctx.Because({&reasons::kHeardBefore,
-                 candidates.catalog->facts(candidates.items[k].campaign).key,
-                 static_cast<double>(out.heard[k].brand),
-                 std::exp(static_cast<double>(out.shift[k]))});
+    ctx.Because(
+        {&reasons::kHeardBefore, candidates.catalog->facts(candidates.items[k].campaign).key,
+         static_cast<double>(out.heard[k].brand), std::exp(static_cast<double>(out.shift[k]))});
   }
   return absl::OkStatus();
 }

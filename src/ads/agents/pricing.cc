@@ -19,14 +19,14 @@ absl::Status Pricing::Run(Context& ctx) {
     return absl::OkStatus();
   }
   int reasons_left = ctx.explaining() ? kMostReasons : 0;
-  internal::PriceAll(ctx[request_], candidates, ctx[scores_], ctx[paces_], *rates_, &out,
-                     [&](const ReasonCode& code, uint64_t subject, Micros value, Micros floor) {
-                       if (reasons_left <= 0) return;
-                       --reasons_left;
-                       ctx.Because({&code, subject, value.units(), floor.units()});
-                     },
-                     {&ctx[attention_], &ctx[fits_], &ctx[timings_], moments_,
-                      &ctx[affinities_], &ctx[wears_]});
+  internal::PriceAll(
+      ctx[request_], candidates, ctx[scores_], ctx[paces_], *rates_, &out,
+      [&](const ReasonCode& code, uint64_t subject, Micros value, Micros floor) {
+        if (reasons_left <= 0) return;
+        --reasons_left;
+        ctx.Because({&code, subject, value.units(), floor.units()});
+      },
+      {&ctx[attention_], &ctx[fits_], &ctx[timings_], moments_, &ctx[affinities_], &ctx[wears_]});
   return absl::OkStatus();
 }
 

@@ -29,8 +29,8 @@ void Begin(const ListenEvent& e, SessionState* s) {
 /// What is heard to its end tells what is wanted; until there is any, what begins.
 void Want(uint8_t energy, SessionState* s) {
   if (energy == kNoByte) return;
-  s->wanted = s->wanted == kNoByte ? energy
-                                   : static_cast<uint8_t>((int{s->wanted} + int{energy} + 1) / 2);
+  s->wanted =
+      s->wanted == kNoByte ? energy : static_cast<uint8_t>((int{s->wanted} + int{energy} + 1) / 2);
 }
 
 void Leave(SessionState* s) {

@@ -174,8 +174,8 @@ const ReasonCode* MomentView::Adjust(const Catalog& catalog, const Candidate& c,
       *pace *= std::clamp(weight == 1.0f ? share : std::pow(share, weight), terms.least, 1.0f);
     }
   }
-  const float shift = engaged + worn + (fitted ? fits->shift[k] : 0.0f) +
-                      (liked ? affinities->shift[k] : 0.0f);
+  const float shift =
+      engaged + worn + (fitted ? fits->shift[k] : 0.0f) + (liked ? affinities->shift[k] : 0.0f);
   if (shift != 0.0f && *rate > 0.0f && *rate < 1.0f) *rate = Shifted(*rate, shift);
   return nullptr;
 }

@@ -37,9 +37,9 @@ inline constexpr Key<Affinities> kAffinities{"affinities"};
 
 /// `explore`: 0: what is believed; 1: drawn from all that is believed, by a generator that the
 /// decision seeds.
-void FindAffinities(const Candidates& candidates, const Listener& listener,
-                    const Intents& intents, const ListenerRecord& remembered,
-                    const MomentModel& model, uint64_t decision, float explore, Affinities* out);
+void FindAffinities(const Candidates& candidates, const Listener& listener, const Intents& intents,
+                    const ListenerRecord& remembered, const MomentModel& model, uint64_t decision,
+                    float explore, Affinities* out);
 
 /// Optional. Requires kMoments.
 class Affinity final : public Agent {

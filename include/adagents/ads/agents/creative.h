@@ -44,8 +44,8 @@ struct SuitabilityRule {
 /// asleep by; nothing funny beside sad music.
 std::vector<SuitabilityRule> DefaultSuitability();
 /// For who promises that hardly any ad disturbs anybody's sleep: the same as soon as bedtime is not
-/// all but impossible, and nothing but what is slow where it is at all likely. Costs clicks of those
-/// who are awake.
+/// all but impossible, and nothing but what is slow where it is at all likely. Costs clicks of
+/// those who are awake.
 std::vector<SuitabilityRule> StrictSuitability();
 
 struct CreativeOptions {

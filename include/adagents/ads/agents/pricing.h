@@ -8,10 +8,11 @@
 //   |   conversions         |   at most max_cpm                         |
 //
 // With the listener's agents, predicted rates are moved by attention, by how a creative suits the
-// moment, by what the brand is to the listener and by how often it was heard. To campaigns that pay per impression a moment below the average is worth less than
-// max_cpm: by how much less likely a response to the best of their creatives is, to the power of
-// MomentPricing::weight of the campaign's objective. Which of a campaign's creatives plays is then
-// decided by their rates. What timing or suitability keeps out has no price.
+// moment, by what the brand is to the listener and by how often it was heard. To campaigns that pay
+// per impression a moment below the average is worth less than max_cpm: by how much less likely a
+// response to the best of their creatives is, to the power of MomentPricing::weight of the
+// campaign's objective. Which of a campaign's creatives plays is then decided by their rates. What
+// timing or suitability keeps out has no price.
 //
 // With pacing, that times the campaign's pace; in first-price auctions, where a win landscape is
 // known, shaded below it by what wins.
