@@ -20,6 +20,7 @@ using adagents::Micros;
 using adagents::Out;
 
 constexpr std::string_view kSpecialists = "specialists", kRemoved = "specialists-";
+constexpr std::string_view kAssumptions = "assumptions";
 constexpr Micros kMayNotBid{-1};
 
 /// What a thousand impressions are worth to the campaign at these rates, in its currency.
@@ -160,10 +161,13 @@ class BlendedArm final : public Arm {
 class SpecialistsArm final : public Arm {
  public:
   explicit SpecialistsArm(std::string_view removed) : removed_(removed) {}
-  void Prepare(ads::EngineOptions* options) override { AssembleTeam(options); }
+  void Prepare(ads::EngineOptions* options) override {
+    AssembleTeam(options);
+    if (removed_ == kAssumptions) options->listener->moments.model.assume = false;
+  }
   absl::Status Begin(ads::Engine& engine, const testing::ListeningWorld& /*world*/,
                      const testing::ListeningOptions& /*options*/) override {
-    if (removed_.empty()) return absl::OkStatus();
+    if (removed_.empty() || removed_ == kAssumptions) return absl::OkStatus();
     return engine.runtime().SetSwitchedOff(removed_, true);
   }
   absl::Status Play(ads::Engine& engine, const ads::PlaybackEvent& event) override {
@@ -190,6 +194,7 @@ std::vector<std::string> ArmNames() {
 std::vector<std::string> AblatedArms() {
   std::vector<std::string> arms;
   for (const std::string& agent : Specialists()) arms.push_back(std::string(kRemoved) + agent);
+  arms.push_back(fmt::format("{}{}", kRemoved, kAssumptions));
   return arms;
 }
 

@@ -4,6 +4,7 @@
 //   blended      one model of everything, see blended.h
 //   specialists  the team of agents that the library has, see team.h
 //   specialists-AGENT  the same with that agent switched off
+//   specialists-assumptions  the same, but nothing is assumed before outcomes tell
 //   oracle       the highest true value now: it knows the odds, and leaves out the middle of songs
 //                and bots, but does not spare listeners for later
 #pragma once

@@ -239,10 +239,13 @@ MomentModel::Belief MomentModel::AssumedOf(size_t i) const {
     const size_t signal = i % Moment::kSignals;
     const Assumed& a = kAssumed[signal];
     const std::array<float, kActions> means = {a.click, a.completion, a.conversion};
-    return {means[i / Moment::kSignals],
+    return {options_.assume ? means[i / Moment::kSignals] : 0.0f,
             variance(signal == Moment::kAlways ? kBaseSd : options_.signal_sd)};
   }
-  if (i < kOfNetworks) return {kAssumedWear[(i - kOfWear) % kWears], variance(options_.signal_sd)};
+  if (i < kOfNetworks) {
+    const float mean = options_.assume ? kAssumedWear[(i - kOfWear) % kWears] : 0.0f;
+    return {mean, variance(options_.signal_sd)};
+  }
   if (i < kOwn) return {0.0f, variance(options_.signal_sd)};
   if (i < kOfTraits) return {0.0f, variance(kOfItsOwn * options_.trait_sd)};
   const bool alone = (i - kOfTraits) % kRow == 0;
@@ -254,7 +257,7 @@ MomentModel::Belief MomentModel::AssumedOf(size_t i) const {
 
 MomentModel::MomentModel(const MomentModelOptions& options)
     : options_(options), weights_(std::make_unique<Weight[]>(kWeights)) {
-  Assume();
+  if (options_.assume) Assume();
   for (size_t i = 0; i < kWeights; ++i) {
     const Belief belief = AssumedOf(i);
     weights_[i].mean.store(belief.mean, kRelaxed);

@@ -2,6 +2,7 @@
 //   8 bytes   "ADMOMNT2"
 //   u32 x 3   kSignals, kRow, kTraitRows: the shape, which must be equal to load
 //   f32 x 3   standard deviations of the options, likewise
+//   u32       whether anything is assumed, likewise
 //   12 bytes  per weight that has learned: u32 place (rising), f32 mean, f32 variance
 //   u64       StableHash64 of all before
 #include <bit>
@@ -26,6 +27,7 @@ constexpr auto kRelaxed = std::memory_order_relaxed;
 struct Shape {
   uint32_t signals, row, traits;
   float signal_sd, trait_sd, moment_sd;
+  uint32_t assume;
 
   bool operator==(const Shape&) const = default;
 };
@@ -33,7 +35,7 @@ struct Cell {
   uint32_t place;
   float mean, variance;
 };
-static_assert(sizeof(Shape) == 24 && sizeof(Cell) == 12);
+static_assert(sizeof(Shape) == 28 && sizeof(Cell) == 12);
 
 template <class T>
 void Put(std::string* out, const T& value) {
@@ -52,7 +54,8 @@ Shape ShapeOf(size_t row, const MomentModelOptions& o) {
           static_cast<uint32_t>(CreativeFeatures::kTraitRows),
           o.signal_sd,
           o.trait_sd,
-          o.moment_sd};
+          o.moment_sd,
+          o.assume ? 1u : 0u};
 }
 
 }  // namespace

@@ -142,6 +142,8 @@ struct MomentModelOptions {
   /// Standard deviations of what is assumed of a weight before anything was learned, > 0: of
   /// signals, of traits alone, and of traits in a moment.
   float signal_sd = 0.3f, trait_sd = 0.1f, moment_sd = 0.15f;
+  /// Whether to begin with what trades agree on (the tables of moment.cc), or with nothing.
+  bool assume = true;
 };
 
 /// Thread-safe, as RelevanceModel is: each number is an atomic of its own, read and written
