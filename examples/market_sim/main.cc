@@ -116,7 +116,8 @@ int Main(int argc, char** argv) {
   Options o;
   CLI::App app{
       "Compares arms on simulated listening sessions: random, blended, specialists, oracle, and\n"
-      "specialists-AGENT without that agent. All meet the same listeners and noise."};
+      "specialists-AGENT without that agent, specialists-assumptions with nothing assumed. All\n"
+      "meet the same listeners and noise."};
   app.add_option("--world", o.worlds,
                  "Worlds by name: direct, music, podcasts, flat (nothing to learn)")
       ->delimiter(',')
@@ -124,7 +125,7 @@ int Main(int argc, char** argv) {
   app.add_option("--arms", o.arms, "Arms by name, with commas")
       ->delimiter(',')
       ->capture_default_str();
-  app.add_flag("--ablate", o.ablate, "Also each specialist removed in turn");
+  app.add_flag("--ablate", o.ablate, "Also each specialist removed in turn, and assumptions");
   app.add_option("--seeds", o.seeds, "How many")
       ->check(CLI::Range(size_t{1}, size_t{1000}))
       ->capture_default_str();
