@@ -173,8 +173,9 @@ TEST_CASE("without structure no arm has an advantage") {
 
 TEST_CASE("a removed specialist is missed, and unknown arms are named") {
   for (const std::string& arm : AblatedArms()) {
-    CHECK(Simulated("music", arm, 1).judged.impressions !=
-          Simulated("music", "specialists", 1).judged.impressions);
+    INFO(arm);
+    CHECK(Simulated("music", arm, 1).judged.expected_clicks !=
+          Simulated("music", "specialists", 1).judged.expected_clicks);
   }
   const auto wrong = MakeArm("specialists-charm", {});
   CHECK(wrong.status().code() == absl::StatusCode::kInvalidArgument);

@@ -81,12 +81,17 @@ absl::Status Auction::Run(Context& ctx) {
     decision.bids[b].reservation = reservations.ReservationOf(b);
   }
   if (moments_ != nullptr) RememberMoments(ctx, decision);
-  if (scores.imps.size() != candidates.imps.size()) return absl::OkStatus();
+  // Where nobody predicts rates, outcomes still teach the listener's agents.
+  const bool scored = scores.imps.size() == candidates.imps.size();
+  if (!scored && moments_ == nullptr) return absl::OkStatus();
   for (uint32_t b = 0; b < decision.bids.size(); ++b) {
     const Candidate& c = candidates.items[scratch_->winners[b]];
     const CampaignFacts& campaign = candidates.catalog->facts(c.campaign);
     RememberedBid remembered;
-    remembered.context = scores.imps[decision.bids[b].imp];
+    const uint32_t imp = decision.bids[b].imp;
+    remembered.context = scored ? scores.imps[imp]
+                                : RequestFeatures::Of(ctx[request_], ctx[request_].imps[imp],
+                                                      candidates.hour_of_week);
     remembered.creative =
         candidates.catalog->relevance_features()[campaign.first_creative + c.creative];
     remembered.campaign = campaign.key;

@@ -1,10 +1,10 @@
-// Attention: how engaged the listener is. AttentionKeeper estimates it while playback events come
-// and leaves it with the session, off the path of requests; Attention hands the latest signal to
-// pricing; MomentKeeper notes which ads were heard.
+// Attention: how engaged the listener is. Attention estimates it when a request comes and hands the
+// signal to pricing; AttentionKeeper leaves an estimate with the session after each playback event,
+// for who looks at sessions; MomentKeeper notes which ads were heard.
 //
 //   ListenEvent -> attention_keeper -> SessionState's attention
-//   listening, intents -> attention -> attention signal -> pricing, which moves predicted rates by
-//   it; auction, which remembers the moment of what it sells
+//   request, listening, intents -> attention -> attention signal -> pricing, which moves predicted
+//   rates by it; auction, which remembers the moment of what it sells
 //
 // The estimate is MomentModel's: what is assumed of each signal, and what outcomes have taught
 // since. A signal that no event has renewed is half forgotten in ten minutes.

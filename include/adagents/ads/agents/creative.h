@@ -5,7 +5,7 @@
 //
 // Two things. Hard rules first: what a rule forbids at a moment has no price there, whatever it
 // would pay (a fast ad at bedtime). Then taste, which is learned: MomentModel's effects of traits
-// in moments move the predicted rate of each candidate, so of a campaign's creatives the one whose
+// in moments, and what each creative has beyond its traits, move the predicted rate of each candidate, so of a campaign's creatives the one whose
 // tone and voice go with the genre, mood and intent of the session is worth most and wins. Effects
 // are drawn from what is believed of them (Thompson sampling: Thompson, Biometrika 25, 1933;
 // Chapelle and Li, 2011), the same for all candidates that share a trait, by a generator that the
