@@ -5,12 +5,12 @@
 //
 // Two things. Hard rules first: what a rule forbids at a moment has no price there, whatever it
 // would pay (a fast ad at bedtime). Then taste, which is learned: MomentModel's effects of traits
-// in moments, and what each creative has beyond its traits, move the predicted rate of each candidate, so of a campaign's creatives the one whose
-// tone and voice go with the genre, mood and intent of the session is worth most and wins. Effects
-// are drawn from what is believed of them (Thompson sampling: Thompson, Biometrika 25, 1933;
-// Chapelle and Li, 2011), the same for all candidates that share a trait, by a generator that the
-// decision seeds: so variants that are little known are tried as often as they may be the best, and
-// no others are.
+// in moments, and what each creative has beyond its traits, move the predicted rate of each
+// candidate, so of a campaign's creatives the one whose tone and voice go with the genre, mood and
+// intent of the session is worth most and wins. Effects are drawn from what is believed of them
+// (Thompson sampling: Thompson, Biometrika 25, 1933; Chapelle and Li, 2011), the same for all
+// candidates that share a trait, by a generator that the decision seeds: so variants that are
+// little known are tried as often as they may be the best, and no others are.
 //
 // Thread safety: that of agents (runtime/agent.h): calls of one replica never overlap.
 #pragma once
@@ -51,6 +51,7 @@ std::vector<SuitabilityRule> StrictSuitability();
 struct CreativeOptions {
   std::vector<SuitabilityRule> rules = DefaultSuitability();
   /// 0: taste is what is believed most; 1: drawn from all that is believed (Thompson sampling).
+  /// Affinity's too. Half of it costs little of what is known already.
   float explore = 0.5f;
   /// No trait moves the odds of a response by more than e to this power, all together.
   float most = 2.5f;
