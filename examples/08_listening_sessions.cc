@@ -8,8 +8,8 @@
 // Output:
 //   nothing known       loud at 5.00, now
 //   mid-song            no ad: not the moment
-//   6 s before the end  calm at 3.87, between_tracks in 6.0 s
-//   between songs       calm at 3.87, now
+//   6 s before the end  calm at 4.00, between_tracks in 6.0 s
+//   between songs       calm at 4.00, now
 //   why not the loud one?
 //     its creative is too fast or loud for a listener who falls asleep
 //   forgotten           1 session, loud at 5.00, now
