@@ -205,6 +205,78 @@ struct Table {
   }
 };
 
+/// Refuses each candidate for a reason of its own; kNone: grants.
+class Refusing final : public internal::Claims {
+ public:
+  explicit Refusing(std::vector<Nbr> nbrs) : nbrs_(std::move(nbrs)) {}
+  internal::Refusal Take(uint32_t candidate, uint32_t, Micros) override {
+    if (nbrs_[candidate] == Nbr::kNone) return {};
+    return {&reasons::kLedgerRefused, nbrs_[candidate]};
+  }
+  internal::Refusal Look(uint32_t candidate, Micros price) override {
+    return Take(candidate, 0, price);
+  }
+  void Undo(uint32_t) override {}
+
+ private:
+  std::vector<Nbr> nbrs_;
+};
+
+TEST_CASE("of several reasons for no bid, the answer is that of the ad that was nearest to one") {
+  // From the farthest from a bid to the nearest.
+  const std::vector<Nbr> order = {Nbr::kBlockedByRequest, Nbr::kFrequencyCapped,
+                                  Nbr::kBudgetExhausted, Nbr::kTechnicalError};
+  const bool pod = GENERATE(false, true);
+  const AuctionPricing pricing = GENERATE(AuctionPricing::kFirstPrice, AuctionPricing::kSecondPrice,
+                                          AuctionPricing::kGeneralizedSecondPrice);
+  for (size_t a = 0; a < order.size(); ++a) {
+    for (size_t b = 0; b < order.size(); ++b) {
+      TestRequest test;
+      test.request.bcat = test.List_<Text>({"IAB7"});
+      if (pod) test.audio.poddur = 60;
+      const RequestPtr request = test.Done();
+      std::vector<Campaign> campaigns = {Ad("first", 5), Ad("second", 4)};
+      std::vector<Nbr> refusals = {order[a], order[b]};
+      for (size_t i = 0; i < refusals.size(); ++i) {
+        if (refusals[i] != Nbr::kBlockedByRequest) continue;
+        campaigns[i].cat = {"IAB7"};
+        refusals[i] = Nbr::kNone;
+      }
+      const Table table(*request, std::move(campaigns));
+      REQUIRE(table.candidates.items.size() == 2);
+      Refusing claims(refusals);
+      AuctionOptions options;
+      options.pricing = pricing;
+      Decision decision;
+      std::vector<uint32_t> winners;
+      internal::Auctioneer(options).Run(*request, table.candidates, table.scores, table.prices,
+                                        &decision, &winners, {.claims = &claims});
+      INFO(NbrText(order[a]) << " and " << NbrText(order[b]));
+      CHECK(decision.bids.empty());
+      CHECK(decision.nbr == order[std::max(a, b)]);
+    }
+  }
+}
+
+TEST_CASE("a cap that was reached before is outranked by a budget, and outranks a block") {
+  TestRequest test;
+  test.request.bcat = test.List_<Text>({"IAB7"});
+  const RequestPtr request = test.Done();
+  Campaign other = Ad("other", 4);
+  const bool blocked = GENERATE(false, true);
+  if (blocked) other.cat = {"IAB7"};
+  const Table table(*request, {Ad("capped", 5), other});
+  CapVerdicts caps;
+  caps.state = {CapState::kCapped, CapState::kFree};
+  Refusing claims({Nbr::kNone, Nbr::kBudgetExhausted});
+  Decision decision;
+  std::vector<uint32_t> winners;
+  internal::Auctioneer(AuctionOptions())
+      .Run(*request, table.candidates, table.scores, table.prices, &decision, &winners,
+           {.caps = &caps, .claims = &claims});
+  CHECK(decision.nbr == (blocked ? Nbr::kFrequencyCapped : Nbr::kBudgetExhausted));
+}
+
 TEST_CASE("what is refused is as if it were not there, and only what is sold is held") {
   Random random(7);
   for (int round = 0; round < 400; ++round) {

@@ -22,6 +22,12 @@ struct Campaign;  // adagents/ads/campaign.h
 struct Creative;
 
 /// Why there is no bid: OpenRTB's no-bid reason codes, and from 500 on our own, as it permits.
+///
+/// Where candidates that are worth their floor fall for different reasons, the code is of the one
+/// that was nearest to a bid: a fault (such as kTechnicalError, a ledger that refuses), then
+/// kBudgetExhausted, kFrequencyCapped, kBlockedByRequest. So 502 says that the request's own blocks
+/// alone stopped what could have run, and not that one ad was blocked and another had no budget.
+/// The trace has the reasons of all.
 enum class Nbr : int16_t {
   kNone = -1,  ///< there is a bid
   kUnknownError = 0,

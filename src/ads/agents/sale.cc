@@ -11,6 +11,23 @@ constexpr int32_t kFirstPrice = 1, kFixedPrice = 3;  // of OpenRTB's `at`
 constexpr Micros kStep{Micros::kUnit / 100};         // above the second price
 constexpr int64_t kMillis = 1000;
 
+/// How much a reason for not selling says when others fell for other reasons: the later in a
+/// candidate's way to a bid, the nearer it was to one; a fault before all that was meant so.
+constexpr int Says(Nbr why) {
+  switch (why) {
+    case Nbr::kNone:
+      return 0;
+    case Nbr::kBlockedByRequest:
+      return 1;
+    case Nbr::kFrequencyCapped:
+      return 2;
+    case Nbr::kBudgetExhausted:
+      return 3;
+    default:
+      return 4;
+  }
+}
+
 }  // namespace
 
 void Sale::Begin(const Request& request, const Candidates& candidates, const Scores& scores,
@@ -24,7 +41,7 @@ void Sale::Begin(const Request& request, const Candidates& candidates, const Sco
   out_ = out;
   winners_ = winners;
   hooks_ = hooks;
-  blocked_read_ = any_blocked_ = false;
+  blocked_read_ = false;
   refused_ = Nbr::kNone;
 }
 
@@ -39,7 +56,7 @@ void Sale::ReadOffers(uint32_t imp, std::vector<Offer>* out) {
     if (prices.value[k].value <= 0 || prices.value[k] < prices.floor[k]) continue;
     if (prices.value[k].value == INT64_MAX) continue;  // what an infinite amount saturates to
     if (hooks_.caps != nullptr && !hooks_.caps->MayWin(k)) {
-      refused_ = Nbr::kFrequencyCapped;
+      Refuse(Nbr::kFrequencyCapped);
       continue;
     }
     const Candidate& c = candidates_->items[k];
@@ -59,7 +76,7 @@ const ReasonCode* Sale::Blocked(const Offer& offer) {
   }
   const Candidate& c = item(offer);
   const ReasonCode* why = blocked_.Judge(catalog(), c.campaign, c.creative, options_->seat);
-  if (why != nullptr) any_blocked_ = true;
+  if (why != nullptr) Refuse(Nbr::kBlockedByRequest);
   return why;
 }
 
@@ -79,9 +96,14 @@ bool Sale::Claim(uint32_t imp, const Offer& winner, int64_t rival, uint32_t bid)
   return IsGranted(winner, hooks_.claims->Take(winner.candidate, bid, PriceOf(imp, winner, rival)));
 }
 
+/// `why` is the auction's answer, unless one that says more is.
+void Sale::Refuse(Nbr why) {
+  if (Says(why) > Says(refused_)) refused_ = why;
+}
+
 bool Sale::IsGranted(const Offer& offer, const Refusal& refusal) {
   if (refusal.why == nullptr) return true;
-  if (refusal.nbr != Nbr::kNone) refused_ = refusal.nbr;
+  Refuse(refusal.nbr);
   Say(offer, *refusal.why, 0, 0);
   return false;
 }

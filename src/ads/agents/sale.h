@@ -69,8 +69,9 @@ class Sale {
   bool explaining() const { return hooks_.because != nullptr; }
   /// How many have been sold.
   uint32_t bids() const { return static_cast<uint32_t>(winners_->size()); }
-  /// Why candidates that are worth their floor could not be sold; kNone: they could.
-  Nbr nbr() const { return any_blocked_ ? Nbr::kBlockedByRequest : refused_; }
+  /// Why candidates that are worth their floor could not be sold; kNone: they could. Of several
+  /// reasons the one that decision.h puts first.
+  Nbr nbr() const { return refused_; }
 
   /// The candidates of an imp that are worth their floor and may win.
   void ReadOffers(uint32_t imp, std::vector<Offer>* out);
@@ -100,6 +101,7 @@ class Sale {
   void SayLost(const Offer& offer, const Offer& winner) const;
 
  private:
+  void Refuse(Nbr why);
   bool IsGranted(const Offer& offer, const Refusal& refusal);
   Micros PriceOf(uint32_t imp, const Offer& winner, int64_t rival) const;
 
@@ -113,7 +115,6 @@ class Sale {
   SaleHooks hooks_;
   BlockList blocked_;
   bool blocked_read_ = false;
-  bool any_blocked_ = false;
   Nbr refused_ = Nbr::kNone;
 };
 
