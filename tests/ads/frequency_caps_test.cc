@@ -145,6 +145,58 @@ TEST_CASE("an impression counts once, however often it is reported") {
   CHECK(kit.caps.Look(kDay).shown == 1);
 }
 
+TEST_CASE("whatever gives a bid's places back does so once, and takes no place from another") {
+  Kit kit({.bids = 20});
+  const CapWindow day{.subject = 1, .target = 2, .seconds = 86'400, .limit = 12};
+  const CapWindow hour{.subject = 1, .target = 3, .seconds = 3600, .limit = 12};
+  const CapWindow none{.subject = 1, .target = 4, .seconds = 3600, .limit = 0};
+  const CapWindow other{.subject = 1, .target = 5, .seconds = 3600, .limit = 12};
+  const std::vector<CapWindow> both = {day, hour};
+  // Places of others, which a second giving back would take: also in the generation before.
+  REQUIRE(kit.caps.Reserve(901, 0, both).ok);
+  REQUIRE(kit.caps.Reserve(902, 0, both).ok);
+  int32_t others = 2;
+  if (GENERATE(false, true)) {
+    kit.clock.Advance(kTtl);
+    REQUIRE(kit.caps.Reserve(903, 0, both).ok);
+    REQUIRE(kit.caps.Reserve(904, 0, both).ok);
+    others = 4;
+  }
+  SECTION("released, again and again") {
+    REQUIRE(kit.caps.Reserve(1, 0, both).ok);
+    CHECK(kit.caps.Release(1, 0));
+    for (int i = 0; i < 3; ++i) CHECK_FALSE(kit.caps.Release(1, 0));
+    CHECK(kit.caps.Count(1, 0) == FrequencyCaps::Counted::kAgain);
+    CHECK(kit.caps.counts().released == 1);
+  }
+  SECTION("released after its impression") {
+    REQUIRE(kit.caps.Reserve(1, 0, both).ok);
+    CHECK(kit.caps.Count(1, 0) == FrequencyCaps::Counted::kYes);
+    CHECK_FALSE(kit.caps.Release(1, 0));
+    CHECK(kit.caps.Look(day).shown == 1);
+    CHECK(kit.caps.Look(hour).shown == 1);
+  }
+  SECTION("refused by a later window") {
+    CHECK_FALSE(kit.caps.Reserve(1, 0, std::vector<CapWindow>{day, hour, none}).ok);
+    CHECK_FALSE(kit.caps.Release(1, 0));
+  }
+  SECTION("changed over to another window") {
+    REQUIRE(kit.caps.Reserve(1, 0, both).ok);
+    REQUIRE(kit.caps.Reserve(1, 0, {&other, 1}).ok);
+    CHECK(kit.caps.Release(1, 0));
+    CHECK(kit.caps.Look(other).reserved == 0);
+  }
+  SECTION("without room for the bid") {
+    int full = 0;
+    for (uint64_t d = 1; d <= 200; ++d) {
+      full += kit.caps.Reserve(d, 0, both).full ? 1 : 0;
+      (void)kit.caps.Release(d, 0);
+    }
+    CHECK(full > 0);
+  }
+  for (const CapWindow& w : both) CHECK(kit.caps.Look(w).reserved == others);
+}
+
 TEST_CASE("a bid has all of its places or none") {
   Kit kit;
   const CapWindow hour{.subject = 1, .target = 3, .seconds = 3600, .limit = 1};

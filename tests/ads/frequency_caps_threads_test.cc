@@ -1,6 +1,7 @@
 // Many threads on few windows for simulated weeks: no window is ever exceeded. What was shown is
 // logged outside the counts, and checked against every window afterwards.
 #include <algorithm>
+#include <atomic>
 #include <barrier>
 #include <deque>
 #include <map>
@@ -145,6 +146,34 @@ TEST_CASE("of many threads that report one impression, one counts it") {
   CHECK(caps.Look(w).reserved == 0);
   CHECK(caps.counts().counted == 14);
   CHECK(caps.counts().again == 3 * 14);
+}
+
+TEST_CASE("of many threads that release one bid, one does, and the others' places stay") {
+  constexpr int kThreads = 4, kRounds = 2'000;
+  testing::VirtualClock clock;
+  FrequencyCaps caps({.windows = 1000, .clock = &clock});
+  const CapWindow w{.subject = 1, .target = 1, .seconds = 3600, .limit = 12};
+  for (uint64_t other = 1; other <= 10; ++other) REQUIRE(caps.Reserve(other, 0, {&w, 1}).ok);
+  std::atomic<uint64_t> released{0};
+  uint64_t bid = 100;
+  REQUIRE(caps.Reserve(bid, 0, {&w, 1}).ok);
+  int32_t least = 10;
+  std::barrier round(kThreads, [&]() noexcept {
+    least = std::min(least, caps.Look(w).reserved);
+    (void)caps.Reserve(++bid, 0, {&w, 1});
+  });
+  std::vector<std::thread> crew;
+  for (int t = 0; t < kThreads; ++t) {
+    crew.emplace_back([&] {
+      for (int r = 0; r < kRounds; ++r) {
+        if (caps.Release(bid, 0)) ++released;
+        round.arrive_and_wait();
+      }
+    });
+  }
+  for (std::thread& t : crew) t.join();
+  CHECK(least == 10);
+  CHECK(released == kRounds);
 }
 
 }  // namespace
