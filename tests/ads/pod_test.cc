@@ -451,5 +451,26 @@ TEST_CASE("with one category for all but a few, the others are still found") {
   CHECK(Played(TestEngine(campaigns).Decide(PodRequest(90).Done())) == "car0 bread soap");
 }
 
+TEST_CASE("a pod whose best combination is not found within the limit is filled, and says so") {
+  // All lengths even, the pod's odd, and every second worth the same: no bound ever says that the
+  // best is found (Chvatal: "Hard knapsack problems", 1980).
+  std::vector<Campaign> campaigns;
+  Random random(8);
+  for (uint64_t i = 0; i < 64; ++i) {
+    const auto seconds = static_cast<int32_t>(2 * (10 + random.Below(20)));
+    campaigns.push_back(Ad(Numbered("c", i), seconds, seconds));
+  }
+  const TestEngine engine(campaigns);
+  PodRequest pod(307);
+  const RequestPtr request = pod.Done();
+  const auto answer = engine->Decide(request, {.explain = true});
+  CHECK(engine->Explain(answer).find("ended at its limit of 4096 steps") != std::string::npos);
+  int32_t seconds = 0;
+  for (const Bid& bid : answer.value.bids) seconds += bid.dur;
+  CHECK(seconds <= 307);
+  CHECK(seconds >= 300);  // of 306 at best, in time and in value
+  CHECK(Played(TestEngine(campaigns).Decide(request)) == Played(answer.value));
+}
+
 }  // namespace
 }  // namespace adagents::ads::test

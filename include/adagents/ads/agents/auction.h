@@ -25,14 +25,19 @@
 //
 // Pods: imps of one podid are slots of one ad; an imp with poddur takes several ads, as many as
 // maxseq (16 where it does not say) and its seconds allow; a pod may have both. The pod is filled
-// for the highest total value, tier by tier: exactly among the best candidates (64 in all) within a
-// bounded number of steps, then in turn by rank. No campaign, brand (of the creative, else of the
-// campaign, else its advertiser), advertiser domain or, unless switched off, category plays twice
-// in a pod; video's poddedupe may ask for more (creatives, media files) or less. Time that nobody
-// buys goes to house ads, of which only creatives are not repeated: as much of it as their lengths
-// allow; what stays empty is a reason in the trace. Bids come in order of play: slotinpod 1 first,
-// -1 last, 2 first if that is free, else last, the others as they come in the request; within an
-// imp by rank.
+// for the highest total value, tier by tier: the best candidates (64 in all) are combined by a
+// search of at most 4,096 steps, some half a millisecond, which pods of up to eight ads seldom need
+// a tenth of; the others are then taken in turn by rank where room is left. A search that ends at
+// its limit keeps the best that it had found, which is worth no less than taking by value, or by
+// value per second, in turn, and the trace says imp_pod_search_ended for the pod. Prices of a pod
+// whose ads pay the second price are searched for in 4,096 steps more, all together; when these run
+// out they may be lower than what keeps the ad in, never below the floor. No campaign, brand (of
+// the creative, else of the campaign, else its advertiser), advertiser domain or, unless switched
+// off, category plays twice in a pod; video's poddedupe may ask for more (creatives, media files)
+// or less. Time that nobody buys goes to house ads, of which only creatives are not repeated: as
+// much of it as their lengths allow; what stays empty is a reason in the trace. Bids come in order
+// of play: slotinpod 1 first, -1 last, 2 first if that is free, else last, the others as they come
+// in the request; within an imp by rank.
 //
 // Thread safety: that of agents (runtime/agent.h): calls of one replica never overlap.
 #pragma once
