@@ -28,6 +28,11 @@
 // taken, so full lines refuse.
 // Progress: looking, reserving and settling in windows that have a slot are lock-free. The first
 // reservation of a window waits for those who open windows under the same lock.
+// What that costs: a compare-and-swap waits for its line, and processors begin no later load before
+// it is done, so a loop of single reservations has one line under way at a time. Under one of 256
+// mutexes, whose words are in the cache, the next one's load begins meanwhile: 188 ns in place of
+// 271, of 50 million windows on a busy machine. But whoever waits for a thread that was preempted
+// there waits for milliseconds. A decision prefetches all its windows; then either takes as long.
 // A process that is killed midway leaves a lock or a claimed slot, in which nothing was counted
 // yet; Recover() frees both.
 // Memory orders, by site:
