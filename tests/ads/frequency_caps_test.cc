@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
@@ -195,6 +196,36 @@ TEST_CASE("whatever gives a bid's places back does so once, and takes no place f
     CHECK(full > 0);
   }
   for (const CapWindow& w : both) CHECK(kit.caps.Look(w).reserved == others);
+}
+
+/// Does something else at one of its readings: what another thread may do there.
+class InterruptingClock final : public Clock {
+ public:
+  int64_t Now() const override {
+    if (readings_left > 0 && --readings_left == 0) meanwhile();
+    return clock.Now();
+  }
+  absl::Time WallNow() const override { return clock.WallNow(); }
+
+  VirtualClock clock;
+  mutable int readings_left = 0;
+  std::function<void()> meanwhile;
+};
+
+TEST_CASE("of two releases of a bid, one within the other, one gives its places back") {
+  // Of the bid's first look-up, of its change, and of giving back; no lock is held at any of them.
+  const int reading = GENERATE(1, 2, 3);
+  InterruptingClock clock;
+  FrequencyCaps caps({.windows = 1000, .clock = &clock});
+  for (uint64_t d = 1; d <= 3; ++d) REQUIRE(caps.Reserve(d, 0, {&kDay, 1}).ok);
+  int released = 0;
+  clock.meanwhile = [&] { released += caps.Release(1, 0) ? 1 : 0; };
+  clock.readings_left = reading;
+  released += caps.Release(1, 0) ? 1 : 0;
+  CHECK(clock.readings_left == 0);
+  CHECK(released == 1);
+  CHECK(caps.Look(kDay).reserved == 2);
+  CHECK(caps.counts().released == 1);
 }
 
 TEST_CASE("a bid has all of its places or none") {
