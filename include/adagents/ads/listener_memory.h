@@ -2,9 +2,10 @@
 // and which categories have found more or less response than elsewhere.
 //
 //   ListenerMemory memory({}, &clock);
-//   memory.Heard(listener, brand, creative);                       // when an impression is
-//   reported ListenerRecord record; if (memory.Find(listener, &record)) record.Times(brand, now);
-//   // forgotten by half in a day memory.Update(listener, [](ListenerRecord& r) { ... });
+//   memory.Heard(listener, brand, creative);  // when an impression is reported
+//   ListenerRecord record;
+//   if (memory.Find(listener, &record)) record.Times(brand, now);  // half is forgotten in a day
+//   memory.Update(listener, [](ListenerRecord& r) { ... });
 //
 // It differs from FrequencyCaps in that it forgets slowly and never refuses anything: caps bound,
 // this tells how worn an ad is. Its keys are those of Sessions: keyed hashes that are changed with
