@@ -6,26 +6,26 @@
 //         --token-numbers energy --features offer_genre,brand --out click.model   (one line)
 //   train log.csv --label save ... --trunk click.model --head save --out both.model
 //   train data.libfm --format libfm --out some.model
+//   train --world music --out team.model            all heads of the team, from simulated listeners
 //
 // See --help; log.h has the formats, dataset.h what is made of them, baseline.h what to beat.
 #include <CLI/CLI.hpp>
 #include <chrono>
 #include <cstdio>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "adagents/base/status.h"
-#include "adagents/model/metrics.h"
 #include "adagents/model/model.h"
 #include "adagents/model/trainer.h"
-#include "baseline.h"
 #include "dataset.h"
 #include "fmt/format.h"
 #include "log.h"
+#include "report.h"
 #include "shared/read_text.h"
+#include "team.h"
 
 namespace train {
 namespace {
@@ -35,11 +35,12 @@ using namespace adagents::model;  // NOLINT: an application
 constexpr int kBadFile = 1, kBadUsage = 2;
 
 struct Options {
-  std::string file, format = "csv", trunk, out, head;
+  std::string file, format = "csv", trunk, out, head, world;
   Columns columns;
   Splits splits;
   int buckets = 1 << 14, width = 32, layers = 2, rounds = 1'000, generate = 0;
-  int trunk_epochs = 10;
+  int trunk_epochs = 10, hidden = 32;
+  size_t sessions = 40'000, windows = 100'000;
   TrainOptions train;
   bool json = false, quiet = false;
 };
@@ -61,26 +62,6 @@ auto Progress(const Options& o, const char* what, int epochs) {
     }
     return true;
   };
-}
-
-struct Result {
-  std::string name;
-  Measured log_loss, auc, calibration;
-};
-
-Result Judge(const std::string& name, const std::vector<float>& p, const Part& test, int rounds) {
-  const auto& h = test.outcomes.happened;
-  constexpr uint64_t kSeed = 1;
-  return {name, Bootstrap(&LogLoss, p, h, kSeed, rounds), Bootstrap(&Auc, p, h, kSeed, rounds),
-          Bootstrap([](auto a, auto b) { return CalibrationError(a, b); }, p, h, kSeed, rounds)};
-}
-
-std::string Show(const Measured& m) {
-  return fmt::format("{:.5f} [{:.5f}, {:.5f}]", m.value, m.low, m.high);
-}
-
-nlohmann::json Json(const Measured& m) {
-  return {{"value", m.value}, {"low", m.low}, {"high", m.high}};
 }
 
 struct Trained {
@@ -135,68 +116,28 @@ void AddVectors(const Encoder& trunk, Dataset* data) {
 
 absl::Status Report(const Options& o, const Dataset& data, const Head& head,
                     const std::string& trunk_report) {
-  const Part& test = data.part[2];
-  const auto& h = test.outcomes.happened;
-  std::vector<float> ours(test.outcomes.size());
-  for (size_t i = 0; i < ours.size(); ++i) {
-    const size_t each = test.outcomes.per_candidate;
-    absl::Status status =
-        head.Score(test.outcomes.sessions.empty() ? SessionVector{} : test.outcomes.sessions[i],
-                   {&test.outcomes.entries[i * each], each}, each, {&ours[i], 1});
-    if (!status.ok()) return status;
-  }
-  double share = 0;
-  for (const uint8_t happened : data.part[0].outcomes.happened) share += happened;
-  share /= static_cast<double>(data.part[0].outcomes.size());
-  const std::vector<float> constant(ours.size(), static_cast<float>(share));
-  const Baseline baseline = LogisticRegression(data, o.train.seed);
-  const std::vector<Result> results = {
-      Judge("constant", constant, test, o.rounds),
-      Judge("logistic regression", baseline.probability, test, o.rounds),
-      Judge("model", ours, test, o.rounds)};
-  struct Against {
-    const char* name;
-    Measured log_loss, auc;
-  };
-  std::vector<Against> against;
-  for (const auto& [name, p] : {std::pair("constant", &constant),
-                                std::pair("logistic regression", &baseline.probability)}) {
-    against.push_back({name, BootstrapDifference(&LogLoss, ours, *p, h, 2, o.rounds),
-                       BootstrapDifference(&Auc, ours, *p, h, 2, o.rounds)});
-  }
-  if (o.json) {
-    nlohmann::json out{{"training", data.part[0].outcomes.size()},
-                       {"validation", data.part[1].outcomes.size()},
-                       {"test", test.outcomes.size()},
-                       {"trunk", trunk_report}};
-    for (const Result& r : results) {
-      out["results"].push_back({{"name", r.name},
-                                {"log_loss", Json(r.log_loss)},
-                                {"auc", Json(r.auc)},
-                                {"calibration_error", Json(r.calibration)}});
-    }
-    for (const Against& a : against) {
-      out["model_minus"].push_back({{"name", fmt::format("model - {}", a.name)},
-                                    {"log_loss", Json(a.log_loss)},
-                                    {"auc", Json(a.auc)}});
-    }
-    fmt::print("{}\n", out.dump(2));
-    return absl::OkStatus();
-  }
-  fmt::print(
-      "{} outcomes to train on, {} later ones to stop and calibrate by, {} later still to test\n",
-      data.part[0].outcomes.size(), data.part[1].outcomes.size(), test.outcomes.size());
-  if (!trunk_report.empty()) fmt::print("{}\n", trunk_report);
-  fmt::print("\n{:<20}  {:<28}  {:<28}  {}\n", "test, 95 %", "log loss", "AUC",
-             "calibration error");
-  for (const Result& r : results) {
-    fmt::print("{:<20}  {:<28}  {:<28}  {}\n", r.name, Show(r.log_loss), Show(r.auc),
-               Show(r.calibration));
-  }
-  for (const Against& a : against) {
-    fmt::print("model - {:<20}\n  {:<18}  {:<28}  {}\n", a.name, "", Show(a.log_loss), Show(a.auc));
-  }
+  auto compared = Compare(data, head, o.train.seed, o.rounds);
+  if (!compared.ok()) return compared.status();
+  fmt::print("{}", o.json ? ToJson(*compared, trunk_report).dump(2) + "\n"
+                          : ToText(*compared, trunk_report));
   return absl::OkStatus();
+}
+
+/// All heads of the team, from simulated listeners.
+int RunTeam(const Options& o) {
+  TeamOptions team{.world = {o.world, o.sessions, o.train.seed},
+                   .splits = o.splits,
+                   .shape = {.width = o.width, .layers = o.layers, .feed_forward = 4 * o.width},
+                   .train = o.train,
+                   .trunk_epochs = o.trunk_epochs,
+                   .rounds = o.rounds,
+                   .hidden = o.hidden,
+                   .windows = o.windows,
+                   .out = o.out,
+                   .json = o.json,
+                   .quiet = o.quiet};
+  const absl::Status status = TrainTeam(team);
+  return status.ok() ? 0 : Complain(status, kBadFile);
 }
 
 int Run(const Options& o) {
@@ -210,7 +151,7 @@ int Run(const Options& o) {
   if (!trained.ok()) return Complain(trained.status(), kBadFile);
   const Encoder* trunk = trained->trunk ? &*trained->trunk : nullptr;
   if (trunk != nullptr) AddVectors(*trunk, &*data);
-  TrainHeadOptions options{.train = o.train};
+  TrainHeadOptions options{.hidden = o.hidden, .train = o.train};
   options.train.progress = Progress(o, "head", o.train.epochs);
   auto head =
       TrainHead(data->facts, options, trunk, data->part[0].outcomes, data->part[1].outcomes);
@@ -255,6 +196,14 @@ int Main(int argc, char** argv) {
   app.add_option("--validation-share", o.splits.validation, "share after that to stop by")
       ->check(CLI::Range(0.05, 0.9))
       ->capture_default_str();
+  app.add_option("--world", o.world, "train all heads from simulated listeners instead of a file");
+  app.add_option("--sessions", o.sessions, "of the simulated listeners")
+      ->check(CLI::Range(100, 10'000'000))
+      ->capture_default_str();
+  app.add_option("--windows", o.windows, "of these to train the trunk on, at most")
+      ->check(CLI::Range(100, 10'000'000))
+      ->capture_default_str();
+  app.add_option("--hidden", o.hidden, "units of a head")->check(CLI::IsMember({16, 32, 48, 64}));
   app.add_option("--width", o.width, "of the trunk")->check(CLI::IsMember({16, 32, 48, 64}));
   app.add_option("--layers", o.layers, "of the trunk")->check(CLI::Range(1, 8));
   app.add_option("--trunk-epochs", o.trunk_epochs, "of the trunk, at most")
@@ -290,6 +239,13 @@ int Main(int argc, char** argv) {
   const auto usage = [](std::string_view what) {
     return Complain(adagents::InvalidArgument(what), kBadUsage);
   };
+  if (!o.world.empty()) {
+    if (!o.file.empty()) return usage("--world takes the place of a file");
+    if (o.splits.training + o.splits.validation > 0.95) {
+      return usage("--train-share and --validation-share leave nothing to test on");
+    }
+    return RunTeam(o);
+  }
   if (o.file.empty() || o.out.empty()) return usage("name a file and --out (see --help)");
   if (csv && (o.columns.label.empty() || o.columns.features.empty())) {
     return usage("a CSV file needs --label and --features (see --help)");

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Checks that includes point downwards: base < blackboard < runtime < ads < ads/agents <
-# ads/engine.h < adapters < testing < adagents.h, and model beside ads (below ads/agents).
+# ads/engine.h < adapters, ads_models < testing < adagents.h, and model beside ads (below ads/agents).
 #
 #   include_direction.sh ROOT
 #
@@ -22,7 +22,7 @@ awk '
     if (path ~ /^ads\/(engine|why_not)/) return 6  # the engine, and what explains its decisions
     if (path ~ /^ads\/agents\//) return 5
     if (path ~ /^(ads|model)\//) return 4
-    if (path ~ /^adapters\//) return 7
+    if (path ~ /^(adapters|ads_models)\//) return 7
     if (path ~ /^testing\//) return 8
     if (path ~ /^adagents\.h/) return 9
     return -1
