@@ -289,7 +289,7 @@ absl::Status Engine::Build(EngineOptions options) {
   if (absl::Status status = Books().Open(nullptr, *catalog_->Pin()); !status.ok()) return status;
   upkeep_ = std::make_unique<internal::Upkeep>(
       internal::Upkeep::Parts{clock_, ledger_, ledger_ != nullptr ? pacer_ : nullptr, book_,
-                              models_, sessions_, moments_, inventory_});
+                              models_, sessions_, moments_, inventory_, forget_});
   (void)upkeep_->Tick();  // so that nobody sits out until the first; the ledger's health tells
   if (threads) upkeep_->Start();
   return absl::OkStatus();
@@ -366,6 +366,7 @@ absl::Status Engine::BuildListener(EngineOptions* options) {
   auto made = Sessions::Create(std::move(sessions), clock_);
   if (!made.ok()) return made.status();
   sessions_ = *std::move(made);
+  forget_ = std::move(options->forget);
   listener_ = std::make_shared<const ListenerOptions>(*options->listener);
   creative_ = std::shared_ptr<const CreativeOptions>(listener_, &listener_->creative);
   Region* const region = options->listener->sessions.region;
@@ -493,12 +494,14 @@ absl::StatusOr<Erased> Engine::Erase(std::string_view listener, std::string_view
   Erased erased;
   erased.sessions = sessions_->Erase(listener, session, &keys);
   // Those of sessions that are gone too: nobody knows any more whose they were.
-  erased.moments = moments_->Purge([&](uint64_t key) {
+  const auto gone = [&](uint64_t key) {
     return std::find(keys.begin(), keys.end(), key) != keys.end() ||
            (key != 0 && !sessions_->Contains(key));
-  });
+  };
+  erased.moments = moments_->Purge(gone);
   (void)moments_->PurgeListeners(
       [&](uint64_t key) { return std::find(keys.begin(), keys.end(), key) != keys.end(); });
+  if (forget_) forget_(gone);
   return erased;
 }
 

@@ -57,6 +57,7 @@ void Upkeep::ForgetMoments(int64_t now) {
   };
   (void)parts_.moments->Purge(is_gone);
   (void)parts_.moments->PurgeListeners(is_gone);
+  if (parts_.forget) parts_.forget(is_gone);
   gone.resize(fresh);
   gone_ = std::move(gone);
   next_purge_ = now + kPurgeEvery;

@@ -3,6 +3,7 @@
 
 #include <condition_variable>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -30,7 +31,8 @@ class Upkeep {
     std::shared_ptr<RelevanceModels> models;
     std::shared_ptr<Sessions> sessions;  // both null, or neither
     std::shared_ptr<Moments> moments;
-    std::shared_ptr<InventoryForecast> inventory;  // may be null
+    std::shared_ptr<InventoryForecast> inventory;                           // may be null
+    std::function<void(const std::function<bool(uint64_t)>& gone)> forget;  // may be empty
   };
   explicit Upkeep(Parts parts) : parts_(std::move(parts)) {}
   ~Upkeep() { Stop(); }

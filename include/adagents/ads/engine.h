@@ -99,6 +99,12 @@ struct EngineOptions {
   /// Adds agents and state of your own to the team. Called once by Create(). To put an agent in the
   /// place of a built-in one: runtime().Edit().Replace<Yours>("relevance").Commit().
   std::function<void(AdRuntime::Builder&)> customize;
+
+  /// With `listener`, for state of your own that is kept under sessions' keyed hashes: erases and
+  /// overwrites what is kept of those of which gone(session) holds. Called by Erase(), and by
+  /// Tick() for who has withdrawn consent, then once more a second later for what decisions and
+  /// events in flight have left. Thread-safe.
+  std::function<void(const std::function<bool(uint64_t)>& gone)> forget;
 };
 
 /// A moment's numbers; counts since the start.
@@ -272,6 +278,7 @@ class Engine {
   std::shared_ptr<InventoryForecast> inventory_;
   std::shared_ptr<const CreativeOptions> creative_;
   std::shared_ptr<const ListenerOptions> listener_;
+  std::function<void(const std::function<bool(uint64_t)>&)> forget_;  // may be empty
   std::unique_ptr<AdRuntime> runtime_;
   std::unique_ptr<internal::Upkeep> upkeep_;
 

@@ -133,6 +133,15 @@ struct Scores {
   }
 };
 
+/// What a model of the listening session says of those rates, where there is one: kNone, or nothing
+/// at all, where it does not. Relevance takes it in place of its own.
+struct ModelRates {
+  static constexpr float kNone = -1;
+  std::vector<float> rate;
+
+  void clear() { rate.clear(); }
+};
+
 /// What each candidate is worth and the floor it has to meet, CPM in `cur`. A negative value, or
 /// the largest there is, to which infinite amounts saturate: it may not bid.
 struct Prices {
@@ -155,6 +164,7 @@ struct Prices {
 inline constexpr Key<Request> kRequest{"request"};
 inline constexpr Key<Candidates> kCandidates{"candidates"};
 inline constexpr Key<CapVerdicts> kCaps{"caps"};
+inline constexpr Key<ModelRates> kModelRates{"model_rates"};
 inline constexpr Key<Scores> kScores{"scores"};
 inline constexpr Key<Prices> kPrices{"prices"};
 inline constexpr Key<Decision> kDecision{"decision"};

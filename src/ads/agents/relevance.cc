@@ -42,6 +42,10 @@ absl::Status Relevance::Run(Context& ctx) {
   const Candidates& candidates = ctx[candidates_];
   Scores& out = ctx[scores_];
   scratch_->scorer.Run(ctx[request_], candidates, *models_, &out);
+  const std::vector<float>& modelled = ctx[modelled_].rate;
+  for (size_t k = 0; k < std::min(modelled.size(), out.rate.size()); ++k) {
+    if (modelled[k] >= 0) out.rate[k] = modelled[k];
+  }
   if (ctx.explaining()) SayBest(candidates, out, ctx);
   return absl::OkStatus();
 }

@@ -25,6 +25,7 @@ class Relevance final : public Agent {
   In<Request> request_{this, kRequest};
   In<Candidates> candidates_{this, kCandidates};
   State<RelevanceModels> models_{this, kRelevanceModels};
+  In<ModelRates> modelled_{this, kModelRates, ModelRates{}};
   Out<Scores> scores_{this, kScores, Scores{}};
   std::unique_ptr<Scratch> scratch_;
 };
