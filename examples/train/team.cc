@@ -1,8 +1,10 @@
 #include "team.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "adagents/model/model.h"
@@ -37,6 +39,33 @@ class Progress {
   const bool quiet_;
   const std::chrono::steady_clock::time_point begun_ = std::chrono::steady_clock::now();
 };
+
+double Least(const TrainedHead& head) {
+  double least = head.epochs.front().validation_loss;
+  for (const EpochReport& e : head.epochs) least = std::min(least, e.validation_loss);
+  return least;
+}
+
+/// The best on the validation part of several rates and decays: as the baseline is tuned, too.
+absl::StatusOr<TrainedHead> TunedHead(const TeamOptions& o, const Dataset& data,
+                                      const Encoder& trunk, const std::string& name,
+                                      const Progress& progress) {
+  std::optional<TrainedHead> best;
+  for (const double rate : {3e-4, 1e-3}) {
+    for (const double decay : {0.1, 1.0, 5.0}) {
+      TrainHeadOptions options{.hidden = o.hidden, .train = o.train};
+      options.train.rate = rate;
+      options.train.decay = decay;
+      auto head =
+          TrainHead(data.facts, options, &trunk, data.part[0].outcomes, data.part[1].outcomes);
+      if (!head.ok()) return head.status();
+      progress.Say(fmt::format("{}: rate {:g}, decay {:g}: {} epochs, {:.5f} on later data", name,
+                               rate, decay, head->epochs.size(), Least(*head)));
+      if (!best || Least(*head) < Least(*best)) best = *std::move(head);
+    }
+  }
+  return *std::move(best);
+}
 
 }  // namespace
 
@@ -74,10 +103,7 @@ absl::Status TrainTeam(const TeamOptions& o) {
         part.outcomes.sessions.push_back(vectors[log->of[t].examples[i].window]);
       }
     }
-    TrainHeadOptions options{.hidden = o.hidden, .train = o.train};
-    options.train.progress = progress.Of(name);
-    auto head =
-        TrainHead(data.facts, options, &encoder, data.part[0].outcomes, data.part[1].outcomes);
+    auto head = TunedHead(o, data, encoder, name, progress);
     if (!head.ok()) return head.status();
     auto compared = Compare(data, head->head, o.train.seed, o.rounds);
     if (!compared.ok()) return compared.status();

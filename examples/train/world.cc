@@ -107,7 +107,8 @@ class Listening {
     if (event.kind == ads::PlaybackKind::kSkip || event.kind == ads::PlaybackKind::kEnd) {
       m.started = -1;
     }
-    if (event.kind == ads::PlaybackKind::kStart) {
+    // One in three: neighbours tell little that is new.
+    if (event.kind == ads::PlaybackKind::kStart && random_.Below(3) == 0) {
       m.started = static_cast<int64_t>(Of(Task::kIntent).examples.size());
       Note(Task::kIntent, WindowOf(&m), {state, m.window, event.at_ms}, nullptr, nullptr);
     }

@@ -11,7 +11,7 @@
 //   attention   of each request: the listener did something (skipped, saved, searched, paused,
 //   turned
 //               the volume, switched the screen on) within kAttentionWindowMs
-//   intent      of each track or episode that begins: it was skipped
+//   intent      of one in three tracks and episodes that begin: it was skipped
 // Notices that are lost or very late, repeated ones, bots and click farms are in the data, as they
 // are in a server's.
 #pragma once

@@ -12,7 +12,9 @@ namespace adagents::ads_models {
 namespace {
 
 model::ModelStoreOptions StoreOptions(const Clock* clock) {
-  model::ModelStoreOptions options{.token_schema = Tokens().Hash(), .clock = clock};
+  model::ModelStoreOptions options;
+  options.token_schema = Tokens().Hash();
+  options.clock = clock;
   for (size_t t = 0; t < kTasks; ++t) {
     const auto task = static_cast<Task>(t);
     options.heads.push_back({std::string(Name(task)), Facts(task).Hash()});

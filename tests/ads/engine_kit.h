@@ -1,6 +1,7 @@
 // Small campaigns, requests and engines for tests of the ad team.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -78,12 +79,15 @@ struct TestEngine {
   std::unique_ptr<testing::VirtualClock> clock = std::make_unique<testing::VirtualClock>();
   std::unique_ptr<Engine> engine;
 
-  explicit TestEngine(std::vector<Campaign> campaigns, EngineOptions options = {}) {
+  /// `prepare` has the last word on the options, which have the clock then.
+  explicit TestEngine(std::vector<Campaign> campaigns, EngineOptions options = {},
+                      const std::function<void(EngineOptions*)>& prepare = {}) {
     options.catalog = MakeCatalog(std::move(campaigns));
     options.relevance.rows = 64;
     options.outcomes.capacity = 1024;
     options.runtime.clock = clock.get();
     options.runtime.inline_scheduler = InlineScheduler{};
+    if (prepare) prepare(&options);
     auto made = Engine::Create(std::move(options));
     INFO(made.status().ToString());
     REQUIRE(made.ok());

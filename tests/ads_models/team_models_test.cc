@@ -28,14 +28,20 @@ ads::Campaign PaysForCompletion(const std::string& id = "c") {
   return c;
 }
 
+/// Without trying traits out, so that rates are what is predicted.
+ads::EngineOptions Listening() {
+  ads::EngineOptions options = WithListener();
+  options.listener->creative.explore = 0;
+  return options;
+}
+
 /// A team with models, on a clock that stands still.
 struct Team {
   std::shared_ptr<TeamModels> models;
-  TestEngine engine;
+  TestEngine engine{{PaysForCompletion()}, Listening(), [this](ads::EngineOptions* options) {
+                      models = *TeamModels::AddTo(options);
+                    }};
 
-  Team() : Team(WithListener()) {}
-  explicit Team(ads::EngineOptions options)
-      : models(*TeamModels::AddTo(&options)), engine({PaysForCompletion()}, std::move(options)) {}
   /// The rate of completion that the bid was made with.
   [[nodiscard]] double Rate(const ads::RequestPtr& request) const {
     const ads::Decision d = engine.Decide(request);
@@ -56,13 +62,13 @@ TEST_CASE("what the model says of a candidate is what the bid is made of") {
   Team team;
   Play(team.engine, Track(team.engine, "jazz", "calm", 0.3f));
   const double without = team.Rate(RequestOf("ann"));
-  CHECK(without == Catch::Approx(kPrior).margin(0.1));
+  CHECK(without == Approx(kPrior).margin(0.1));
   REQUIRE(team.models->store().Publish(SomeModel(-1)).ok());
-  CHECK(team.Rate(RequestOf("ann")) == Catch::Approx(Sigmoid(-1)).epsilon(0.01));
+  CHECK(team.Rate(RequestOf("ann")) == Approx(Sigmoid(-1)).epsilon(0.01));
   REQUIRE(team.models->store().Publish(SomeModel(2, 2)).ok());
-  CHECK(team.Rate(RequestOf("ann")) == Catch::Approx(Sigmoid(2)).epsilon(0.01));
+  CHECK(team.Rate(RequestOf("ann")) == Approx(Sigmoid(2)).epsilon(0.01));
   // Nobody knows what this one listens to.
-  CHECK(team.Rate(RequestOf("bob")) == Catch::Approx(without));
+  CHECK(team.Rate(RequestOf("bob")) == Approx(without));
 }
 
 TEST_CASE("the trunk runs once for each event, and a request uses what it left") {
@@ -129,7 +135,7 @@ TEST_CASE("a damaged or foreign file is refused, and the old model serves on") {
   REQUIRE(team.models->Load(good).ok());
   Play(team.engine, Track(team.engine, "jazz", "calm", 0.3f));
   const auto serves_on = [&] {
-    CHECK(team.Rate(RequestOf("ann")) == Catch::Approx(Sigmoid(-1)).epsilon(0.01));
+    CHECK(team.Rate(RequestOf("ann")) == Approx(Sigmoid(-1)).epsilon(0.01));
   };
   serves_on();
   CHECK(team.models->Load(bad).code() == absl::StatusCode::kDataLoss);
@@ -155,7 +161,7 @@ class PassClock final : public Clock {
 
 TEST_CASE("a pass that would not be finished in time is not begun") {
   PassClock clock;
-  ads::EngineOptions options = WithListener();
+  ads::EngineOptions options = Listening();
   options.runtime.clock = &clock;
   options.runtime.inline_scheduler = InlineScheduler{};
   options.catalog = MakeCatalog({PaysForCompletion()});
@@ -175,12 +181,12 @@ TEST_CASE("a pass that would not be finished in time is not begun") {
     return d.bids[0].value.units() / 1000;
   };
   const uint64_t before = models->stats().not_begun;
-  CHECK(rate(absl::Milliseconds(40)) == Catch::Approx(kPrior).margin(0.1));
+  CHECK(rate(absl::Milliseconds(40)) == Approx(kPrior).margin(0.1));
   CHECK(models->stats().not_begun > before);
 }
 
 TEST_CASE("models are replaced under load, and no decision is lost or mixes two") {
-  ads::EngineOptions options = WithListener();
+  ads::EngineOptions options = Listening();
   auto models = *TeamModels::AddTo(&options);
   REQUIRE(models->store().Publish(SomeModel(-1)).ok());
   auto engine =

@@ -21,6 +21,8 @@ expect 2 "--session and --token go together" log.csv --out x --label a --feature
 expect 2 "leave nothing to test on" log.csv --out x --label a --features b --train-share 0.9
 expect 2 "no columns to name" log.libfm --out x --format libfm --label a
 expect 2 "--epochs" log.csv --out x --epochs 0
+expect 2 "--world takes the place of a file" log.csv --world music
+expect 1 "nowhere" --world nowhere
 expect 1 "cannot read '/nowhere'" /nowhere --label a --features b --out x
 
 # Bad input is named by line and column.
@@ -78,4 +80,13 @@ awk 'BEGIN { srand(1); for (i = 0; i < 10000; i++) { a = int(rand() * 10); b = i
 expect 0 '"results"' "$work/log.libfm" --format libfm --out "$work/c.model" --json --quiet --rate 0.01
 true_that "$(result model auc low) > 0.65"
 true_that "$(result model calibration_error value) < 0.05"
+# All heads of the team from simulated listeners, the same twice.
+world=(--world music --sessions 400 --seed 3 --width 16 --layers 1 --trunk-epochs 1 --epochs 2
+  --bootstrap 20 --quiet)
+expect 0 "intent: " "${world[@]}" --out "$work/team.model"
+for head in click completion attention; do
+  grep -q "^$head: .* outcomes to train on" "$work/said" || fail "no $head"
+done
+expect 0 "intent: " "${world[@]}" --out "$work/again.model"
+cmp "$work/team.model" "$work/again.model" || fail "the same listeners made another model"
 echo "train keeps its promises"

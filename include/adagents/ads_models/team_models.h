@@ -49,7 +49,8 @@ class TeamModels {
   static constexpr size_t kBytesPerSession = 1550;
 
   /// Adds state and agents to a team that is yet to be made, and loads `path`; empty: nothing until
-  /// Load(). FailedPrecondition without EngineOptions::listener; any error of Load().
+  /// Load(). Reads the clock and the listener's options: set them before. FailedPrecondition
+  /// without EngineOptions::listener; any error of Load().
   static absl::StatusOr<std::shared_ptr<TeamModels>> AddTo(ads::EngineOptions* options,
                                                            const std::string& path = {});
 
