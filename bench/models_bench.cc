@@ -14,6 +14,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <memory>
 #include <string>
@@ -227,15 +228,18 @@ int main(int argc, char** argv) {
   const bool pinned = sched_setaffinity(0, sizeof(one), &one) == 0;
   const int64_t threads_before = Of("Threads:");
   bench::Bars bars;
-  Server plain(false);
-  const Measured floor = Measure(&plain);
-  (void)plain.engine().Shutdown(absl::Seconds(1));
+  const Measured floor = [] {
+    Server plain(false);
+    return Measure(&plain);
+  }();
   Server server(true);
   Need(file.empty() ? server.models()->store().Publish(SomeModel(1)) : server.models()->Load(file));
   const Measured with = Measure(&server);
-  fmt::print("Decisions of ads::Engine over {} candidates, an event for each two, {}\n",
-             kCandidates, pinned ? "on one core" : "on all cores (the core could not be kept)");
-  fmt::print("{:<28}{:>12}{:>12}{:>12}\n", "", "a second", "p50 us", "p99 us, at half that rate");
+  fmt::print(
+      "Decisions of ads::Engine over {} candidates, an event for each two, {};\n"
+      "p50 and p99 at half of each rate\n",
+      kCandidates, pinned ? "on one core" : "on all cores (the core could not be kept)");
+  fmt::print("{:<28}{:>12}{:>12}{:>12}\n", "", "a second", "p50 us", "p99 us");
   fmt::print("{:<28}{:>12.0f}{:>12.1f}{:>12.1f}\n", "without models", floor.rate, floor.p50_us,
              floor.p99_us);
   fmt::print("{:<28}{:>12.0f}{:>12.1f}{:>12.1f}\n", "trunk and four heads", with.rate, with.p50_us,
@@ -251,6 +255,7 @@ int main(int argc, char** argv) {
 
   // Memory and threads, with models replaced meanwhile.
   int64_t first = 0, most = 0, threads = 0;
+  std::string said, names;
   const int64_t step = decisions / 10;
   for (int64_t i = 0; i < decisions; ++i) {
     if (i % step == step / 2)
@@ -258,14 +263,22 @@ int main(int argc, char** argv) {
     server.Decide();
     if (i % step != step - 1) continue;
     const int64_t now = Of("VmRSS:");
+    said += fmt::format(" {}", now);
     if (first == 0) first = now;
     most = std::max(most, now);
     threads = std::max(threads, Of("Threads:"));
   }
   fmt::print("memory over {} decisions, 10 models: {} KiB after a tenth, {} KiB at most\n",
              decisions, first, most);
+  fmt::print("  KiB after each tenth:{}\n", said);
+  for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
+    std::ifstream file_of(task.path() / "comm");
+    std::string name;
+    std::getline(file_of, name);
+    names += " " + name;
+  }
   // The caller, the workers and the engine's own, of the engine with models; the other has ended.
-  fmt::print("threads: {} (before the engines {})\n", threads, threads_before);
+  fmt::print("threads: {} (before the engines {}):{}\n", threads, threads_before, names);
   fmt::print("other processes used {:.0f} % of the machine meanwhile\n", 100 * others.Share());
   bars.AtLeast("decisions a second", with.rate, 4'000);
   bars.AtMost("p99 at half that rate, ms", with.p99_us / 1e3, 10);
