@@ -1,5 +1,5 @@
-// Timelines as a file in Chrome's trace event format, which ui.perfetto.dev, chrome://tracing and
-// speedscope.app show. A row per thread with what ran on it, one inside the other; a row per
+// Timelines as a file in Chrome's trace event format, which ui.perfetto.dev and chrome://tracing
+// show. A row per thread with what ran on it, one inside the other; a row per
 // decision with its waits in lane and queue, its deadline (when it came to that) and its end.
 #pragma once
 
