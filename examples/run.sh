@@ -5,15 +5,17 @@
 #   examples/run.sh inspect|inspect_demo REGION [options...]
 #   examples/run.sh train LOG [options...]
 #   examples/run.sh market_sim [options...]
+#   examples/run.sh replay_auctions LOG --budget-fraction F [options...]
 #
 # FILE holds one OpenRTB request a line (.ndjson, .xz too); without it the bundled samples are
 # replayed. inspect shows a region that another process writes, such as inspect_demo. train makes
-# models of a log, on LibTorch. market_sim compares who decides on simulated listening sessions.
+# models of a log, on LibTorch. market_sim compares who decides on simulated listening sessions,
+# replay_auctions who bids in a recorded log of auctions.
 # Installs what is missing first; a second run neither downloads nor builds anything.
 . "$(dirname "${BASH_SOURCE[0]}")/../cmake/common.sh"
 
 if [[ ${1:-} == -h || ${1:-} == --help ]]; then
-  sed -n '2,11s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
+  sed -n '2,13s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
   if ad_server=$(program examples ad_server 2> /dev/null) && [[ -x $ad_server ]]; then
     exec "$ad_server" --help
   fi
@@ -21,18 +23,16 @@ if [[ ${1:-} == -h || ${1:-} == --help ]]; then
   exit
 fi
 
-if [[ ${1:-} == train ]]; then
-  bootstrap --examples --torch >&2  # its output may be a file of its own
-  configure release ADAGENTS_BUILD_EXAMPLES=ON ADAGENTS_TORCH=ON
-  build release train
-  exec "$(program examples train)" "${@:2}"
-fi
-bootstrap --examples
-configure release ADAGENTS_BUILD_EXAMPLES=ON
-if [[ ${1:-} == inspect || ${1:-} == inspect_demo || ${1:-} == market_sim ]]; then
-  build release "$1"
-  exec "$(program examples "$1")" "${@:2}"
-fi
+needs=(--examples) settings=(ADAGENTS_BUILD_EXAMPLES=ON)
+if [[ ${1:-} == train ]]; then needs+=(--torch) settings+=(ADAGENTS_TORCH=ON); fi
+bootstrap "${needs[@]}" >&2  # what a program prints may go to a file
+configure release "${settings[@]}"
+case ${1:-} in
+  inspect | inspect_demo | market_sim | replay_auctions | train)
+    build release "$1"
+    exec "$(program examples "$1")" "${@:2}"
+    ;;
+esac
 build release ad_server
 
 if (($#)) && [[ $1 != -* ]]; then
