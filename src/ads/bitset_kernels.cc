@@ -137,8 +137,8 @@ constexpr Kernels kPortable{IntersectPortable, IntersectUnionPortable, SpellPort
 // Chosen by hand instead of by target_clones: its resolvers run before the sanitizers are ready.
 ADAGENTS_KERNELS(Avx2, Wide256, __attribute__((target("avx2"))))
 ADAGENTS_KERNELS(Avx512, Wide512, __attribute__((target("avx512f"))))
-__attribute__((target("bmi,popcnt"))) size_t SpellAvx2(uint32_t base, const uint64_t* words,
-                                                       uint32_t* to) {
+__attribute__((target("bmi,popcnt"))) size_t SpellBmi(uint32_t base, const uint64_t* words,
+                                                      uint32_t* to) {
   return SpellWords(base, words, to);
 }
 #define ADAGENTS_VBMI2 __attribute__((target("avx512f,avx512bw,avx512vbmi2,popcnt")))
@@ -149,7 +149,7 @@ ADAGENTS_VBMI2 inline void WriteSixteen(uint32_t* to, uint32_t base, __m128i pla
 }
 // The places within the word that are set, as bytes side by side, then as numbers, sixteen at a
 // time.
-ADAGENTS_VBMI2 size_t SpellAvx512(uint32_t base, const uint64_t* words, uint32_t* to) {
+ADAGENTS_VBMI2 size_t SpellVbmi2(uint32_t base, const uint64_t* words, uint32_t* to) {
   alignas(64) static constexpr auto kPlaces = [] {
     std::array<uint8_t, 64> places{};
     for (size_t i = 0; i < places.size(); ++i) places[i] = static_cast<uint8_t>(i);
@@ -172,8 +172,9 @@ ADAGENTS_VBMI2 size_t SpellAvx512(uint32_t base, const uint64_t* words, uint32_t
   }
   return static_cast<size_t>(to - begin);
 }
-constexpr Kernels kAvx2{IntersectAvx2, IntersectUnionAvx2, SpellAvx2, "avx2"};
-constexpr Kernels kAvx512{IntersectAvx512, IntersectUnionAvx512, SpellAvx512, "avx512"};
+constexpr Kernels kAvx2{IntersectAvx2, IntersectUnionAvx2, SpellBmi, "avx2"};
+constexpr Kernels kAvx512{IntersectAvx512, IntersectUnionAvx512, SpellBmi, "avx512"};
+constexpr Kernels kVbmi2{IntersectAvx512, IntersectUnionAvx512, SpellVbmi2, "avx512-vbmi2"};
 #endif
 
 }  // namespace
@@ -182,9 +183,10 @@ KernelList RunnableKernels() {
   KernelList list{};
 #if defined(__x86_64__)
   const bool bits = __builtin_cpu_supports("bmi") && __builtin_cpu_supports("popcnt");
-  if (__builtin_cpu_supports("avx512vbmi2") && __builtin_cpu_supports("avx512bw") && bits) {
-    list.items[list.count++] = &kAvx512;
-  }
+  const bool avx512 = __builtin_cpu_supports("avx512f") && bits;
+  const bool bytes = __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vbmi2");
+  if (avx512 && bytes) list.items[list.count++] = &kVbmi2;
+  if (avx512) list.items[list.count++] = &kAvx512;
   if (__builtin_cpu_supports("avx2") && bits) list.items[list.count++] = &kAvx2;
 #endif
   list.items[list.count++] = &kPortable;

@@ -29,7 +29,7 @@ struct Kernels {
   IntersectFn intersect;
   IntersectUnionFn intersect_union;
   SpellFn spell;
-  const char* name;  // "avx512", "avx2" or "portable"
+  const char* name;  // "avx512-vbmi2", "avx512", "avx2" or "portable"
 };
 
 /// The best for this machine; chosen once. Thread-safe.
@@ -37,7 +37,7 @@ const Kernels& BestKernels();
 
 /// All that this machine can run, best first; for tests and benchmarks.
 struct KernelList {
-  const Kernels* items[3];
+  const Kernels* items[4];
   size_t count;
 };
 KernelList RunnableKernels();
