@@ -1,6 +1,6 @@
 // What is learned of moments, as bytes. Little-endian, in this order:
 //   8 bytes   "ADMOMNT2"
-//   u32 x 3   kSignals, kRow, kTraitRows: the shape, which must be equal to load
+//   u32 x 4   kSignals, kRow, kTraitRows, kWeights: the shape, which must be equal to load
 //   f32 x 3   standard deviations of the options, likewise
 //   u32       whether anything is assumed, likewise
 //   12 bytes  per weight that has learned: u32 place (rising), f32 mean, f32 variance
@@ -25,7 +25,7 @@ constexpr auto kRelaxed = std::memory_order_relaxed;
 
 /// As it stands in the bytes: no padding.
 struct Shape {
-  uint32_t signals, row, traits;
+  uint32_t signals, row, traits, weights;
   float signal_sd, trait_sd, moment_sd;
   uint32_t assume;
 
@@ -35,7 +35,7 @@ struct Cell {
   uint32_t place;
   float mean, variance;
 };
-static_assert(sizeof(Shape) == 28 && sizeof(Cell) == 12);
+static_assert(sizeof(Shape) == 32 && sizeof(Cell) == 12);
 
 template <class T>
 void Put(std::string* out, const T& value) {
@@ -48,10 +48,11 @@ T At(std::string_view bytes, size_t at) {
   return value;
 }
 
-Shape ShapeOf(size_t row, const MomentModelOptions& o) {
+Shape ShapeOf(size_t row, size_t weights, const MomentModelOptions& o) {
   return {static_cast<uint32_t>(Moment::kSignals),
           static_cast<uint32_t>(row),
           static_cast<uint32_t>(CreativeFeatures::kTraitRows),
+          static_cast<uint32_t>(weights),
           o.signal_sd,
           o.trait_sd,
           o.moment_sd,
@@ -62,7 +63,7 @@ Shape ShapeOf(size_t row, const MomentModelOptions& o) {
 
 std::string MomentModel::Save() const {
   std::string out(kMagic);
-  Put(&out, ShapeOf(kRow, options_));
+  Put(&out, ShapeOf(kRow, kWeights, options_));
   for (size_t i = 0; i < kWeights; ++i) {
     const Belief assumed = AssumedOf(i);
     const Cell cell{static_cast<uint32_t>(i), weights_[i].mean.load(kRelaxed),
@@ -85,7 +86,7 @@ absl::Status MomentModel::Restore(std::string_view bytes) {
   const auto hash = At<uint64_t>(bytes, bytes.size() - kHashBytes);
   bytes.remove_suffix(kHashBytes);
   if (hash != StableHash64(bytes)) return DataLoss("saved moments: the checksum does not match");
-  if (!(At<Shape>(bytes, kMagic.size()) == ShapeOf(kRow, options_))) {
+  if (!(At<Shape>(bytes, kMagic.size()) == ShapeOf(kRow, kWeights, options_))) {
     return FailedPrecondition("saved moments: of another shape, or made with other options");
   }
   int64_t last = -1;
