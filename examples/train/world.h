@@ -9,8 +9,7 @@
 //   click       of each impression: a click was reported
 //   completion  likewise, that it was heard to its end
 //   attention   of each request: the listener did something (skipped, saved, searched, paused,
-//   turned
-//               the volume, switched the screen on) within kAttentionWindowMs
+//               set the volume, switched the screen on) within kAttentionWindowMs
 //   intent      of one in three tracks and episodes that begin: it was skipped
 // Notices that are lost or very late, repeated ones, bots and click farms are in the data, as they
 // are in a server's.

@@ -55,7 +55,7 @@ struct ListenerRecord {
   [[nodiscard]] const Taste& TasteOf(uint16_t category) const { return tastes[category % kTastes]; }
   [[nodiscard]] Taste& TasteOf(uint16_t category) { return tastes[category % kTastes]; }
 
-  /// How often it was heard, forgotten by half in each `half_life_s`; `now_s`: Unix seconds.
+  /// How often it was heard, forgotten by half in each kHalfLifeS; `now_s`: Unix seconds.
   [[nodiscard]] float Times(uint32_t name, int64_t now_s) const;
   void Hear(uint32_t name, int64_t now_s);
   static constexpr int64_t kHalfLifeS = 24 * 3600;  ///< caps are agreed per day: so is forgetting

@@ -4,9 +4,11 @@
 //   flag.Update([&] { return switched_off.load(relaxed); });
 //
 // Invariant: once all calls are over, the flag is raised if the switches say so. An Update() that
-// is interrupted may leave it lowered for as long, and raises it as it goes on. Memory orders: what
-// lowers the flag acquires the Raise() that it overwrites, and with it the switch that this stands
-// for, so that the look afterwards cannot miss it. Progress: wait-free.
+// is interrupted may leave it lowered for as long, and raises it as it goes on.
+//
+// Memory orders: what lowers the flag acquires every Raise() before it, and with each the switch
+// that it stands for, so that the look afterwards cannot miss one. For that Raise() is an exchange
+// and not a store, which would end the release sequence of an earlier Raise(). Progress: wait-free.
 #pragma once
 
 #include <cstdint>
