@@ -51,7 +51,7 @@ CreativeFacts FactsOf(const Campaign& campaign, uint32_t index, size_t place) {
   f.w = static_cast<int16_t>(c.w);
   f.h = static_cast<int16_t>(c.h);
   f.format = c.format;
-  f.brand = BrandKey(c.brand.empty() ? campaign.brand_or_advertiser() : c.brand);
+  f.brand = BrandKey(campaign.BrandOf(c));
   f.capped = !c.caps.empty() || !campaign.caps.empty();
   return f;
 }

@@ -42,7 +42,7 @@ uint64_t PlacementOf(const Request& request, const Imp& imp) {
     where = StableHash64(name);
     break;
   }
-  const Media* media = imp.audio != nullptr ? static_cast<const Media*>(imp.audio) : imp.video;
+  const Media* media = imp.media();
   const int32_t delay = media == nullptr ? 0 : media->startdelay.value_or(0);
   const uint64_t roll = delay > 0 || delay == -1 ? 1 : delay == -2 ? 2 : 0;
   const uint64_t kind = (imp.banner != nullptr ? 1u : 0u) | (imp.video != nullptr ? 2u : 0u) |

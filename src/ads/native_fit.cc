@@ -28,8 +28,7 @@ std::string_view NativeContent(const NativeAsset& asset, const Campaign& campaig
   }
   switch (asset.type.value_or(0)) {
     case kSponsored:
-      return creative.brand.empty() ? campaign.brand_or_advertiser()
-                                    : std::string_view(creative.brand);
+      return campaign.BrandOf(creative);
     case kDesc:
       return creative.body;
     case kDisplayUrl:

@@ -121,10 +121,8 @@ CreativeFeatures CreativeFeatures::Of(const Campaign& campaign, const Creative& 
   const uint64_t key = StableHash64(campaign.id);
   out.campaign = static_cast<uint32_t>(Mix64(key) >> 32);
   out.row = static_cast<uint32_t>(CombineHash(key, StableHash64(creative.id)) >> 32);
-  const std::string_view brand =
-      creative.brand.empty() ? campaign.brand_or_advertiser() : std::string_view(creative.brand);
   const std::array<uint64_t, kTraits> values = {
-      StableHash64(brand),
+      StableHash64(campaign.BrandOf(creative)),
       campaign.cat.empty() ? 0 : HashOfTopCategory(campaign.cat[0]),
       CombineHash(static_cast<uint64_t>(creative.format), LengthOf(creative.duration_ms)),
       StableHash64(creative.tone),

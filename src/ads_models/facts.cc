@@ -172,8 +172,7 @@ model::Token TokenOf(const ads::ListenEvent& event, const ads::SessionState& sta
 }
 
 Where WhereOf(const ads::Imp& imp) {
-  const ads::Media* media = imp.audio != nullptr ? static_cast<const ads::Media*>(imp.audio)
-                                                 : static_cast<const ads::Media*>(imp.video);
+  const ads::Media* media = imp.media();
   if (media == nullptr || !media->startdelay) return Where::kUnknown;
   if (*media->startdelay == 0) return Where::kBetween;
   return *media->startdelay > 0 ? Where::kWithin : Where::kTransition;
@@ -231,11 +230,9 @@ void OfferFactsOf(const ads::Campaign& campaign, const ads::Creative& creative,
                   std::span<model::HeadEntry> out) {
   const HeadSchema& schema = Facts(Task::kClick);
   const auto size = [&](size_t f) { return schema.fields()[kMomentFacts + f].size; };
-  const std::string_view brand =
-      creative.brand.empty() ? campaign.brand_or_advertiser() : creative.brand;
   const int seconds = creative.duration_ms / 1000;
   const uint32_t values[] = {
-      Hashed(brand, size(0)),
+      Hashed(campaign.BrandOf(creative), size(0)),
       campaign.cat.empty() ? 0 : Hashed(campaign.cat.front(), size(1)),
       static_cast<uint32_t>(1 + CombineHash(StableHash64(campaign.id), StableHash64(creative.id)) %
                                     static_cast<uint64_t>(size(2) - 1)),

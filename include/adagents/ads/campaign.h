@@ -223,6 +223,10 @@ struct Campaign {
 
   /// The name that listeners know.
   std::string_view brand_or_advertiser() const { return brand.empty() ? advertiser : brand; }
+  /// The same of one of its creatives, which may have a brand of its own.
+  std::string_view BrandOf(const Creative& creative) const {
+    return creative.brand.empty() ? brand_or_advertiser() : std::string_view(creative.brand);
+  }
   bool operator==(const Campaign&) const = default;
 };
 

@@ -241,6 +241,11 @@ struct Imp {
   Int exp;                     ///< seconds between auction and impression
   Int ssai;                    ///< server-side ad insertion: 0 unknown, 1 client, 2 mixed, 3 server
   std::optional<double> qty_multiplier;  ///< dooh: qty.multiplier, impressions per play
+
+  /// What is played, the audio where both are offered; nullptr: nothing is.
+  [[nodiscard]] const Media* media() const {
+    return audio != nullptr ? static_cast<const Media*>(audio) : video;
+  }
 };
 
 struct Segment {

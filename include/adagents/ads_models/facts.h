@@ -3,8 +3,7 @@
 //
 //   window.Push(TokenOf(event, state));                       // once per ListenEvent
 //   MomentFactsOf({state, window, now_ms, where}, entries);   // once per request
-//   OfferFactsOf(campaign, creative, {entries.data() + kMomentFacts, kOfferFacts});  // per
-//   candidate
+//   OfferFactsOf(campaign, creative, rest);                   // once per candidate: kOfferFacts
 //
 // The numbers of a moment are those that an engineer makes by hand of a session, cut into steps;
 // none of them identifies a person. Categories are hashed as StableHash64 does, so that no

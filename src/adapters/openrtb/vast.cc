@@ -171,8 +171,7 @@ void WriteVast(const BidContext& bid, Sink* out) {
   out->Raw("</AdServingId><AdTitle>");
   out->Xml(creative.title.empty() ? creative.id : creative.title);
   out->Raw("</AdTitle><Advertiser>");
-  out->Xml(creative.brand.empty() ? bid.campaign.brand_or_advertiser()
-                                  : std::string_view(creative.brand));
+  out->Xml(bid.campaign.BrandOf(creative));
   out->Raw("</Advertiser><Creatives><Creative adId='");
   out->Xml(creative.id);
   out->Raw("'><UniversalAdId idRegistry='unknown'>");

@@ -79,7 +79,7 @@ bool Auctioneer::BeginsPod(uint32_t imp, const Media& media) {
   pod_imps_.assign({imp});
   if (media.podid.empty()) return true;
   for (uint32_t i = 0; i < sale_.imps(); ++i) {
-    const Media* other = MediaOf(sale_.imp(i));
+    const Media* other = sale_.imp(i).media();
     if (i == imp || other == nullptr || other->podid != media.podid) continue;
     if (i < imp) return false;
     pod_imps_.push_back(i);
@@ -99,7 +99,7 @@ void Auctioneer::Run(const Request& request, const Candidates& candidates, const
   }
   sale_.Begin(request, candidates, scores, prices, options_, out, winners, hooks);
   for (uint32_t i = 0; i < sale_.imps(); ++i) {
-    const Media* media = MediaOf(request.imps[i]);
+    const Media* media = request.imps[i].media();
     if (media == nullptr || (media->podid.empty() && media->poddur.value_or(0) <= 0)) {
       RunImp(i);
     } else if (BeginsPod(i, *media)) {

@@ -106,9 +106,7 @@ uint64_t CapReader::SubjectFor(CapPer per) const {
 
 bool CapReader::RulesOf(const Catalog& catalog, const Campaign& campaign, const Creative& creative,
                         std::vector<CapRule>* rules) const {
-  const uint64_t brand =
-      BrandKey(creative.brand.empty() ? campaign.brand_or_advertiser() : creative.brand);
-  return RulesOf(catalog, campaign, creative, brand, rules);
+  return RulesOf(catalog, campaign, creative, BrandKey(campaign.BrandOf(creative)), rules);
 }
 
 bool CapReader::RulesOf(const Catalog& catalog, const Campaign& campaign, const Creative& creative,

@@ -101,7 +101,7 @@ void ImpNeeds::Read(const Request& request, const Imp& imp) {
   pod_ads_ = 0;
   if (imp.video != nullptr) ReadMedia(*imp.video, &video_);
   if (imp.audio != nullptr) ReadMedia(*imp.audio, &audio_);
-  const Media* media = imp.audio != nullptr ? static_cast<const Media*>(imp.audio) : imp.video;
+  const Media* media = imp.media();
   if (media != nullptr && media->poddur && *media->poddur > 0) {
     pod_ms_ = *media->poddur * kMillis;
     pod_ads_ = std::clamp(media->maxseq.value_or(kMostPodAds), 1, kMostPodAds);

@@ -26,12 +26,12 @@ void PodAuction::ReadSections(std::span<const uint32_t> imps) {
   dedupe_ = Dedupe();
   bool first_taken = false;
   for (const uint32_t i : imps) {
-    first_taken = first_taken || MediaOf(sale_->imp(i))->slotinpod == 1;
+    first_taken = first_taken || sale_->imp(i).media()->slotinpod == 1;
   }
   for (size_t s = 0; s < used_; ++s) {
     Section& section = sections_[s];
     const Imp& imp = sale_->imp(imps[s]);
-    const Media& media = *MediaOf(imp);
+    const Media& media = *imp.media();
     dedupe_.Read(imp);
     section.imp = imps[s];
     section.dynamic = media.poddur.value_or(0) > 0;

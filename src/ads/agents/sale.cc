@@ -163,7 +163,7 @@ void Sale::Sell(uint32_t imp, const Offer& winner, int64_t rival, int16_t sequen
   bid.value = Micros{winner.value};
   bid.price = PriceOf(imp, winner, rival);
   bid.sequence = sequence;
-  const Media* media = MediaOf(request_->imps[imp]);
+  const Media* media = request_->imps[imp].media();
   if (media != nullptr && media->poddur.value_or(0) <= 0) {
     bid.slotinpod = static_cast<int16_t>(media->slotinpod);
   }

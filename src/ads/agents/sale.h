@@ -47,11 +47,6 @@ inline constexpr auto kWorse = [](const Offer& a, const Offer& b) { return Befor
 /// What a winner pays; see auction.h.
 enum class Pays : uint8_t { kValue, kFloor, kSecond, kNextRank };
 
-/// The media of a timed imp; null for others.
-inline const Media* MediaOf(const Imp& imp) {
-  return imp.audio != nullptr ? static_cast<const Media*>(imp.audio) : imp.video;
-}
-
 /// Thread-compatible. Beginning anew reuses the memory.
 class Sale {
  public:

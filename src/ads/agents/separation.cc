@@ -83,8 +83,7 @@ void Separation::Read(const Catalog& catalog, uint32_t campaign, uint16_t creati
   }
   const bool apart = !house && !dedupe.off;
   if (apart) {
-    const std::string_view own = ad.brand;
-    const uint64_t brand = HashOfName(own.empty() ? c.brand_or_advertiser() : own);
+    const uint64_t brand = HashOfName(c.BrandOf(ad));
     if (brand != 0) out->push_back(Mark(kBrand, brand));
   }
   if (apart || dedupe.domain) {

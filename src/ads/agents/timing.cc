@@ -45,7 +45,7 @@ Timing WhilePlaying(const PlayPosition& at, int32_t startdelay, const TimingOpti
 
 Timing WhenFor(const Imp& imp, const Listener& listener, const Intents& intents,
                const TimingOptions& options) {
-  const Media* media = imp.audio != nullptr ? static_cast<const Media*>(imp.audio) : imp.video;
+  const Media* media = imp.media();
   if (!listener.known || media == nullptr || imp.rwdd) return {};
   const SessionState& s = listener.state;
   const int64_t gap = absl::ToInt64Milliseconds(options.least_gap);

@@ -67,7 +67,7 @@ Listener ListenerOf(const Request& request, int64_t now_ms) {
   StartIntents(now_ms, &s);
   if (request.imps.empty()) return out;
   const Imp& imp = request.imps[0];
-  const Media* media = imp.audio != nullptr ? static_cast<const Media*>(imp.audio) : imp.video;
+  const Media* media = imp.media();
   const int32_t startdelay = media == nullptr ? 0 : media->startdelay.value_or(0);
   if (startdelay > 0) {
     s.play = PlayState::kPlaying;
