@@ -128,15 +128,15 @@ int Run(const Options& options) {
                                       [](const auto& line) { return line.arrival <= 0; })) {
     return Complain(InvalidArgument(file + ": has no ext.arrival, so --rate recorded cannot be"));
   }
-  std::ofstream out;
-  if (!options.out.empty()) {
-    out.open(options.out, std::ios::binary);
-    if (!out) return Complain(InvalidArgument("cannot write '" + options.out + "'"));
-  }
   auto setting =
       MakeSetting(options, options.campaigns,
                   recording->first() > 0 ? TimeOf(recording->first()) : absl::InfinitePast());
   if (!setting.ok()) return Complain(setting.status());
+  std::ofstream out;  // what is there is kept until all that is read was found right
+  if (!options.out.empty()) {
+    out.open(options.out, std::ios::binary);
+    if (!out) return Complain(InvalidArgument("cannot write '" + options.out + "'"));
+  }
   if (!options.json) fmt::print("{}: {} lines\n", file, recording->lines().size());
   std::fflush(stdout);
   auto feedback = Feedback::Open(options, **setting);

@@ -117,8 +117,10 @@ std::string BudgetsTable(const MoneyReport& report) {
   if (report.has_pacer) {
     out += fmt::format(
         "  in period, planned and the share of their value that they bid are of the last request; "
-        "traffic was {:.2f} times what was forecast\n",
-        report.traffic_scale);
+        "{}\n",
+        report.traffic_scale
+            ? fmt::format("traffic was {:.2f} times what was forecast", *report.traffic_scale)
+            : "it was too short a time to tell the forecast's error");
   }
   return out;
 }
@@ -129,6 +131,10 @@ std::string EventsTable(const MoneyReport& report) {
     out += fmt::format("    {:<32} {:>12}\n", name, n);
   }
   out += fmt::format("    {:<32} {:>12}\n", "refused", report.events.refused);
+  if (report.actions_unknown > 0) {
+    out += fmt::format("  {} clicks, completions or conversions are of no bid that is remembered\n",
+                       report.actions_unknown);
+  }
   if (report.truth) {
     const testing::TrafficTruth& t = *report.truth;
     out += fmt::format(
@@ -156,7 +162,9 @@ bool MoneyReport::Line::active() const {
 PacingReport MakePacingReport(const Setting& setting) {
   PacingReport report;
   if (setting.money.pacer == nullptr) return report;
-  report.traffic_scale = setting.money.pacer->traffic_scale();
+  // Exactly 1 until the pacer has seen its first traffic.
+  const double scale = setting.money.pacer->traffic_scale();
+  if (scale != 1) report.traffic_scale = scale;
   for (const ads::AccountReport& account : setting.money.ledger->Report()) {
     const auto pace = setting.money.pacer->Report(account.campaign);
     if (pace) report.campaigns.emplace(account.campaign, *pace);
@@ -179,6 +187,7 @@ MoneyReport MakeMoneyReport(const Setting& setting, const Feedback& feedback,
   report.health = money.ledger->health();
   if (const auto late = money.source->LateWins(); late.ok()) report.late_wins = late->size();
   report.traffic_scale = pacing.traffic_scale;
+  if (report.has_pacer) report.actions_unknown = stats.actions_unknown;
   const ads::CatalogPin catalog = setting.engine->PinCatalog();
   for (const ads::AccountReport& account : money.ledger->Report()) {
     const auto index = catalog->FindKey(account.campaign);
@@ -222,7 +231,7 @@ void AddMoneyJson(const MoneyReport& report, ordered_json* out) {
     budgets["leasing"] = report.health.leasing;
     budgets["late_wins"] = report.late_wins;
     budgets["refused_for_want_of_room"] = report.health.full;
-    if (report.has_pacer) budgets["traffic_scale"] = report.traffic_scale;
+    if (report.traffic_scale) budgets["traffic_scale"] = *report.traffic_scale;
     budgets["campaigns"] = ordered_json::array();
     size_t idle = 0;
     for (const MoneyReport::Line& line : report.lines) {
@@ -243,6 +252,7 @@ void AddMoneyJson(const MoneyReport& report, ordered_json* out) {
   events["refused"] = report.events.refused;
   events["by_name"] = ordered_json::object();
   for (const auto& [name, n] : report.events.by_name) events["by_name"][name] = n;
+  if (report.has_pacer) events["actions_unknown"] = report.actions_unknown;
   events["first_errors"] = report.events.first_errors;
   if (!report.truth) return;
   const testing::TrafficTruth& t = *report.truth;

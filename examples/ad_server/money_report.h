@@ -16,7 +16,7 @@ namespace ad_server {
 /// How campaigns were paced when the last request had been decided. Plain value.
 struct PacingReport {
   std::map<uint64_t, adagents::ads::PaceReport> campaigns;  // by key
-  double traffic_scale = 1;
+  std::optional<double> traffic_scale;                      // of the forecast; once it is known
 };
 PacingReport MakePacingReport(const Setting& setting);
 
@@ -33,7 +33,8 @@ struct MoneyReport {
   std::vector<Line> lines;  // of all campaigns, by what was spent
   adagents::ads::LedgerHealth health;
   size_t late_wins = 0;  // that the source has listed
-  double traffic_scale = 1;
+  std::optional<double> traffic_scale;
+  uint64_t actions_unknown = 0;  // with a pacer: of no bid that is remembered
   adagents::ads::FrequencyCaps::Counts caps;
   EventCounts events;
   std::optional<adagents::testing::TrafficTruth> truth;  // of simulated events

@@ -41,9 +41,27 @@ std::string CheckRate(std::string& text, double* rate) {
   return {};
 }
 
-}  // namespace
-
-namespace {
+/// What was given and would do nothing, or not what was meant.
+std::string CheckTogether(const CLI::App& app, const Options& o) {
+  for (const CLI::Option* option : app.get_options()) {  // "" would mean that it was not given
+    if (option->count() > 0 && option->results().front().empty()) {
+      return option->get_name() + ": must not be empty";
+    }
+  }
+  if (o.inline_scheduler && (o.threads > 1 || o.rate != 0 || o.mode != Mode::kTrusted)) {
+    return "--inline decides on one thread at full speed: it goes with neither --threads, --rate "
+           "nor --mode";
+  }
+  if (app.count("--in-flight") > 0 && o.mode != Mode::kAsync) {
+    return "--in-flight: only --mode async has decisions in flight";
+  }
+  for (const char* name : {"--event-delay", "--event-faults"}) {
+    if (app.count(name) > 0 && !o.simulate_events && o.events_out.empty()) {
+      return std::string(name) + ": needs --simulate-events or --events-out";
+    }
+  }
+  return {};
+}
 
 void AddMoneyOptions(CLI::App& app, Options& o) {
   const std::string kGroup = "Budgets, caps and pacing";
@@ -110,7 +128,8 @@ void AddEventOptions(CLI::App& app, Options& o) {
       ->group(kGroup);
   app.add_flag("--simulate-events", o.simulate_events,
                "Let the bids meet a simulated exchange and its players, whose notices come back "
-               "late, twice or never")
+               "late, twice or never; without --inline those that are still to come when the last "
+               "request was decided come at once")
       ->group(kGroup);
   app.add_option("--events-out", o.events_out,
                  "Write the simulated lines there, for --events; without --simulate-events that is "
@@ -143,6 +162,20 @@ constexpr const char* kFooter =
     "  they are read. The whole loop: --inline --inline-step 1000 --loop 360 --ledger FILE "
     "--pacing "
     "--simulate-events\n\n"
+    "Keys of --json: requests; refused (by error) and refused_total, lines that are no valid "
+    "request; decided;\n"
+    "  bids and with_bids, decisions with at least one; no_bids (by nbr); late, answered after "
+    "their "
+    "deadline;\n"
+    "  degraded, decided without some agent; p50_us, p99_us, p999_us and max_us, from when a "
+    "request "
+    "was due to\n"
+    "  its written response; decisions_per_s; cpu_us_per_decision, of the whole process; "
+    "candidates_per_decision,\n"
+    "  creatives scored; stages, mean microseconds of each and of each agent's calls; "
+    "mean_price_cpm, by currency;\n"
+    "  budgets, caps and events, if there are any, with amounts in the campaign's currency; "
+    "wall_s\n\n"
     "Exit codes: 0 done; 1 a file cannot be read or written, or is wrong; 2 wrong usage.\n"
     "Lines that are no valid request or event are counted and named, and do not stop the run.";
 
@@ -153,19 +186,22 @@ bool ParseOptions(int argc, char** argv, Options* options, int* exit_code) {
   CLI::App app{
       "Decides recorded OpenRTB requests with a team of agents, and says how fast and how well.\n"
       "Without options it decides the bundled samples."};
+  app.option_defaults()->always_capture_default();
   std::string rate = "max";
   std::string mode = "trusted";
   app.add_option("--replay", o.replay,
                  "Requests, one JSON a line: OpenRTB, or {\"source\": ..., \"request\": ...}; "
                  ".xz is unpacked");
   auto* campaigns = app.add_option("--campaigns", o.campaigns, "Campaigns to decide over (JSON)");
-  app.add_option("--generate-campaigns", o.generate_campaigns, "Make up so many campaigns instead")
-      ->check(CLI::Range(int64_t{1}, int64_t{1} << 24))
-      ->excludes(campaigns);
+  auto* generate = app.add_option("--generate-campaigns", o.generate_campaigns,
+                                  "Make up so many campaigns instead")
+                       ->check(CLI::Range(int64_t{1}, int64_t{1} << 24))
+                       ->excludes(campaigns);
   app.add_option("--open", o.open,
                  "Share of generated campaigns that leave an attribute open: more find more "
                  "candidates")
-      ->check(CLI::Range(0.0, 1.0));
+      ->check(CLI::Range(0.0, 1.0))
+      ->needs(generate);
   app.add_option("--max-candidates", o.max_candidates, "Most creatives scored for one imp")
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 20));
   app.add_flag("--stop-when-certain", o.stop_when_certain,
@@ -178,7 +214,8 @@ bool ParseOptions(int argc, char** argv, Options* options, int* exit_code) {
   app.add_option("--rates", rates,
                  "What a dollar buys of other currencies, as EUR=0.9,GBP=0.8; without it round "
                  "numbers for EUR, GBP, CAD and JPY")
-      ->delimiter(',');
+      ->delimiter(',')
+      ->default_str("");
   app.add_option("--rate", rate, "Requests a second, or 'max', or 'recorded' (by ext.arrival)");
   app.add_option("--threads", o.threads, "Threads that read, decide and write")
       ->check(CLI::Range(1, 256));
@@ -212,16 +249,28 @@ bool ParseOptions(int argc, char** argv, Options* options, int* exit_code) {
       ->needs(trace);
   app.add_option("--plan", o.plan,
                  "Write the plan there at the end, with measured costs, for Graphviz (dot -Tsvg)");
-  app.add_flag("--json", o.json, "Print the results as one JSON object on the last line");
-  app.add_option("--explain", o.explain, "Print how the request with this id is decided");
-  app.add_option("--why-not", o.why_not,
-                 "With --explain: why the campaign with this id is not shown")
-      ->needs("--explain");
-  app.add_option("--diff", o.diff,
-                 "Compare two: --out files, or campaign files that both decide --replay")
-      ->expected(2);
+  auto* json =
+      app.add_flag("--json", o.json, "Print the results as one JSON object on the last line");
   AddMoneyOptions(app, o);
   AddEventOptions(app, o);
+  auto* explain =
+      app.add_option("--explain", o.explain, "Print how the request with this id is decided");
+  app.add_option("--why-not", o.why_not,
+                 "With --explain: why the campaign with this id is not shown")
+      ->needs(explain);
+  auto* diff = app.add_option("--diff", o.diff,
+                              "Compare two: --out files, or campaign files that both decide "
+                              "--replay")
+                   ->expected(2)
+                   ->default_str("");
+  // These decide no whole replay, so nothing is recorded of it.
+  for (auto* other :
+       {json, app.get_option("--out"), trace, app.get_option("--plan"), app.get_option("--events"),
+        app.get_option("--simulate-events"), app.get_option("--events-out")}) {
+    explain->excludes(other);
+    diff->excludes(other);
+  }
+  explain->excludes(diff);
   app.footer(kFooter);
   try {
     app.parse(argc, argv);
@@ -231,15 +280,10 @@ bool ParseOptions(int argc, char** argv, Options* options, int* exit_code) {
   }
   std::string wrong = CheckRate(rate, &o.rate);
   if (wrong.empty()) wrong = CheckRates(rates, &o.rates);
+  o.mode = mode == "strict" ? Mode::kStrict : mode == "async" ? Mode::kAsync : Mode::kTrusted;
+  if (wrong.empty()) wrong = CheckTogether(app, o);
   if (!wrong.empty()) {
     std::cerr << wrong << "\n";
-    *exit_code = 2;
-    return false;
-  }
-  o.mode = mode == "strict" ? Mode::kStrict : mode == "async" ? Mode::kAsync : Mode::kTrusted;
-  if (o.inline_scheduler && (o.threads > 1 || o.rate != 0 || o.mode != Mode::kTrusted)) {
-    std::cerr << "--inline decides on one thread at full speed: it goes with neither --threads, "
-                 "--rate nor --mode\n";
     *exit_code = 2;
     return false;
   }

@@ -229,7 +229,13 @@ void Replayer::Answered(Lane& lane, const ads::Request& request,
   } else {
     ++tally.with_bids;
     tally.bids += d.bids.size();
-    for (const ads::Bid& bid : d.bids) tally.price_sum += bid.price.units();
+    for (const ads::Bid& bid : d.bids) {
+      auto of = tally.prices.find(bid.cur.code());
+      if (of == tally.prices.end())
+        of = tally.prices.try_emplace(std::string(bid.cur.code())).first;
+      ++of->second.bids;
+      of->second.sum += bid.price.units();
+    }
   }
   if (answer.degraded()) ++tally.degraded;
   if (answer.verdict == Verdict::kExpired || t.decided - t.due > t.limit) ++tally.late;

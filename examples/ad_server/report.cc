@@ -62,8 +62,8 @@ std::string ReportTable(const Options& options, const ReplayResult& result, cons
   if (t.degraded > 0) count("degraded", t.degraded, t.decided);
   out += "\n";
   line("creatives scored per decision", fmt::format("{:>12.1f}", result.candidates_per_decision));
-  if (t.bids > 0) {
-    line("mean price, CPM", fmt::format("{:>12.2f}", t.price_sum / static_cast<double>(t.bids)));
+  for (const auto& [cur, prices] : t.prices) {
+    line(fmt::format("mean price, CPM in {}", cur), fmt::format("{:>12.2f}", prices.mean()));
   }
   line("decisions per second", fmt::format("{:>12.0f}", PerSecond(result)));
   line("processor time per decision", fmt::format("{:>12.2f} us", CpuPerDecision(result)));
@@ -137,7 +137,8 @@ std::string ReportJson(const Options& options, const ReplayResult& result, const
     stages["agents"][agent.name + "_us"] = us(static_cast<double>(agent.mean_nanos));
   }
   out["stages"] = std::move(stages);
-  out["mean_price_cpm"] = t.bids > 0 ? Rounded(t.price_sum / static_cast<double>(t.bids)) : 0.0;
+  out["mean_price_cpm"] = ordered_json::object();
+  for (const auto& [cur, prices] : t.prices) out["mean_price_cpm"][cur] = Rounded(prices.mean());
   AddMoneyJson(money, &out);
   out["wall_s"] = Rounded(result.wall_seconds);
   out["campaigns"] = setting.campaigns;

@@ -67,7 +67,10 @@ void Tally::Merge(const Tally& other) {
   degraded += other.degraded;
   refused += other.refused;
   bytes_out += other.bytes_out;
-  price_sum += other.price_sum;
+  for (const auto& [cur, of] : other.prices) {
+    prices[cur].bids += of.bids;
+    prices[cur].sum += of.sum;
+  }
   for (const auto& [nbr, n] : other.no_bids) no_bids[nbr] += n;
   for (const auto& [error, n] : other.refusals) refusals[error] += n;
   refused_lines.insert(other.refused_lines.begin(), other.refused_lines.end());

@@ -38,7 +38,12 @@ struct Tally {
   std::map<adagents::ads::Nbr, uint64_t> no_bids;
   std::map<std::string, uint64_t, std::less<>> refusals;  // by error, without indices
   std::map<size_t, std::string> refused_lines;            // number and error of the first ones
-  double price_sum = 0;                                   // CPM units of all bids
+  struct Prices {
+    uint64_t bids = 0;
+    double sum = 0;  // CPM units
+    double mean() const { return bids > 0 ? sum / static_cast<double>(bids) : 0; }
+  };
+  std::map<std::string, Prices, std::less<>> prices;  // by currency
   Histogram latency, parse, decide, write;
   uint64_t bytes_out = 0;
 

@@ -24,6 +24,10 @@ std::string Amount(Micros amount, Currency cur) {
   return fmt::format("{:.2f} {}", amount.units(), cur.code());
 }
 
+std::string Date(absl::Time t) {
+  return std::string(absl::FormatTime(absl::RFC3339_sec, t, absl::UTCTimeZone()));
+}
+
 /// OpenRTB's loss reason for a creative that cannot fill the imp.
 reasons::Loss LossOf(Misfit misfit) {
   switch (misfit) {
@@ -168,11 +172,10 @@ class Answerer {
     const CampaignFacts& facts = catalog_.facts(index_);
     if (s_.switches.Killed(facts.key)) Say("it is switched off");
     if (!facts.InFlight(absl::ToUnixSeconds(s_.now))) {
-      const auto date = [](absl::Time t) {
-        return std::string(absl::FormatTime(absl::RFC3339_sec, t, absl::UTCTimeZone()));
-      };
-      Say(fmt::format("it runs from {} to {}, and now is {}", date(campaign_.start),
-                      date(campaign_.end), date(s_.now)));
+      std::string runs = "it runs";
+      if (campaign_.start != absl::InfinitePast()) runs += " from " + Date(campaign_.start);
+      if (campaign_.end != absl::InfiniteFuture()) runs += " to " + Date(campaign_.end);
+      Say(fmt::format("{}, and now is {}", runs, Date(s_.now)));
     }
     if (!s_.rates.Pick(s_.request)) {
       Say("the request allows none of the currencies that there is an exchange rate for");
@@ -259,10 +262,11 @@ class Answerer {
           "the next; {} spent",
           Amount(report->spent, cur));
     } else if (report) {
-      text += fmt::format(
-          ": {} spent, {} planned by now, of a budget of {} until {}", Amount(report->spent, cur),
-          Amount(report->planned, cur), Amount(report->budget, cur),
-          absl::FormatTime(absl::RFC3339_sec, report->period_end, absl::UTCTimeZone()));
+      text += fmt::format(": {} spent, {} planned by now, of a budget of {}",
+                          Amount(report->spent, cur), Amount(report->planned, cur),
+                          Amount(report->budget, cur));
+      if (report->period_end != absl::InfiniteFuture())
+        text += " until " + Date(report->period_end);
     }
     return text + fmt::format(" (loss {})", static_cast<int>(reasons::kWantOfBudget));
   }

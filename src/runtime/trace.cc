@@ -55,7 +55,7 @@ std::string InWords(const Reason& reason, const Trace::Subject& subject) {
 
 std::string Trace::InWords(const Subject& subject) const {
   std::string text =
-      fmt::format("decision {}: {} after {}\n", id, Name(verdict), Micros(latency_nanos));
+      fmt::format("decision {:016x}: {} after {}\n", id, Name(verdict), Micros(latency_nanos));
   size_t reason = 0;
   for (uint32_t i = 0; i < agents.size(); ++i) {
     const AgentEntry& agent = agents[i];

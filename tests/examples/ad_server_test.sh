@@ -14,8 +14,16 @@ expect 2 "neither a positive number" --rate fast
 expect 2 "--mode" --mode hasty
 expect 2 "--inline decides on one thread" --inline --threads 2
 expect 2 "no valid request has the id" --explain nobody
+expect 2 "--ledger: must not be empty" --ledger ""
+expect 2 "only --mode async has decisions in flight" --in-flight 3
+expect 2 "--open requires --generate-campaigns" --open 0.4
+expect 2 "needs --simulate-events or --events-out" --event-delay 3
+expect 2 "--out excludes --explain" --explain nobody --out "$work/none"
+expect 0 "mean price, CPM in EUR"
 echo '{"campaigns": [{"id": "x"}]}' > "$work/wrong.json"
-expect 1 "line 1, campaigns[0]" --campaigns "$work/wrong.json"
+echo kept > "$work/kept"
+expect 1 "line 1, campaigns[0]" --campaigns "$work/wrong.json" --out "$work/kept"
+[[ $(cat "$work/kept") == kept ]] || fail "--out is emptied although nothing was decided"
 : > "$work/empty.ndjson"
 expect 1 "holds no lines" --replay "$work/empty.ndjson"
 
