@@ -38,6 +38,39 @@ uint8_t Byte(Outcome outcome) { return static_cast<uint8_t>(outcome); }
 
 }  // namespace
 
+// Once for each agent of each decision, and so inlined there.
+[[gnu::always_inline]] inline void Executor::Publish(BoardMemory& board, const HotStep& step,
+                                                     Outcome outcome) {
+  const uint8_t in_loop = (step.flags & HotStep::kInLoop) == 0 ? 0 : BoardMemory::kInLoop;
+  board.outcome(step.index).store(Byte(outcome) | in_loop, std::memory_order_release);
+}
+
+[[gnu::always_inline]] inline absl::Status Executor::Call(const HotStep& step, Agent* agent,
+                                                          Context& ctx, Cause* cause) {
+  // A bounded agent's replica is given back however the call ends.
+  struct GiveBack {
+    ReplicaPool* pool;
+    Agent* agent;
+    Host* host;
+    ~GiveBack() {
+      if (pool == nullptr) return;
+      if (RequestState* next = pool->GiveBack(agent)) host->Resume(*next);
+    }
+  } give_back{(step.flags & HotStep::kBounded) != 0 ? step.info->spec->pool() : nullptr, agent,
+              host_};
+  try {
+    return agent->Run(ctx);
+  } catch (abi::__forced_unwind&) {  // pthread_cancel and pthread_exit: not ours to swallow
+    throw;
+  } catch (const std::exception& error) {
+    *cause = Cause::kThrew;
+    return MakeStatus(absl::StatusCode::kInternal, error.what());
+  } catch (...) {
+    *cause = Cause::kThrew;
+    return MakeStatus(absl::StatusCode::kInternal, kNoStdException);
+  }
+}
+
 [[gnu::hot]] bool Executor::ShouldSample(Crew& crew, int64_t now) const {
   if (always_time_) return true;
   if (crew.until_sample > 0 && now - crew.sampled_at < kSampleAtLeastEvery) {
@@ -111,7 +144,13 @@ template <bool kTimed>
   const auto step_at = [&](uint32_t at) -> const HotStep& {
     return chosen == nullptr ? steps[at] : steps[crew.team->step_of[chosen[at]]];
   };
-  for (uint32_t at = from; at < to; at = After(crew, state, step_at(at), at, *time)) {
+  const auto after = [&](uint32_t at) {
+    const HotStep& step = step_at(at);
+    if ((step.flags & HotStep::kEndsLoop) == 0) [[likely]]
+      return at + 1;
+    return AfterLoop(crew, state, step, at, *time);
+  };
+  for (uint32_t at = from; at < to; at = after(at)) {
     const HotStep& step = step_at(at);
     AgentRecord& record = *step.record;
     const AgentVitals& vitals = *step.vitals;
@@ -204,15 +243,8 @@ template <bool kTimed>
   return RunEnd::kRan;
 }
 
-[[gnu::hot]] void Executor::Publish(BoardMemory& board, const HotStep& step, Outcome outcome) {
-  const uint8_t in_loop = (step.flags & HotStep::kInLoop) == 0 ? 0 : BoardMemory::kInLoop;
-  board.outcome(step.index).store(Byte(outcome) | in_loop, std::memory_order_release);
-}
-
-[[gnu::hot]] uint32_t Executor::After(Crew& crew, RequestState& state, const HotStep& step,
-                                      uint32_t at, const StrandTime& time) {
-  if ((step.flags & HotStep::kEndsLoop) == 0) [[likely]]
-    return at + 1;
+uint32_t Executor::AfterLoop(Crew& crew, RequestState& state, const HotStep& step, uint32_t at,
+                             const StrandTime& time) {
   const PlanLoop& loop = *crew.team->plan->LoopOf(step.index);
   BoardMemory& board = *state.board;
   bool again = false;
@@ -260,32 +292,6 @@ bool Executor::AnotherRound(const RequestState& state, const PlanLoop& loop,
         std::memory_order_relaxed);
   }
   return time.predicted + p99 <= state.deadline.nanos();
-}
-
-[[gnu::hot]] absl::Status Executor::Call(const HotStep& step, Agent* agent, Context& ctx,
-                                         Cause* cause) {
-  // A bounded agent's replica is given back however the call ends.
-  struct GiveBack {
-    ReplicaPool* pool;
-    Agent* agent;
-    Host* host;
-    ~GiveBack() {
-      if (pool == nullptr) return;
-      if (RequestState* next = pool->GiveBack(agent)) host->Resume(*next);
-    }
-  } give_back{(step.flags & HotStep::kBounded) != 0 ? step.info->spec->pool() : nullptr, agent,
-              host_};
-  try {
-    return agent->Run(ctx);
-  } catch (abi::__forced_unwind&) {  // pthread_cancel and pthread_exit: not ours to swallow
-    throw;
-  } catch (const std::exception& error) {
-    *cause = Cause::kThrew;
-    return MakeStatus(absl::StatusCode::kInternal, error.what());
-  } catch (...) {
-    *cause = Cause::kThrew;
-    return MakeStatus(absl::StatusCode::kInternal, kNoStdException);
-  }
 }
 
 Cause Executor::Precheck(RequestState& state, const HotStep& step, StrandTime* time) {

@@ -68,13 +68,13 @@ Sharing::~Sharing() = default;
   const int64_t last = crew.last_start.load(std::memory_order_relaxed);
   crew.last_start.store(state.arrival, std::memory_order_relaxed);
   crew.idle_nanos = state.arrival - last - total_.load(std::memory_order_relaxed);
-  if (!Hot() && !FollowsClosely(crew) &&
-      gain_.load(std::memory_order_relaxed) <= arrival_.load(std::memory_order_relaxed)) {
-    return false;
-  }
   Record& record = records_[static_cast<size_t>(state.mode)];
   if (const int rest = record.rest.load(std::memory_order_relaxed); rest > 0) [[unlikely]] {
     record.rest.store(rest - 1, std::memory_order_relaxed);  // about: a lost step does no harm
+    return false;
+  }
+  if (!Hot() && !FollowsClosely(crew) &&
+      gain_.load(std::memory_order_relaxed) <= arrival_.load(std::memory_order_relaxed)) {
     return false;
   }
   // Who asked for the decision has a thread as well, which may be about to ask for the next; small
@@ -100,16 +100,20 @@ bool Sharing::FollowsClosely(Crew& crew) {
 
 // A worker that looks idle may not have a core: the host's own threads run on them, too. Where
 // shared decisions take no less time than the agents in a row, they rest, longer each time: in
-// decisions, but for no more than a quarter of a second of long ones.
+// decisions, but for no more than a twentieth of a second of long ones, so that a moment in which
+// the machine was taken away costs little more than itself. A few attempts in so many decisions
+// cost less than a hundredth of them.
 void Sharing::Judge(Mode mode, int64_t took) {
   constexpr int kFirstRest = 64, kLongestRest = 4096;
-  constexpr int64_t kLongestRestNanos = 250'000'000;
+  constexpr int64_t kLongestRestNanos = 50'000'000;
   Record& record = records_[static_cast<size_t>(mode)];
   const int64_t total = total_.load(std::memory_order_relaxed);
   int64_t mean = record.mean_nanos.load(std::memory_order_relaxed);
-  // One that was interrupted for long says little about the next.
+  // One that was interrupted for long says little about the next, and the first of all, for which
+  // a helper had to wake, nothing: as after a rest there are a few attempts.
   took = std::min(took, 4 * total);
-  mean = mean == 0 ? (took + total) / 2 : mean + (took - mean) / 16;
+  if (mean == 0) mean = total - total / 8;
+  mean += (took - mean) / 16;
   if (mean < total - total / 20) {
     record.mean_nanos.store(mean, std::memory_order_relaxed);
     if (mean < total - total / 8) record.rest_next.store(kFirstRest, std::memory_order_relaxed);

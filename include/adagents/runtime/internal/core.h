@@ -160,7 +160,12 @@ class Core final : public Host {
   std::unique_ptr<BoardMemory> TakeStaleBoard(RequestState& state);
 
   Verdict Admit(const CallOptions& options, RequestState& state);
-  void OpenState(RequestState& state, const CallOptions& options, Mode mode);
+  void OpenState(RequestState& state, const CallOptions& options, Mode mode, uint64_t id);
+  /// The first of so many ids of decisions.
+  uint64_t NextId(uint32_t count) {
+    return epoch_ + next_id_.fetch_add(count, std::memory_order_relaxed);
+  }
+  uint64_t NextId(Crew& crew);
   void Recycle(RequestState& state);
   void RunOn(Crew& crew, RequestState& state);
   void EndRun(Crew& crew, RequestState& state, RunEnd end);

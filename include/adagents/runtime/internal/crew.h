@@ -66,6 +66,9 @@ struct alignas(kCacheLine) Crew {
   uint32_t samples = 0;
   int64_t sampled_at = 0;  // ns
 
+  uint64_t next_id = 0;  // of a trusted caller's decisions
+  uint32_t ids_left = 0;
+
   std::unique_ptr<RequestState> own;  // a trusted caller's decision
   uint64_t tidied = 0;  // the version of which it holds nothing older; by Core::Tidy()
 

@@ -63,10 +63,10 @@ class Executor {
 
  private:
   static void Publish(BoardMemory& board, const HotStep& step, Outcome outcome);
-  /// What to run after step `at`: the next one, or the first of its loop again. At a loop's end it
-  /// publishes the outcomes of the last round.
-  uint32_t After(Crew& crew, RequestState& state, const HotStep& step, uint32_t at,
-                 const StrandTime& time);
+  /// What to run after `step`, which ends a loop: the next one, or the loop's first again. At the
+  /// loop's end it publishes the outcomes of the last round.
+  uint32_t AfterLoop(Crew& crew, RequestState& state, const HotStep& step, uint32_t at,
+                     const StrandTime& time);
   bool AnotherRound(const RequestState& state, const PlanLoop& loop, const StrandTime& time) const;
   template <bool kTimed>
   RunEnd Run(Crew& crew, RequestState& state, uint32_t from, uint32_t to, StrandTime* time,
