@@ -100,7 +100,9 @@ std::string_view Name(CapPer p) {
 }
 
 uint64_t BrandKey(std::string_view brand) {
-  std::string folded(brand);
+  const size_t from = brand.find_first_not_of(' ');
+  if (from == std::string_view::npos) return 0;
+  std::string folded(brand.substr(from, brand.find_last_not_of(' ') - from + 1));
   for (char& c : folded) {
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
   }

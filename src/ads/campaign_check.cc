@@ -325,7 +325,7 @@ void CheckBrands(const std::vector<BrandCaps>& brands, FaultSink fault) {
   for (size_t i = 0; i < brands.size(); ++i) {
     const std::string at = fmt::format("brands[{}].", i);
     CheckText(at + "brand", brands[i].brand, kMaxTextBytes, fault);
-    if (brands[i].brand.empty()) fault(at + "brand", "must not be empty");
+    if (BrandKey(brands[i].brand) == 0) fault(at + "brand", "must not be empty");
     CheckCaps(at + "caps", brands[i].caps, fault);
     const auto [first, fresh] = seen.try_emplace(BrandKey(brands[i].brand), i);
     if (!fresh) {

@@ -173,10 +173,16 @@ struct Engine::Fallback {
   AuctionOptions auction;
   std::shared_ptr<const CreativeOptions> creative;  // null: no listener agents
   MomentPricing pricing;
+  const Clock* clock = nullptr;
+
+  /// It begins when the time for the decision is over, so it takes a part of the reserve at most,
+  /// whatever the request asks for.
+  static constexpr int64_t kLongest = 1'000'000;  // ns
 
   Decision operator()(const Request& request, const Board& board) const {
     Decision decision;
     decision.fallback = true;
+    const internal::TimeLimit limit{clock, clock->Now() + kLongest};
     const Candidates* candidates = board.Find(kCandidates);
     if (candidates == nullptr || !candidates->catalog) return decision;
     const Scores none;
@@ -185,17 +191,18 @@ struct Engine::Fallback {
     Prices made;
     const Prices* prices = board.Find(kPrices);
     if (prices == nullptr) {
-      Price(request, board, *candidates, *scores, &made);
+      Price(request, board, *candidates, *scores, limit, &made);
       prices = &made;
     }
     std::vector<uint32_t> winners;
-    internal::Auctioneer(auction).Run(request, *candidates, *scores, *prices, &decision, &winners,
-                                      {.caps = board.Find(kCaps), .timings = board.Find(kTimings)});
+    internal::Auctioneer(auction).Run(
+        request, *candidates, *scores, *prices, &decision, &winners,
+        {.caps = board.Find(kCaps), .timings = board.Find(kTimings), .limit = limit});
     return decision;
   }
 
   void Price(const Request& request, const Board& board, const Candidates& candidates,
-             const Scores& scores, Prices* out) const {
+             const Scores& scores, const internal::TimeLimit& limit, Prices* out) const {
     const Paces unpaced;
     const Paces* paces = board.Find(kPaces);
     CreativeFits unchecked;
@@ -205,7 +212,8 @@ struct Engine::Fallback {
         request, candidates, scores, paces != nullptr ? *paces : unpaced, *rates, out,
         [](const ReasonCode&, uint64_t, Micros, Micros) {},
         {board.Find(kAttention), fits != nullptr ? fits : &unchecked, board.Find(kTimings), pricing,
-         board.Find(kAffinities), board.Find(kWears)});
+         board.Find(kAffinities), board.Find(kWears)},
+        limit);
   }
 };
 
@@ -272,7 +280,7 @@ absl::Status Engine::Build(EngineOptions options) {
       .Add<RelevanceLearner>()
       .Add<FrequencyCapCounter>()
       .Options(std::move(options.runtime))
-      .Fallback(Fallback{rates_, auction_, creative_, pricing});
+      .Fallback(Fallback{rates_, auction_, creative_, pricing, clock_});
   if (options.pacer != nullptr) {
     builder.ShareObject(kPacer, options.pacer)
         .Add<Pacing>(std::move(options.landscape))

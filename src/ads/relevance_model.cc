@@ -105,7 +105,7 @@ void RelevanceModel::Score(const RequestFeatures& context,
   RelevanceScratch::Entry* const traits = scratch->traits_.data();
   const float base = Context(context);
   // Far enough ahead to hide memory, near enough to still be in the first cache.
-  constexpr size_t kAhead = 6;
+  constexpr size_t kAhead = 6, kFeaturesAhead = 12;
   constexpr size_t kWeightsPerLine = 64 / sizeof(Weight);
   const auto fetch_row = [&](size_t begin) {
     for (size_t at = 0; at < RequestFeatures::kRow; at += kWeightsPerLine) {
@@ -120,6 +120,9 @@ void RelevanceModel::Score(const RequestFeatures& context,
   };
   for (size_t i = 0; i < std::min(kAhead, which.size()); ++i) fetch(features[which[i]]);
   for (size_t i = 0; i < which.size(); ++i) {
+    if (i + kFeaturesAhead < which.size()) {
+      __builtin_prefetch(&features[which[i + kFeaturesAhead]]);
+    }
     if (i + kAhead < which.size()) fetch(features[which[i + kAhead]]);
     const CreativeFeatures& f = features[which[i]];
     float sum = base + WeightAt(CampaignAt(f.campaign)) + Row(RowAt(f.row), context);

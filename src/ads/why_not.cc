@@ -188,7 +188,9 @@ class Answerer {
     const std::vector<Mismatch> mismatches = catalog_.targeting().Explain(*query, index_);
     for (const Mismatch& m : mismatches) Say(imp, ToString(m));
     if (!mismatches.empty()) return;
-    const DealChoice deal = ChooseDeal(imp, campaign_, s_.availability.seat);
+    DealBook deals;
+    deals.Read(imp);
+    const DealChoice deal = deals.Choose(campaign_, s_.availability.seat);
     if (deal.deal < 0 && (deal.required || imp.private_auction)) {
       Say(imp, deal.refused ? "the deal that it buys through does not invite its seat or domain"
                             : "only deals may bid, and it has none of them");

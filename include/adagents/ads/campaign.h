@@ -137,7 +137,8 @@ struct BrandCaps {
   bool operator==(const BrandCaps&) const = default;
 };
 
-/// What a brand is counted by. Stable; ASCII letter case does not matter.
+/// What a brand is counted by, as people read its name: ASCII letter case and blanks around it do
+/// not matter. Stable; 0 for no brand.
 uint64_t BrandKey(std::string_view brand);
 
 /// One ad that can be played or shown. `id` is the bid's crid.

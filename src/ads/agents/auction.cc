@@ -75,7 +75,8 @@ absl::Status Auction::Run(Context& ctx) {
                            {.because = ctx.explaining() ? &because : nullptr,
                             .caps = &ctx[caps_],
                             .claims = &reservations,
-                            .timings = &ctx[timings_]});
+                            .timings = &ctx[timings_],
+                            .limit = {&ctx.clock(), ctx.deadline().nanos()}});
   if (absl::Status status = reservations.Tie(ctx); !status.ok()) return status;
   for (uint32_t b = 0; b < decision.bids.size(); ++b) {
     decision.bids[b].reservation = reservations.ReservationOf(b);

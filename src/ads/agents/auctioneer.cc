@@ -31,7 +31,7 @@ void Auctioneer::PutBack(const Offer& offer) {
 
 /// The best that is left and not blocked.
 bool Auctioneer::Pop(Offer* out) {
-  while (!offers_.empty()) {
+  while (!offers_.empty() && !sale_.OutOfTime()) {
     *out = TakeBest();
     if (sale_.MayRun(*out)) return true;
   }
@@ -67,6 +67,7 @@ void Auctioneer::RunImp(uint32_t imp) {
     if (!Pop(&winner)) return;
     const Pays pays = sale_.PaysOf(imp, winner);
     rival = pays == Pays::kSecond || pays == Pays::kNextRank ? RivalOf(winner) : 0;
+    if (sale_.OutOfTime()) return;  // who the rival is was not found out
   } while (!sale_.Claim(imp, winner, rival, sale_.bids()));
   sale_.Sell(imp, winner, rival, /*sequence=*/0);
   if (!sale_.explaining()) return;
@@ -98,7 +99,7 @@ void Auctioneer::Run(const Request& request, const Candidates& candidates, const
     return;
   }
   sale_.Begin(request, candidates, scores, prices, options_, out, winners, hooks);
-  for (uint32_t i = 0; i < sale_.imps(); ++i) {
+  for (uint32_t i = 0; i < sale_.imps() && (i == 0 || !sale_.OutOfTime(true)); ++i) {
     const Media* media = request.imps[i].media();
     if (media == nullptr || (media->podid.empty() && media->poddur.value_or(0) <= 0)) {
       RunImp(i);
@@ -107,9 +108,10 @@ void Auctioneer::Run(const Request& request, const Candidates& candidates, const
     }
   }
   if (out->bids.empty()) {
-    out->nbr = sale_.nbr() != Nbr::kNone  ? sale_.nbr()
-               : prices.nbr != Nbr::kNone ? prices.nbr
-                                          : Nbr::kBelowFloor;
+    out->nbr = sale_.OutOfTime()           ? Nbr::kDeadlineExpired
+               : sale_.nbr() != Nbr::kNone ? sale_.nbr()
+               : prices.nbr != Nbr::kNone  ? prices.nbr
+                                           : Nbr::kBelowFloor;
     return;
   }
   out->nbr = Nbr::kNone;

@@ -11,7 +11,10 @@
 
 namespace adagents::ads::internal {
 
-/// Thread-compatible. Reading another request reuses the memory; the request must outlive the use.
+/// Reading costs as much as sorting the request's lists; judging a creative depends on their
+/// lengths by a logarithm only, for exchanges pass on lists of thousands.
+///
+/// Thread-compatible. Reading another request reuses the memory; the request need not outlive it.
 class BlockList {
  public:
   void Read(const Request& request);
@@ -22,9 +25,11 @@ class BlockList {
 
  private:
   bool BlocksAdvertiser(const Campaign& campaign) const;
+  bool BlocksSeat(std::string_view seat) const;
+  bool BlocksApp(std::string_view url) const;
 
-  const Request* request_ = nullptr;
-  std::vector<uint64_t> categories_, domains_;  // hashes of canonical spellings, sorted
+  // Hashes, sorted; of categories and domains of their canonical spellings.
+  std::vector<uint64_t> categories_, domains_, apps_, blocked_seats_, wanted_seats_;
 };
 
 }  // namespace adagents::ads::internal

@@ -220,6 +220,8 @@ Capper::Offer Capper::BestOf(const Round& round, uint32_t capped, uint32_t begin
 }
 
 Capper::Offer Capper::OfTheBrand(const Round& round, uint32_t capped, const ImpRange& range) {
+  const uint64_t brand = round.facts(capped).brand;
+  if (brand == 0) return {};
   if (!brands_read_) {
     brands_.clear();
     for (uint32_t k = range.begin; k < range.end; ++k) {
@@ -229,7 +231,6 @@ Capper::Offer Capper::OfTheBrand(const Round& round, uint32_t capped, const ImpR
     brands_read_ = true;
   }
   Offer best;
-  const uint64_t brand = round.facts(capped).brand;
   auto at = std::lower_bound(brands_.begin(), brands_.end(), std::make_pair(brand, uint32_t{0}));
   for (int looks = 0; looks < kMostLooks && at != brands_.end() && at->first == brand;
        ++at, ++looks) {

@@ -173,7 +173,7 @@ void Matcher::Fit(Search& search, uint32_t id) {
   const Catalog& catalog = search.catalog();
   DealChoice deal;
   if (search.may_have_deal) {
-    deal = ChooseDeal(search.imp, catalog.campaign(id), search.options.seat);
+    deal = deals_.Choose(catalog.campaign(id), search.options.seat);
     if (deal.deal < 0 && (deal.required || search.imp.private_auction)) {
       ++search.fallen.misfit;
       search.Say(reasons::kDealSeat, id);
@@ -307,6 +307,7 @@ void Matcher::Run(const Request& request, const KillSwitches& switches, absl::Ti
     const Imp& imp = request.imps[i];
     Search search{request, imp, i, switches, options, because, now_s, out, {}, {}};
     search.may_have_deal = !imp.deals.empty();
+    if (search.may_have_deal) deals_.Read(imp);
     ImpRange range;
     range.begin = static_cast<uint32_t>(out->items.size());
     search.full = out->items.size() + options.max_candidates;

@@ -13,6 +13,7 @@
 #include "adagents/ads/targeting.h"
 #include "adagents/runtime/trace.h"
 #include "ads/agents/block_list.h"
+#include "ads/agents/deals.h"
 #include "ads/agents/imp_needs.h"
 
 namespace adagents::ads::internal {
@@ -62,6 +63,7 @@ class Matcher {
 
   TargetingQuery query_;
   ImpNeeds needs_;
+  DealBook deals_;                  // of an imp that has deals
   std::vector<Candidate> fitting_;  // of one campaign
   std::vector<Bounded> heap_;       // the worst of the best at the front
   BlockList blocked_;

@@ -114,7 +114,7 @@ void PodAuction::Pick(uint16_t s, size_t most, Worse worse) {
   std::vector<Offer>& pool = sections_[s].pool;
   if (most == 0 || pool.empty()) return;
   std::make_heap(pool.begin(), pool.end(), worse);
-  while (most > 0 && !pool.empty()) {
+  while (most > 0 && !pool.empty() && !sale_->OutOfTime()) {
     std::pop_heap(pool.begin(), pool.end(), worse);
     const Offer offer = pool.back();
     pool.pop_back();
@@ -233,6 +233,7 @@ void PodAuction::TakeInTurn() {
     std::sort(pool.begin(), pool.end(), Before);
     size_t kept = 0;
     for (const Offer& offer : pool) {
+      if (sale_->OutOfTime()) return;
       const bool tried = Fits(section, offer) && !apart_.contains(CreativeOf(offer));
       choices_.clear();
       if (tried && !Look(s, offer, /*house=*/false)) continue;  // it may not run, which was said
@@ -254,6 +255,7 @@ void PodAuction::FillWithHouse() {
     std::vector<Offer>& house = sections_[s].house;
     std::sort(house.begin(), house.end(), Before);
     for (const Offer& offer : house) {
+      if (sale_->OutOfTime()) return;
       if (choices_.size() == PodFiller::kMostItems || !Fits(sections_[s], offer)) {
         if (sale_->explaining()) losers_.emplace_back(s, offer);
       } else if (Look(s, offer, /*house=*/true) &&
@@ -299,12 +301,16 @@ void PodAuction::Order() {
   });
 }
 
-/// Claims what everyone needs, and takes from the pod whom that is refused. Whether nobody was.
-bool PodAuction::ClaimAll() {
+void PodAuction::UnclaimAll() {
   for (size_t i = 0; i < claimed_.size(); ++i) {
     sale_->Unclaim(sale_->bids() + static_cast<uint32_t>(i));
   }
   claimed_.clear();
+}
+
+/// Claims what everyone needs, and takes from the pod whom that is refused. Whether nobody was.
+bool PodAuction::ClaimAll() {
+  UnclaimAll();
   size_t kept = 0;
   for (const Sold& s : sold_) {
     Section& section = sections_[s.section];
@@ -390,8 +396,10 @@ void PodAuction::Run(Sale* sale, std::span<const uint32_t> imps) {
   claimed_.clear();
   ReadSections(imps.first(std::min(imps.size(), kMostImps)));
   int fills_left = kMostFills;
-  do Fill();
-  while (!ClaimAll() && --fills_left > 0);
+  do {
+    Fill();
+    if (sale_->OutOfTime()) return UnclaimAll();  // a pod is sold whole or not at all
+  } while (!ClaimAll() && --fills_left > 0);
   SellAll();
   if (sale_->explaining()) Explain();
 }

@@ -76,6 +76,7 @@ class PodAuction {
   void Take(const Choice& choice);
   void SetRivals();
   void Order();
+  void UnclaimAll();
   bool ClaimAll();
   void SellAll();
   void Explain();

@@ -41,7 +41,8 @@ void Sale::Begin(const Request& request, const Candidates& candidates, const Sco
   out_ = out;
   winners_ = winners;
   hooks_ = hooks;
-  blocked_read_ = false;
+  blocked_read_ = late_ = false;
+  calls_ = 0;
   refused_ = Nbr::kNone;
 }
 

@@ -13,6 +13,7 @@
 #include "adagents/runtime/trace.h"
 #include "ads/agents/block_list.h"
 #include "ads/agents/claims.h"
+#include "ads/agents/time_limit.h"
 
 namespace adagents::ads::internal {
 
@@ -26,6 +27,7 @@ struct SaleHooks {
   const CapVerdicts* caps = nullptr;  ///< who may not win
   Claims* claims = nullptr;           ///< what selling takes
   const Timings* timings = nullptr;   ///< when to play what is sold
+  TimeLimit limit = {};               ///< what is not sold by then stays unsold
 };
 
 /// A candidate that may be sold.
@@ -67,6 +69,13 @@ class Sale {
   /// Why candidates that are worth their floor could not be sold; kNone: they could. Of several
   /// reasons the one that decision.h puts first.
   Nbr nbr() const { return refused_; }
+
+  /// Whether the auction has to end. `now`: look at the clock; else only at every some calls.
+  bool OutOfTime(bool now = false) {
+    constexpr uint32_t kCallsPerLook = 64;  // a call stands for some 100 ns of work
+    if (!late_ && (now || ++calls_ % kCallsPerLook == 0)) late_ = hooks_.limit.Passed();
+    return late_;
+  }
 
   /// The candidates of an imp that are worth their floor and may win.
   void ReadOffers(uint32_t imp, std::vector<Offer>* out);
@@ -110,6 +119,8 @@ class Sale {
   SaleHooks hooks_;
   BlockList blocked_;
   bool blocked_read_ = false;
+  bool late_ = false;
+  uint32_t calls_ = 0;  // of OutOfTime()
   Nbr refused_ = Nbr::kNone;
 };
 

@@ -15,19 +15,6 @@ static_assert(kKinds == 4, "two bits");
 
 uint64_t Mark(Kind kind, uint64_t hash) { return (hash & ~uint64_t{3}) | kind; }
 
-/// Of a name as people read it: blanks around it and letter case do not matter.
-uint64_t HashOfName(std::string_view name) {
-  const size_t from = name.find_first_not_of(' ');
-  if (from == std::string_view::npos) return 0;
-  name = name.substr(from, name.find_last_not_of(' ') - from + 1);
-  uint64_t hash = name.size();
-  for (const char c : name) {
-    const char lower = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    hash = CombineHash(hash, static_cast<unsigned char>(lower));
-  }
-  return hash;
-}
-
 uint64_t HashOfCategory(std::string_view category) {
   CanonicalBuffer buffer;
   return StableHash64(CanonicalInto(Attribute::kCategory, category, buffer));
@@ -73,23 +60,23 @@ void Separation::ReadCategories(const Catalog& catalog, uint32_t campaign, Marks
 
 void Separation::Read(const Catalog& catalog, uint32_t campaign, uint16_t creative, bool house,
                       const Dedupe& dedupe, Marks* out) const {
-  const Campaign& c = catalog.campaign(campaign);
-  const Creative& ad = c.creatives[creative];
+  const CreativeFacts& facts = catalog.creative_facts(campaign)[creative];
   out->clear();
   if (house) {
-    out->push_back(Mark(kCreative, catalog.creative_facts(campaign)[creative].key));
+    out->push_back(Mark(kCreative, facts.key));
   } else {
     out->push_back(Mark(kCampaign, catalog.facts(campaign).key));
   }
   const bool apart = !house && !dedupe.off;
   if (apart) {
-    const uint64_t brand = HashOfName(c.BrandOf(ad));
-    if (brand != 0) out->push_back(Mark(kBrand, brand));
+    if (facts.brand != 0) out->push_back(Mark(kBrand, facts.brand));
   }
   if (apart || dedupe.domain) {
     for (const uint64_t key : catalog.adomain_keys(campaign)) out->push_back(Mark(kBrand, key));
   }
   if ((apart && separate_) || dedupe.category) ReadCategories(catalog, campaign, out);
+  if (!dedupe.creative && !dedupe.media) return;
+  const Creative& ad = catalog.campaign(campaign).creatives[creative];
   if (dedupe.creative) out->push_back(Mark(kCreative, StableHash64(ad.id)));
   if (dedupe.media && !ad.media_url.empty()) {
     out->push_back(Mark(kCreative, StableHash64(ad.media_url)));

@@ -183,7 +183,7 @@ const ReasonCode* MomentView::Adjust(const Catalog& catalog, const Candidate& c,
 void PriceAll(const Request& request, const Candidates& candidates, const Scores& scores,
               const Paces& paces, const CurrencyRates& rates, Prices* out,
               absl::FunctionRef<void(const ReasonCode&, uint64_t, Micros, Micros)> because,
-              const MomentView& moment) {
+              const MomentView& moment, const TimeLimit& limit) {
   const std::optional<Currency> cur = rates.Pick(request);
   if (!cur) {
     out->nbr = Nbr::kUnsupportedCurrency;
@@ -205,6 +205,10 @@ void PriceAll(const Request& request, const Candidates& candidates, const Scores
   for (uint32_t i = 0; i < candidates.imps.size(); ++i) {
     const ImpRange& range = candidates.imps[i];
     if (range.begin == range.end) continue;
+    if (i > 0 && limit.Passed()) {
+      std::fill(out->value.begin() + range.begin, out->value.end(), Micros{-1});
+      break;
+    }
     if (moves && moment.NotNow(i) != nullptr) {  // said by timing
       not_now = true;
       std::fill(out->value.begin() + range.begin, out->value.begin() + range.end, Micros{-1});

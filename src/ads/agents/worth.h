@@ -9,6 +9,7 @@
 #include "adagents/ads/currency_rates.h"
 #include "adagents/ads/keys.h"
 #include "adagents/runtime/trace.h"
+#include "ads/agents/time_limit.h"
 
 namespace adagents::ads::internal {
 
@@ -96,11 +97,11 @@ struct MomentView {
                            float* rate, float* pace) const;
 };
 
-/// Prices all candidates into `out`. `scores` may be empty: prior rates are assumed then. So may
-/// `paces`: values are bid.
+/// Prices all candidates into `out`; after `limit`, those of later imps may not bid. `scores` may
+/// be empty: prior rates are assumed then. So may `paces`: values are bid.
 void PriceAll(const Request& request, const Candidates& candidates, const Scores& scores,
               const Paces& paces, const CurrencyRates& rates, Prices* out,
               absl::FunctionRef<void(const ReasonCode&, uint64_t subject, Micros, Micros)> because,
-              const MomentView& moment = {});
+              const MomentView& moment = {}, const TimeLimit& limit = {});
 
 }  // namespace adagents::ads::internal
