@@ -344,7 +344,7 @@ int main(int argc, char** argv) {
     Throughput(world, recording, "10,000 campaigns that ask less, " + name);
   };
   few(*samples, "samples", 0.29, 0.6);
-  if (web != nullptr) few(*web, "web auctions", 0.5, 0.8);
+  if (web != nullptr) few(*web, "web auctions", 0.52, 0.8);
   {
     World lots = MakeWorld(many, 0.55, 200);
     const auto run = [&](const Recording& recording, const std::string& name) {

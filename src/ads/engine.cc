@@ -31,14 +31,18 @@ namespace {
 
 constexpr int kEpochShift = 40;  // 2^40 decisions a run: 250 days at 50,000 a second
 
+/// Servers that start in one second, and have no epoch of their own, begin at different numbers:
+/// their notices and bids would be taken for each other's.
 uint64_t FirstId(const EngineOptions& options) {
-  uint64_t epoch = options.epoch;
-  if (epoch == 0) {
-    epoch = options.runtime.inline_scheduler
-                ? 1
-                : static_cast<uint64_t>(absl::ToUnixSeconds(options.runtime.clock->WallNow()));
-  }
-  return (epoch & 0xffffff) << kEpochShift;
+  const auto in_epoch = [](uint64_t epoch, uint64_t number) {
+    return (epoch & 0xffffff) << kEpochShift | number;
+  };
+  if (options.epoch != 0) return in_epoch(options.epoch, 0);
+  if (options.runtime.inline_scheduler) return in_epoch(1, 0);
+  std::random_device random;
+  const uint64_t half = (uint64_t{random()} << 32 | random()) >> (64 - kEpochShift + 1);
+  return in_epoch(static_cast<uint64_t>(absl::ToUnixSeconds(options.runtime.clock->WallNow())),
+                  half);
 }
 
 size_t SlotOf(Nbr nbr, size_t slots) {

@@ -92,7 +92,8 @@ struct EngineOptions {
   size_t kill_switches = KillSwitches::kDefaultCapacity;
 
   /// The upper 24 bits of every decision's id, to tell the decisions of two runs apart. 0: the
-  /// seconds of the wall clock, or the ledger's; with the inline scheduler: 1, so that runs repeat
+  /// ledger's, or the seconds of the wall clock and a random number to begin at, so that servers
+  /// which start together do not share ids; with the inline scheduler: 1, so that runs repeat
   /// exactly. CallOptions::id, where you choose it yourself, must have them too.
   uint32_t epoch = 0;
 
