@@ -21,6 +21,7 @@
 
 namespace adagents {
 
+/// Plain value; `name` refers to the text.
 struct RegionField {
   enum class Kind : uint8_t { kUnsigned, kSigned, kFloat, kBool, kText, kHex };
   std::string_view name;  // empty when the value is this one number
@@ -31,6 +32,7 @@ struct RegionField {
 };
 
 /// Reads such a text, whatever it is: each field that it yields lies before bytes().
+/// Thread-compatible; the text outlives it.
 class RegionFieldReader {
  public:
   constexpr explicit RegionFieldReader(std::string_view text) : text_(text) {}

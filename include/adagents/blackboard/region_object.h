@@ -25,7 +25,8 @@ enum class ObjectKind : uint32_t {
 /// "cell", "counter", "bounded counter", "table", "stream", "windows"; "unknown" for anything else.
 std::string_view NameOf(ObjectKind kind);
 
-/// One object. As it stands in the file: plain numbers and zero-padded text, no padding between.
+/// One object. Plain value, as it stands in the file: plain numbers and zero-padded text, no
+/// padding between.
 struct RegionObject {
   static constexpr size_t kNameBytes = 64, kKeyFieldsBytes = 96, kValueFieldsBytes = 224;
   char name[kNameBytes];

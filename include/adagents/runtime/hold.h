@@ -6,10 +6,10 @@
 
 namespace adagents {
 
-/// Given to Context::Take() by an agent right after the side effect. `settle` is called exactly
-/// once, from whichever thread settles the decision (or at once when it already was): with true
-/// when the decision's result keeps it, with false when it must be undone. It must be short, must
-/// not block, must not throw, and must be safe to call from any thread.
+/// Plain value. Given to Context::Take() by an agent right after the side effect. `settle` is
+/// called exactly once, from whichever thread settles the decision (or at once when it already
+/// was): with true when the decision's result keeps it, with false when it must be undone. It must
+/// be short, must not block, must not throw, and must be safe to call from any thread.
 struct Hold {
   void (*settle)(const Hold& hold, bool kept) = nullptr;
   void* object = nullptr;  ///< for `settle`: what was reserved from; must outlive the runtime

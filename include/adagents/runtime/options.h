@@ -130,7 +130,7 @@ struct AgentStats {
 struct Stats {
   std::array<uint64_t, kVerdicts> verdicts{};  ///< by Verdict
   uint64_t shared_decisions = 0;               ///< in which idle workers could take part
-  uint64_t recuts = 0;            ///< how often a plan was cut into strands (anew)
+  uint64_t recuts = 0;                         ///< how often a plan was cut into strands (anew)
   int shared_left = 0;            ///< now left to a worker that hangs in one of its agents
   uint64_t queued_decisions = 0;  ///< that waited for a bounded agent's replica
   uint64_t traces = 0;            ///< handed to RuntimeOptions::trace_sink

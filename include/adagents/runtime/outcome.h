@@ -1,4 +1,5 @@
-// How agents and decisions ended, in words that traces, statistics and answers share.
+// How agents and decisions ended, in words that traces, statistics and answers share. Plain values;
+// the functions are thread-safe.
 #pragma once
 
 #include <cstdint>

@@ -140,8 +140,8 @@ class Runtime {
     /// Runs the callbacks of DecideAsync; without it they run on the answer thread, one at a time.
     /// It is called on the thread that found the answer, a worker as a rule, which it should not
     /// keep: an executor that calls in place makes the callback part of the worker's decision. When
-    /// a callback makes a strict decision there and no other worker is free, the answer comes at its
-    /// deadline, from the fallback.
+    /// a callback makes a strict decision there and no other worker is free, the answer comes at
+    /// its deadline, from the fallback.
     Builder& Callbacks(std::function<void(absl::AnyInvocable<void()>)> executor) {
       callbacks_ = std::move(executor);
       return *this;
