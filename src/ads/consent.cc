@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstring>
 
@@ -13,7 +14,8 @@ namespace adagents::ads {
 namespace {
 
 constexpr int kGppTcfEu = 2;
-constexpr int kGppUsPrivacy = 6;
+constexpr int32_t kSectionUnknown = 0;  // gpp_sid while the platform does not know yet
+constexpr int32_t kNoSection = -1;      // gpp_sid where none applies
 
 constexpr uint16_t Bit(Purpose p) { return static_cast<uint16_t>(1u << (static_cast<int>(p) - 1)); }
 
@@ -22,10 +24,45 @@ constexpr uint16_t Bit(Purpose p) { return static_cast<uint16_t>(1u << (static_c
 constexpr uint16_t kInterestPermitted = Bit(Purpose::kBasicAds) | Bit(Purpose::kMeasureAds) |
                                         Bit(Purpose::kUnderstandAudience) | Bit(Purpose::kDevelop);
 
+/// What gpp and gpp_sid say together.
+struct GppSignals {
+  bool opt_out = false;
+  bool tcf_applies = false;   // by gpp_sid
+  bool tcf_possible = false;  // there is a TCF section and no gpp_sid to say whether it applies
+  Text tcf;                   // that section, if any
+};
+
+GppSignals ReadGpp(const Regs& regs) {
+  GppSignals out;
+  if (regs.gpp.empty() && regs.gpp_sid.empty()) return out;
+  const internal::GppString gpp(regs.gpp);
+  const auto bit = [](int32_t sid) { return uint64_t{1} << (sid - 1); };
+  uint64_t applying = 0;
+  bool unknown = regs.gpp_sid.empty();
+  for (int32_t sid : regs.gpp_sid) {
+    if (sid == kNoSection) continue;
+    if (sid == kSectionUnknown) {
+      unknown = true;
+    } else if (sid > 0 && sid <= internal::GppString::kLargestSection) {
+      applying |= bit(sid);
+    } else {
+      out.opt_out = true;  // there is no such section
+    }
+  }
+  out.tcf_applies = (applying & bit(kGppTcfEu)) != 0;
+  if (unknown) applying |= gpp.sections();
+  out.tcf_possible = !out.tcf_applies && (applying & bit(kGppTcfEu)) != 0;
+  out.tcf = gpp.Section(kGppTcfEu);
+  if ((unknown || applying != 0) && !gpp.readable() && !regs.gpp.empty()) out.opt_out = true;
+  for (uint64_t left = applying & ~bit(kGppTcfEu); left != 0; left &= left - 1) {
+    const int sid = std::countr_zero(left) + 1;
+    out.opt_out |= internal::GppOptsOut(gpp.Section(sid), sid);
+  }
+  return out;
+}
+
 /// Reads the TCF string into `consent`; true if its owner opted in to precise geolocation.
-bool ReadTcf(const Request& request, Consent* consent) {
-  Text text = request.user.consent;
-  if (text.empty()) (void)internal::FindGppSection(request.regs.gpp, kGppTcfEu, &text);
+bool ReadTcf(Text text, Consent* consent) {
   consent->purposes = 0;
   if (text.empty()) {
     consent->tcf = TcfState::kMissing;
@@ -40,23 +77,6 @@ bool ReadTcf(const Request& request, Consent* consent) {
   consent->purposes =
       static_cast<uint16_t>(core.consents | (core.legitimate_interests & kInterestPermitted));
   return (core.special_features & 1) != 0;
-}
-
-bool UsOptOut(const Regs& regs) {
-  bool out = !regs.us_privacy.empty() && internal::UsPrivacyOptsOut(regs.us_privacy);
-  for (int32_t sid : regs.gpp_sid) {
-    if (sid <= 0 || sid == kGppTcfEu) continue;  // 0 and -1: none applies
-    Text section;
-    bool readable = internal::FindGppSection(regs.gpp, sid, &section);
-    if (!readable) {
-      out = true;
-    } else if (sid == kGppUsPrivacy) {
-      out |= internal::UsPrivacyOptsOut(section);
-    } else {
-      out |= internal::GppOptsOut(section, sid, &readable) || !readable;
-    }
-  }
-  return out;
 }
 
 // --- Removal ------------------------------------------------------------------------------------
@@ -93,10 +113,12 @@ Consent ComputeConsent(const Request& request) {
   Consent c;
   c.coppa = regs.coppa;
   c.limited = request.device.lmt || request.device.dnt;
-  c.us_opt_out = UsOptOut(regs);
-  c.gdpr = regs.gdpr.value_or(false) ||
-           std::find(regs.gpp_sid.begin(), regs.gpp_sid.end(), kGppTcfEu) != regs.gpp_sid.end();
-  const bool located = !c.gdpr || ReadTcf(request, &c);
+  const GppSignals gpp = ReadGpp(regs);
+  c.us_opt_out =
+      gpp.opt_out || (!regs.us_privacy.empty() && internal::UsPrivacyOptsOut(regs.us_privacy));
+  c.gdpr = regs.gdpr.value_or(gpp.tcf_possible) || gpp.tcf_applies;
+  const Text tcf = request.user.consent.empty() ? gpp.tcf : request.user.consent;
+  const bool located = !c.gdpr || ReadTcf(tcf, &c);
   const bool barred = c.coppa || c.us_opt_out || c.limited;
   c.may_identify = !barred && c.Allows(Purpose::kStorage) && c.Allows(Purpose::kBasicAds) &&
                    c.Allows(Purpose::kPersonalisedAds);

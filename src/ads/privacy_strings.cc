@@ -1,6 +1,8 @@
 #include "ads/privacy_strings.h"
 
+#include <algorithm>
 #include <array>
+#include <bit>
 #include <span>
 
 namespace adagents::ads {
@@ -21,7 +23,7 @@ constexpr std::array<int8_t, 256> MakeBase64Url() {
 }
 constexpr std::array<int8_t, 256> kBase64Url = MakeBase64Url();
 
-constexpr int kLargestSection = 64;  // far above any that is assigned; bounds a range's loop
+constexpr int kUsPrivacy = 6, kFirstUs = 7, kLastUs = 12;  // GPP sections
 
 /// Which 2-bit fields after the version are opt-outs (1: opted out), by GPP section 7 to 12, from
 /// the Global Privacy Platform's section specifications.
@@ -67,61 +69,58 @@ uint32_t BitReader::ReadFibonacci() {
   return 0;
 }
 
-bool FindGppSection(std::string_view gpp, int id, std::string_view* section) {
-  const size_t end = gpp.find('~');
-  BitReader header(gpp.substr(0, end));
+GppString::GppString(std::string_view text) : text_(text) {
+  const auto follow = std::count(text.begin(), text.end(), '~');
+  readable_ = ReadHeader(text.substr(0, text.find('~'))) && std::popcount(sections_) == follow;
+  if (!readable_) sections_ = 0;
+}
+
+bool GppString::ReadHeader(std::string_view text) {
+  BitReader header(text);
   if (header.Read(6) != 3 || header.Read(6) != 1) return false;  // type and version
   const uint64_t items = header.Read(12);
   uint32_t last = 0;
-  size_t index = 0;
-  bool found = false;
-  for (uint64_t i = 0; i < items && !found; ++i) {
+  for (uint64_t i = 0; i < items; ++i) {
     const bool range = header.Read(1) != 0;
     const uint32_t first = last + header.ReadFibonacci();
     last = range ? first + header.ReadFibonacci() : first;
     if (header.failed() || last > kLargestSection) return false;
-    for (uint32_t at = first; at <= last && !found; ++at) {
-      if (at == static_cast<uint32_t>(id)) {
-        found = true;
-      } else {
-        ++index;
-      }
-    }
+    for (uint32_t id = first; id <= last; ++id) sections_ |= uint64_t{1} << (id - 1);
   }
-  if (!found) return false;
-  std::string_view rest = gpp;
-  for (size_t i = 0; i <= index; ++i) {  // the header and the sections before ours
-    const size_t tilde = rest.find('~');
-    if (tilde == std::string_view::npos) return false;
-    rest.remove_prefix(tilde + 1);
-  }
-  *section = rest.substr(0, rest.find('~'));
-  return !section->empty();
+  return !header.failed();
 }
 
-bool GppOptsOut(std::string_view section, int id, bool* readable) {
-  *readable = false;
-  if (id < 7 || id > 12) return true;
+std::string_view GppString::Section(int id) const {
+  const uint64_t bit = uint64_t{1} << (id - 1);
+  if ((sections_ & bit) == 0) return {};
+  std::string_view rest = text_;
+  // Past the header and, for ids ascend, the sections of smaller ids.
+  for (int skip = std::popcount(sections_ & (bit - 1)); skip >= 0; --skip) {
+    rest.remove_prefix(rest.find('~') + 1);
+  }
+  return rest.substr(0, rest.find('~'));
+}
+
+bool GppOptsOut(std::string_view section, int id) {
+  if (id == kUsPrivacy) return UsPrivacyOptsOut(section);
+  if (id < kFirstUs || id > kLastUs) return true;
   const size_t dot = section.find('.');
   BitReader core(section.substr(0, dot));
   const uint64_t version = core.Read(6);
   if (version < 1 || version > 2) return true;
   bool out = false;
   int at = 0;
-  for (int field : kOptOuts[id - 7]) {
+  for (int field : kOptOuts[id - kFirstUs]) {
     core.Skip(static_cast<size_t>(field - at) * 2);
-    out |= core.Read(2) == 1;
+    out |= (core.Read(2) & 1) != 0;  // 3 is no value of theirs
     at = field + 1;
   }
   if (core.failed()) return true;
-  if (dot != std::string_view::npos) {
-    BitReader control(section.substr(dot + 1));
-    const bool is_control = control.Read(2) == 1;
-    out |= is_control && control.Read(1) == 1;
-    if (control.failed()) return true;
-  }
-  *readable = true;
-  return out;
+  if (dot == std::string_view::npos) return out;
+  BitReader control(section.substr(dot + 1));
+  const bool is_control = control.Read(2) == 1;
+  out |= is_control && control.Read(1) == 1;
+  return out || control.failed();
 }
 
 bool UsPrivacyOptsOut(std::string_view text) {

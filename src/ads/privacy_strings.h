@@ -28,12 +28,32 @@ class BitReader {
   bool failed_ = false;
 };
 
-/// The text of section `id` in a GPP string; false if it has none or does not decode.
-bool FindGppSection(std::string_view gpp, int id, std::string_view* section);
+/// A GPP string: which sections its header names, and their texts. Never allocates; keeps the view.
+/// Immutable, so thread-safe.
+class GppString {
+ public:
+  static constexpr int kLargestSection = 64;  ///< far above any that is assigned
 
-/// Whether a GPP section of the United States (7 to 12) opts out of sale, sharing or targeted
-/// advertising, or sends the Global Privacy Control. False in `*readable` if it does not decode.
-bool GppOptsOut(std::string_view section, int id, bool* readable);
+  explicit GppString(std::string_view text);
+
+  /// Whether the header decodes and is followed by as many sections as it names.
+  bool readable() const { return readable_; }
+  /// Bit id-1 for each section that is named; 0 unless readable.
+  uint64_t sections() const { return sections_; }
+  /// The text of section `id`, from 1 to kLargestSection; empty if there is none.
+  std::string_view Section(int id) const;
+
+ private:
+  bool ReadHeader(std::string_view header);
+
+  std::string_view text_;
+  uint64_t sections_ = 0;
+  bool readable_ = false;
+};
+
+/// Whether a GPP section of the United States (6 to 12) opts out of sale, sharing or targeted
+/// advertising, or sends the Global Privacy Control; what does not decode and other sections do.
+bool GppOptsOut(std::string_view section, int id);
 
 /// Whether a US Privacy string ("1YNN") opts out of sale; malformed ones do.
 bool UsPrivacyOptsOut(std::string_view text);

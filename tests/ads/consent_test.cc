@@ -260,8 +260,7 @@ TEST_CASE("GPP sections that apply are found by the header and read") {
     bool kept, gdpr;
   };
   const std::vector<Case> cases = {
-      {two, {}, true, false},  // none is said to apply
-      {two, {-1}, true, false},
+      {two, {-1}, true, false},  // none applies
       {two, {6}, false, false},
       {two, {2}, false, true},   // the TCF section allows nothing
       {two, {8}, false, false},  // applies, but is not there
@@ -274,6 +273,9 @@ TEST_CASE("GPP sections that apply are found by the header and read") {
       {"garbage", {8}, false, false},
       {"DBABBg~!!", {8}, false, false},
       {"DBABBg", {8}, false, false},
+      {california_in, {8, 65}, false, false},  // no such section
+      {california_in, {8, -2}, false, false},
+      {california_in, {8, -1}, true, false},
   };
   for (const Case& c : cases) {
     INFO(c.gpp);
@@ -289,6 +291,73 @@ TEST_CASE("GPP sections that apply are found by the header and read") {
   made.request->regs.gpp = allowed;
   made.request->regs.gpp_sid = made.arena->Copy({int32_t{2}});
   CheckIdentified(Applied(made), true);
+}
+
+TEST_CASE("where no gpp_sid says which sections apply, all that the header names do") {
+  const std::string tcf_in = Gpp(0b011, 3, Tcf({1, 2, 3, 4, 7}, {}, {1}));
+  const std::string california_in =
+      Gpp(0b000011, 6, Bits({{1, 6}, {0x15, 6}, {2, 2}, {2, 2}, {0, 24}}));
+  const std::string california_out =
+      Gpp(0b000011, 6, Bits({{1, 6}, {0x15, 6}, {2, 2}, {1, 2}, {0, 24}}));
+  const std::string california_odd =  // 3 is none of the values of its opt-outs
+      Gpp(0b000011, 6, Bits({{1, 6}, {0x15, 6}, {2, 2}, {3, 2}, {0, 24}}));
+  const std::string canada = Gpp(0b00011, 5, "CPXxRfAPXxRfAAfKABENB-CgAAAAAAAAAAYgAAAAAAAA");
+  struct Case {
+    std::string gpp;
+    bool kept, gdpr;
+  };
+  const std::vector<Case> cases = {
+      {"DBABTA~1YYN", false, false},
+      {"DBABTA~1YNN", true, false},
+      {"DBACNYA~CPXxRfAPXxRfAAfKABENB-CgAAAAAAAAAAYgAAAAAAAA~1YNN", false, true},
+      {tcf_in, true, true},
+      {california_in, true, false},
+      {california_out, false, false},
+      {california_odd, false, false},
+      {canada, false, false},  // a section that we cannot read
+      {"DBAA", true, false},   // names none
+      {"DBAA~1YNN", false, false},
+      {"DBABTA", false, false},
+      {"DBABTA~", false, false},
+      {"DBABTA~1YNN~1YNN", false, false},
+      {"DB", false, false},
+      {"!!!", false, false},
+      {"1YNN", false, false},
+      {"", true, false},
+  };
+  for (const Case& c : cases) {
+    for (const std::vector<int32_t>& sids : {std::vector<int32_t>{}, std::vector<int32_t>{0}}) {
+      INFO(c.gpp);
+      INFO(sids.size());  // 0: the platform does not know yet
+      NewRequest made = Full();
+      made.request->regs.gpp = c.gpp;
+      made.request->regs.gpp_sid = sids;
+      const Request& r = Applied(made);
+      CheckIdentified(r, c.kept);
+      CheckLocated(r, c.kept);
+      CHECK(r.consent.gdpr == c.gdpr);
+    }
+  }
+  NewRequest made = Full();  // it names a TCF section, but gdpr says more than that
+  made.request->regs.gpp = "DBACNYA~CPXxRfAPXxRfAAfKABENB-CgAAAAAAAAAAYgAAAAAAAA~1YNN";
+  made.request->regs.gdpr = false;
+  CheckIdentified(Applied(made), true);
+}
+
+TEST_CASE("a GPP string that cannot be read opts out, unless none of its sections applies") {
+  const std::string allowed = Tcf({1, 2, 3, 4, 7}, {}, {1});
+  const std::pair<std::vector<int32_t>, bool> cases[] = {
+      {{}, false}, {{0}, false}, {{2}, false}, {{6}, false}, {{-1}, true}};
+  for (const auto& [sids, kept] : cases) {
+    NewRequest made = Full();
+    made.request->user.consent = allowed;
+    made.request->regs.gdpr = true;
+    made.request->regs.gpp = "!!!";
+    made.request->regs.gpp_sid = sids;
+    const Request& r = Applied(made);
+    CheckIdentified(r, kept);
+    CHECK(r.consent.us_opt_out == !kept);
+  }
 }
 
 TEST_CASE("an address that is none is removed rather than kept whole") {

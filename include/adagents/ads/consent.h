@@ -8,18 +8,26 @@
 // | signal                                              | ids      | traits   | precise location |
 // |-----------------------------------------------------|----------|----------|------------------|
 // | none of those below                                 | kept     | kept     | kept             |
-// | regs.gdpr = 1 (or GPP section 2 applies) and the    | kept if purposes 1, 2 and 4 | kept if  |
-// |   TCF v2 string decodes                             | are allowed (2: consent or  | special  |
+// | GDPR applies and the TCF v2 string decodes          | kept if purposes 1, 2 and 4 | kept if  |
+// |                                                     | are allowed (2: consent or  | special  |
 // |                                                     | legitimate interest)        | feature 1|
-// | regs.gdpr = 1, string missing or malformed          | removed  | removed  | coarse           |
+// | GDPR applies, string missing or malformed           | removed  | removed  | coarse           |
 // | regs.coppa = 1                                      | removed  | removed  | coarse, and no   |
 // |                                                     |          |          | zip and no city  |
 // | us_privacy opts out of sale ('Y'), or is malformed  | removed  | removed  | coarse           |
 // | GPP section 6 (US privacy) applies and says so      | removed  | removed  | coarse           |
 // | GPP sections 7 to 12 (US national and states) apply | removed  | removed  | coarse           |
 // |   and opt out of sale, sharing or targeted ads      |          |          |                  |
-// | another or unreadable GPP section that applies      | removed  | removed  | coarse           |
+// | another or unreadable GPP section that applies, or  | removed  | removed  | coarse           |
+// |   an unreadable GPP string                          |          |          |                  |
 // | device.lmt = 1 or device.dnt = 1                    | removed  | removed  | kept             |
+//
+// GPP sections apply that gpp_sid names. Where it is absent, or 0 (not known yet), all those apply
+// that the string's header names; where it is -1, none does and the string is not looked at.
+//
+// GDPR applies if regs.gdpr = 1 or gpp_sid names section 2, and, where regs.gdpr is absent, if a
+// GPP section 2 applies as said above. regs.gdpr = 0 with no more than a string beside it: it does
+// not apply.
 //
 // It fails closed: what cannot be read allows nothing. Vendor consent and publisher restrictions
 // name single companies and are not read (the vendor-agnostic case).
