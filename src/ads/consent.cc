@@ -61,22 +61,28 @@ GppSignals ReadGpp(const Regs& regs) {
   return out;
 }
 
-/// Reads the TCF string into `consent`; true if its owner opted in to precise geolocation.
-bool ReadTcf(Text text, Consent* consent) {
+/// Reads the TCF strings into `consent`, which allows what both allow where there are two; true if
+/// precise geolocation is among that.
+bool ReadTcf(Text text, Text other, Consent* consent) {
   consent->purposes = 0;
-  if (text.empty()) {
-    consent->tcf = TcfState::kMissing;
-    return false;
+  consent->tcf = TcfState::kMissing;
+  uint16_t purposes = 0xffff;
+  bool located = true;
+  for (Text one : {text, other == text ? Text() : other}) {
+    if (one.empty()) continue;
+    TcfCore core;
+    if (!DecodeTcf(one, &core)) {
+      consent->tcf = TcfState::kMalformed;
+      return false;
+    }
+    consent->tcf = TcfState::kDecoded;
+    purposes &=
+        static_cast<uint16_t>(core.consents | (core.legitimate_interests & kInterestPermitted));
+    located = located && (core.special_features & 1) != 0;
   }
-  TcfCore core;
-  if (!DecodeTcf(text, &core)) {
-    consent->tcf = TcfState::kMalformed;
-    return false;
-  }
-  consent->tcf = TcfState::kDecoded;
-  consent->purposes =
-      static_cast<uint16_t>(core.consents | (core.legitimate_interests & kInterestPermitted));
-  return (core.special_features & 1) != 0;
+  if (consent->tcf == TcfState::kMissing) return false;
+  consent->purposes = purposes;
+  return located;
 }
 
 // --- Removal ------------------------------------------------------------------------------------
@@ -116,9 +122,10 @@ Consent ComputeConsent(const Request& request) {
   const GppSignals gpp = ReadGpp(regs);
   c.us_opt_out =
       gpp.opt_out || (!regs.us_privacy.empty() && internal::UsPrivacyOptsOut(regs.us_privacy));
-  c.gdpr = regs.gdpr.value_or(gpp.tcf_possible) || gpp.tcf_applies;
-  const Text tcf = request.user.consent.empty() ? gpp.tcf : request.user.consent;
-  const bool located = !c.gdpr || ReadTcf(tcf, &c);
+  const Text tcf = request.user.consent;
+  c.gdpr = gpp.tcf_applies || regs.gdpr.value_or(gpp.tcf_possible || !tcf.empty());
+  const bool also_gpp = gpp.tcf_applies || gpp.tcf_possible || tcf.empty();
+  const bool located = !c.gdpr || ReadTcf(tcf, also_gpp ? gpp.tcf : Text(), &c);
   const bool barred = c.coppa || c.us_opt_out || c.limited;
   c.may_identify = !barred && c.Allows(Purpose::kStorage) && c.Allows(Purpose::kBasicAds) &&
                    c.Allows(Purpose::kPersonalisedAds);

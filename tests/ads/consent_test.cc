@@ -202,6 +202,27 @@ TEST_CASE("where GDPR does not apply a consent string is not looked at") {
   CheckIdentified(Applied(made), true);
 }
 
+TEST_CASE("where nothing says whether GDPR applies, a consent string says that it does") {
+  const std::pair<std::string, bool> cases[] = {
+      {Tcf({1, 2, 3, 4, 7}, {}, {1}), true},
+      {Tcf({}), false},
+      {"CPXxRfAPXxRfAAfKABENB-CgAAAAAAAAAAYgAAAAAAAA", false},
+      {"garbage", false}};
+  for (const auto& [tcf, kept] : cases) {
+    for (const std::vector<int32_t>& sids : {std::vector<int32_t>{}, std::vector<int32_t>{-1}}) {
+      INFO(tcf);
+      NewRequest made = Full();
+      made.request->user.consent = tcf;
+      made.request->regs.gpp_sid = sids;  // says nothing of a string beside the GPP string
+      const Request& r = Applied(made);
+      CheckIdentified(r, kept);
+      CheckLocated(r, kept);
+      CHECK(r.consent.gdpr);
+      CHECK(r.consent.may_profile == kept);
+    }
+  }
+}
+
 TEST_CASE("children are neither identified nor located") {
   NewRequest made = Full();
   made.request->regs.coppa = true;
@@ -341,6 +362,41 @@ TEST_CASE("where no gpp_sid says which sections apply, all that the header names
   NewRequest made = Full();  // it names a TCF section, but gdpr says more than that
   made.request->regs.gpp = "DBACNYA~CPXxRfAPXxRfAAfKABENB-CgAAAAAAAAAAYgAAAAAAAA~1YNN";
   made.request->regs.gdpr = false;
+  CheckIdentified(Applied(made), true);
+}
+
+TEST_CASE("of a TCF string and a GPP section for the same, each must allow what is done") {
+  const std::string all = Tcf({1, 2, 3, 4, 7}, {}, {1}), none = Tcf({}), some = Tcf({1, 2, 4});
+  struct Case {
+    std::string tcf, section;
+    bool identify, profile, locate;
+  };
+  const std::vector<Case> cases = {
+      {all, all, true, true, true},          {all, none, false, false, false},
+      {none, all, false, false, false},      {all, some, true, false, false},
+      {some, all, true, false, false},       {all, "garbage", false, false, false},
+      {"garbage", all, false, false, false},
+  };
+  for (const Case& c : cases) {
+    for (const std::vector<int32_t>& sids : {std::vector<int32_t>{}, std::vector<int32_t>{2}}) {
+      INFO(c.tcf << " and " << c.section << ", " << sids.size());
+      NewRequest made = Full();
+      made.request->user.consent = c.tcf;
+      const std::string gpp = Gpp(0b011, 3, c.section);
+      made.request->regs.gpp = gpp;
+      made.request->regs.gpp_sid = sids;
+      const Request& r = Applied(made);
+      CheckIdentified(r, c.identify);
+      CheckLocated(r, c.locate);
+      CHECK(r.consent.may_profile == c.profile);
+    }
+  }
+  // A section that gpp_sid leaves out does not count.
+  NewRequest made = Full();
+  const std::string gpp = Gpp(0b011, 3, none);
+  made.request->user.consent = all;
+  made.request->regs.gpp = gpp;
+  made.request->regs.gpp_sid = made.arena->Copy({int32_t{-1}});
   CheckIdentified(Applied(made), true);
 }
 

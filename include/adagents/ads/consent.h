@@ -25,9 +25,10 @@
 // GPP sections apply that gpp_sid names. Where it is absent, or 0 (not known yet), all those apply
 // that the string's header names; where it is -1, none does and the string is not looked at.
 //
-// GDPR applies if regs.gdpr = 1 or gpp_sid names section 2, and, where regs.gdpr is absent, if a
-// GPP section 2 applies as said above. regs.gdpr = 0 with no more than a string beside it: it does
-// not apply.
+// GDPR applies if regs.gdpr = 1 or gpp_sid names section 2. Where regs.gdpr is absent, it applies if
+// there is a TCF string (user.consent) or a GPP section 2 that gpp_sid does not rule out. Where
+// regs.gdpr = 0, such strings are not looked at. If both strings are there and count, each must
+// allow.
 //
 // It fails closed: what cannot be read allows nothing. Vendor consent and publisher restrictions
 // name single companies and are not read (the vendor-agnostic case).
