@@ -239,6 +239,103 @@ TEST_CASE("real exchanges' mistakes are forgiven") {
   CHECK(Accepted(Json(R"("ext":{"arrival":"soon"})"))->id == "r");
 }
 
+/// `members` beside a listener who can be told apart; whether that is still so once it is read.
+bool Identified(const std::string& members) {
+  const std::string person = R"("user":{"id":"u"},"device":{"ifa":"i"})";
+  const ads::RequestPtr r = Accepted(Json(person + "," + members));
+  CHECK(r->user.id.empty() == r->device.ifa.empty());
+  return !r->user.id.empty();
+}
+
+TEST_CASE("of what regs and its ext say of one signal the stricter counts") {
+  CHECK_FALSE(Identified(R"("regs":{"gdpr":0,"ext":{"gdpr":1}})"));
+  CHECK_FALSE(Identified(R"("regs":{"gdpr":1,"ext":{"gdpr":0}})"));
+  CHECK_FALSE(Identified(R"("regs":{"ext":{"gdpr":1},"gdpr":0})"));
+  CHECK(Identified(R"("regs":{"gdpr":0,"ext":{"gdpr":0}})"));
+  CHECK_FALSE(Identified(R"("regs":{"us_privacy":"1YNN","ext":{"us_privacy":"1YYN"}})"));
+  CHECK_FALSE(Identified(R"("regs":{"us_privacy":"1YYN","ext":{"us_privacy":"1YNN"}})"));
+  CHECK_FALSE(Identified(R"("regs":{"us_privacy":"1YNN","ext":{"us_privacy":"?"}})"));
+  CHECK(Identified(R"("regs":{"us_privacy":"1YNN","ext":{"us_privacy":"1---"}})"));
+  CHECK(Identified(R"("regs":{"us_privacy":"","ext":{"us_privacy":"1YNN"}})"));
+  // Strings that differ contradict each other, and the sections of both lists apply.
+  CHECK_FALSE(Identified(R"("regs":{"gpp":"DBABTA~1YNN","ext":{"gpp":"DBABTA~1YYN"}})"));
+  CHECK_FALSE(Identified(R"("regs":{"gpp":"DBABTA~1YYN","ext":{"gpp":"DBABTA~1YNN"}})"));
+  CHECK(Identified(R"("regs":{"gpp":"DBABTA~1YNN","ext":{"gpp":"DBABTA~1YNN"}})"));
+  CHECK_FALSE(Identified(R"("regs":{"gpp":"DBABTA~1YYN","gpp_sid":[-1],"ext":{"gpp_sid":[6]}})"));
+  CHECK_FALSE(Identified(R"("regs":{"gpp":"DBABTA~1YYN","gpp_sid":[6],"ext":{"gpp_sid":[-1]}})"));
+  CHECK(Identified(R"("regs":{"gpp":"DBABTA~1YNN","gpp_sid":[6],"ext":{"gpp_sid":[6]}})"));
+  CHECK(Identified(R"("regs":{"gpp":"DBABTA~1YYN","gpp_sid":[],"ext":{"gpp_sid":[-1]}})"));
+}
+
+TEST_CASE("a TCF string in either place of user counts, and two that differ allow nothing") {
+  const std::string all = "\"CQmsPNAQmsPNAEsAFBENE4FoAPLAAELAAAYgAAAAAA\"";
+  const std::string none = "\"CPXxRfAPXxRfAAfKABENB-CgAAAAAAAAAAYgAAAAAAAA\"";
+  const auto user = [](const std::string& new_place, const std::string& old_place) {
+    return R"("user":{"consent":)" + new_place + R"(,"ext":{"consent":)" + old_place + "}}";
+  };
+  CHECK(Identified(user(all, all)));
+  CHECK(Identified(user(all, "\"\"")));
+  CHECK(Identified(user("null", all)));
+  CHECK_FALSE(Identified(user(all, none)));
+  CHECK_FALSE(Identified(user(none, all)));
+  CHECK_FALSE(Identified(user("\"\"", none)));
+  CHECK_FALSE(Identified(user("null", none)));
+  CHECK_FALSE(Identified(R"("user":{"ext":{"consent":)" + none + R"(},"consent":)" + all + "}"));
+  CHECK(Identified(user(all, none) + R"(,"regs":{"gdpr":0})"));  // neither is looked at
+}
+
+TEST_CASE("a key that stands twice makes nothing laxer") {
+  const std::string all = "\"CQmsPNAQmsPNAEsAFBENE4FoAPLAAELAAAYgAAAAAA\"";
+  const std::string none = "\"CPXxRfAPXxRfAAfKABENB-CgAAAAAAAAAAYgAAAAAAAA\"";
+  const std::vector<std::string> stricter_first = {
+      R"("regs":{"coppa":1,"coppa":0})",
+      R"("regs":{"coppa":1,"coppa":null})",
+      R"("regs":{"coppa":1,"\u0063oppa":0})",
+      R"("regs":{"gdpr":1,"gdpr":0})",
+      R"("regs":{"us_privacy":"1YYN","us_privacy":"1YNN"})",
+      R"("regs":{"us_privacy":"1YYN","us_privacy":""})",
+      R"("regs":{"gpp":"DBABTA~1YYN","gpp":"DBABTA~1YNN"})",
+      R"("regs":{"gpp":"DBABTA~1YYN","gpp":"DBABTA~1YNN","gpp":"DBABTA~1YNN"})",
+      R"("regs":{"gpp":"DBABTA~1YYN","gpp_sid":[6],"gpp_sid":[-1]})",
+      R"("regs":{"gpp":"DBABTA~1YYN","gpp_sid":[6],"gpp_sid":[]})",
+      R"("regs":{"ext":{"gdpr":1},"ext":{"gdpr":0}})",
+      R"("regs":{"ext":{"gdpr":1},"ext":null})",
+      R"("regs":{"coppa":1},"regs":{"coppa":0})",
+      R"("regs":{"gdpr":1},"regs":{"gdpr":0})",
+      R"("regs":{"gdpr":1},"regs":[])",
+      R"("device":{"lmt":1,"lmt":0})",
+      R"("device":{"dnt":1},"device":{"dnt":0})",
+      R"("user":{"consent":)" + none + R"(,"consent":)" + all + "}",
+      R"("user":{"ext":{"consent":)" + none + R"(},"ext":{"consent":)" + all + "}}",
+      R"("user":{"consent":)" + none + R"(},"user":{"consent":)" + all + "}",
+  };
+  for (const std::string& members : stricter_first) CHECK_FALSE(Identified(members));
+  const std::vector<std::string> stricter_last = {
+      R"("regs":{"coppa":0,"coppa":1})",
+      R"("regs":{"ext":{},"ext":{"gdpr":1}})",
+      R"("regs":{"gpp":"DBABTA~1YYN","gpp_sid":[-1],"gpp_sid":[6]})",
+      R"("user":{"ext":{"consent":)" + all + R"(},"ext":{"consent":)" + none + "}}",
+  };
+  for (const std::string& members : stricter_last) CHECK_FALSE(Identified(members));
+  // Lists are joined, but not without end.
+  std::string regs = R"("regs":{"gpp_sid":[6])";
+  for (int i = 0; i < 64; ++i) regs += R"(,"gpp_sid":[6,7])";
+  CHECK(Refused(Json(regs + "}")) == "regs.gpp_sid: has too many entries");
+}
+
+TEST_CASE("of the places of eids the new one counts unless it is empty, in any order") {
+  const auto source = [](const std::string& user) {
+    const ads::RequestPtr r = Accepted(Json(R"("user":{)" + user + "}"));
+    return r->user.eids.empty() ? std::string() : std::string(r->user.eids[0].source);
+  };
+  const std::string eids = R"("eids":[{"source":"new"}])";
+  const std::string ext = R"("ext":{"eids":[{"source":"old"}]})";
+  CHECK(source(eids + "," + ext) == "new");
+  CHECK(source(ext + "," + eids) == "new");
+  CHECK(source(R"("eids":[],)" + ext) == "old");
+  CHECK(source(ext + R"(,"eids":[])") == "old");
+}
+
 TEST_CASE("each error names the first field that is wrong") {
   CHECK(Refused("[]") == "request: must be an object");
   CHECK(Refused("") == "request: is empty");

@@ -328,7 +328,7 @@ struct User {
 
 struct Regs {
   bool coppa = false;
-  std::optional<bool> gdpr;  ///< absent: unknown; also from ext.gdpr
+  std::optional<bool> gdpr;  ///< absent: unknown, see consent.h; also from ext.gdpr
   Text us_privacy;           ///< also from ext.us_privacy
   Text gpp;
   List<int32_t> gpp_sid;

@@ -4,6 +4,7 @@
 #include <iterator>
 
 #include "adapters/openrtb/fields.h"
+#include "ads/privacy_strings.h"
 
 namespace adagents::openrtb {
 namespace {
@@ -150,6 +151,64 @@ bool ReadChannel(Walk& walk, Element value, const Path& path, ChannelKind kind, 
   return ReadObject(walk, value, path, out, kChannel);
 }
 
+// --- Signals of consent -------------------------------------------------------------------------
+
+// They may be said more than once: in 2.6's place and in 2.5's, or under one key several times.
+// Whatever the order, nothing that is said makes what was said elsewhere laxer.
+
+/// A flag that stays set.
+template <auto M, class T>
+bool AnyFlag(Walk& walk, Element value, const Path& path, T& out) {
+  bool flag = false;
+  if (!ReadFlag(walk, value, path, flag)) return false;
+  out.*M = flag || out.*M == true;
+  return true;
+}
+
+/// Consent is not a place for guesses: a number is no such string.
+bool ReadString(Walk& walk, Element value, const Path& path, ads::Text& out) {
+  if (!value.is_string()) return walk.Fail(path, "must be a string");
+  return ReadText(walk, value, path, out);
+}
+
+/// In place of strings that contradict each other: one that ads/consent.h finds malformed.
+constexpr ads::Text kContradiction = "!";
+
+template <auto M, class T>
+bool OneString(Walk& walk, Element value, const Path& path, T& out) {
+  ads::Text text;
+  if (!ReadString(walk, value, path, text)) return false;
+  if (text.empty() || text == out.*M) return true;
+  out.*M = (out.*M).empty() ? text : kContradiction;
+  return true;
+}
+
+bool ReadUsPrivacy(Walk& walk, Element value, const Path& path, Regs& out) {
+  ads::Text text;
+  if (!ReadString(walk, value, path, text)) return false;
+  if (text.empty()) return true;
+  if (out.us_privacy.empty() || ads::internal::UsPrivacyOptsOut(text)) out.us_privacy = text;
+  return true;
+}
+
+constexpr size_t kMostSids = 64;  // where lists are joined; far more sections than there are
+
+bool ReadGppSid(Walk& walk, Element value, const Path& path, Regs& out) {
+  ads::List<int32_t> sids;
+  if (!ReadInts(walk, value, path, kIntMin, sids)) return false;
+  if (sids.empty() || std::ranges::equal(sids, out.gpp_sid)) return true;
+  if (out.gpp_sid.empty()) {
+    out.gpp_sid = sids;
+    return true;
+  }
+  const size_t size = out.gpp_sid.size() + sids.size();
+  if (size > kMostSids) return walk.Fail(path, "has too many entries");
+  std::span<int32_t> joined = walk.arena.Array<int32_t>(size);
+  std::ranges::copy(sids, std::ranges::copy(out.gpp_sid, joined.begin()).out);
+  out.gpp_sid = joined;
+  return true;
+}
+
 // --- Device -------------------------------------------------------------------------------------
 
 constexpr Fields kGeo({
@@ -206,8 +265,8 @@ constexpr Fields kDevice({
     {"pxratio", Real<&Device::pxratio>},
     {"js", Number<&Device::js, 0, 1>},
     {"geofetch", Number<&Device::geofetch, 0, 1>},
-    {"dnt", Flag<&Device::dnt>},
-    {"lmt", Flag<&Device::lmt>},
+    {"dnt", AnyFlag<&Device::dnt>},
+    {"lmt", AnyFlag<&Device::lmt>},
     {"geo", Object<&Device::geo, ReadGeo>},
 });
 
@@ -277,20 +336,19 @@ bool ReadEid(Walk& walk, Element value, const Path& path, Eid& out) {
   return ReadObject(walk, value, path, out, kEid);
 }
 
-// Consent is not a place for guesses: a number is no TCF string.
-template <auto M, class T>
-bool StrictText(Walk& walk, Element value, const Path& path, T& out) {
-  if (!value.is_string()) return walk.Fail(path, "must be a string");
-  ads::Text text;
-  if (!ReadText(walk, value, path, text)) return false;
-  if (!text.empty() || (out.*M).empty()) out.*M = text;
+bool ReadUserExt(Walk& walk, Element value, const Path& path, User& out);
+
+/// Of the 2.6 and the 2.5 places the former, unless it is empty.
+bool ReadEids(Walk& walk, Element value, const Path& path, User& out) {
+  ads::List<Eid> eids;
+  if (!ReadObjects(walk, value, path, eids, ReadEid)) return false;
+  if (!eids.empty()) out.eids = eids;
   return true;
 }
 
-// The 2.5 places, read after the 2.6 ones and only where those are absent.
 constexpr Fields kUserExt({
-    Field<User>{"consent", StrictText<&User::consent>},
-    {"eids", Objects<&User::eids, ReadEid>},
+    Field<User>{"consent", OneString<&User::consent>},
+    {"eids", ReadEids},
 });
 constexpr Fields kUser({
     Field<User>{"id", Text<&User::id>},
@@ -300,20 +358,35 @@ constexpr Fields kUser({
     {"keywords", ReadKeywords<&User::keywords>},
     {"kwarray", ReadKeywords<&User::keywords>},
     {"customdata", Text<&User::customdata>},
-    {"consent", StrictText<&User::consent>},
+    {"consent", OneString<&User::consent>},
     {"data", Objects<&User::data, ReadData>},
-    {"eids", Objects<&User::eids, ReadEid>},
+    {"eids", ReadEids},
     {"geo", Object<&User::geo, ReadGeo>},
+    {"ext", ReadUserExt},
 });
 
-constexpr Fields kRegsExt({
-    Field<Regs>{"gdpr", Flag<&Regs::gdpr>},
-    {"us_privacy", StrictText<&Regs::us_privacy>},
-    {"gpp", StrictText<&Regs::gpp>},
-    {"gpp_sid", Ints<&Regs::gpp_sid, kIntMin>},
+bool ReadUserExt(Walk& walk, Element value, const Path& path, User& out) {
+  User old;
+  old.consent = out.consent;
+  if (!ReadObject(walk, value, path, old, kUserExt)) return false;
+  out.consent = old.consent;
+  if (out.eids.empty()) out.eids = old.eids;
+  return true;
+}
+
+// The same in regs and, as in 2.5, in regs.ext.
+constexpr Fields kRegsMoved({
+    Field<Regs>{"gdpr", AnyFlag<&Regs::gdpr>},
+    {"us_privacy", ReadUsPrivacy},
+    {"gpp", OneString<&Regs::gpp>},
+    {"gpp_sid", ReadGppSid},
 });
+bool ReadRegsExt(Walk& walk, Element value, const Path& path, Regs& out) {
+  return ReadObject(walk, value, path, out, kRegsMoved);
+}
 constexpr Fields kRegs({
-    Field<Regs>{"coppa", Flag<&Regs::coppa>},
+    Field<Regs>{"coppa", AnyFlag<&Regs::coppa>},
+    {"ext", ReadRegsExt},
 });
 
 constexpr Fields kNode({
@@ -349,14 +422,6 @@ constexpr Fields kSourceExt({
     Field<Source>{"schain", ReadSchain},
 });
 
-/// Reads `ext` of an object with what 2.5 kept there, into a fresh T.
-template <class T, class Table>
-bool ReadExt(Walk& walk, Element value, const Path& path, T& out, const Table& table) {
-  Element ext;
-  if (value["ext"].get(ext) != simdjson::SUCCESS) return true;
-  return ReadObject(walk, ext, Path{&path, "ext"}, out, table);
-}
-
 }  // namespace
 
 bool ReadSite(Walk& walk, Element value, const Path& path, Channel& out) {
@@ -376,29 +441,18 @@ bool ReadDevice(Walk& walk, Element value, const Path& path, Device& out) {
 }
 
 bool ReadUser(Walk& walk, Element value, const Path& path, User& out) {
-  if (!ReadObject(walk, value, path, out, kUser)) return false;
-  User old;
-  if (!ReadExt(walk, value, path, old, kUserExt)) return false;
-  if (out.consent.empty()) out.consent = old.consent;
-  if (out.eids.empty()) out.eids = old.eids;
-  return true;
+  return ReadObject(walk, value, path, out, kUser);
 }
 
 bool ReadRegs(Walk& walk, Element value, const Path& path, Regs& out) {
-  if (!ReadObject(walk, value, path, out, kRegs, kRegsExt)) return false;
-  Regs old;
-  if (!ReadExt(walk, value, path, old, kRegsExt)) return false;
-  if (!out.gdpr) out.gdpr = old.gdpr;
-  if (out.us_privacy.empty()) out.us_privacy = old.us_privacy;
-  if (out.gpp.empty()) out.gpp = old.gpp;
-  if (out.gpp_sid.empty()) out.gpp_sid = old.gpp_sid;
-  return true;
+  return ReadObject(walk, value, path, out, kRegs, kRegsMoved);
 }
 
 bool ReadSource(Walk& walk, Element value, const Path& path, Source& out) {
   if (!ReadObject(walk, value, path, out, kSource)) return false;
-  if (out.has_schain) return true;
-  return ReadExt(walk, value, path, out, kSourceExt);
+  Element ext;
+  if (out.has_schain || value["ext"].get(ext) != simdjson::SUCCESS) return true;
+  return ReadObject(walk, ext, Path{&path, "ext"}, out, kSourceExt);
 }
 
 }  // namespace adagents::openrtb

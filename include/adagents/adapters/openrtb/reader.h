@@ -50,14 +50,21 @@
 // | user.eids                 | source, uids         | either absent                               |
 // | data.segment.value        | string               | number                                      |
 // | keywords                  | comma-separated text | an array (kwarray)                          |
-// | user.ext.consent, eids;   | 2.6 moved them       | the 2.5 places, where the new are absent    |
+// | user.ext.eids, source.    | 2.6 moved them       | the 2.5 places, where the new are absent    |
+// |   ext.schain              |                      |                                             |
+// | user.ext.consent;         | 2.6 moved them       | the 2.5 places as well: the stricter counts |
 // |   regs.ext.gdpr,          |                      |                                             |
-// |   us_privacy, gpp,        |                      |                                             |
-// |   gpp_sid; source.ext.    |                      |                                             |
-// |   schain                  |                      |                                             |
+// |   us_privacy, gpp, gpp_sid|                      |                                             |
 // | native.request            | {"assets": ...}      | {"native": {"assets": ...}}, as in 1.0;     |
 // |                           |                      | assets none of which has an id: 0, 1, 2...  |
 // | ext.arrival               | ours: Unix seconds   | ext.timestamp in milliseconds               |
+//
+// A key that stands twice in one object: the last one counts. Not so what consent depends on
+// (regs, user.consent, device.lmt and dnt), be it under one key twice or in the 2.6 and the 2.5
+// place: whatever the order, nothing that is said makes what was said elsewhere laxer. A flag that
+// was 1 stays 1; a us_privacy that opts out stays; the lists of gpp_sid are joined (refused above 64
+// entries); TCF strings that differ, or GPP strings, contradict each other and become one that
+// cannot be read ("!"), so that nothing is allowed.
 #pragma once
 
 #include <cstddef>
