@@ -1,13 +1,10 @@
 #include "adagents/ads/consent.h"
 
-#include <arpa/inet.h>
-
-#include <algorithm>
 #include <bit>
 #include <cmath>
-#include <cstring>
 
 #include "adagents/ads/request.h"
+#include "ads/coarse_address.h"
 #include "ads/privacy_strings.h"
 
 namespace adagents::ads {
@@ -87,19 +84,6 @@ bool ReadTcf(Text text, Text other, Consent* consent) {
 
 // --- Removal ------------------------------------------------------------------------------------
 
-/// The first `prefix` bits of an address, the rest zero; empty if it is not one.
-Text Truncate(Text address, int family, size_t prefix_bytes, Arena* arena) {
-  char text[INET6_ADDRSTRLEN];
-  if (address.empty() || address.size() >= sizeof(text)) return {};
-  std::memcpy(text, address.data(), address.size());
-  text[address.size()] = '\0';
-  unsigned char bytes[16] = {};
-  if (inet_pton(family, text, bytes) != 1) return {};
-  std::fill(bytes + prefix_bytes, bytes + sizeof(bytes), static_cast<unsigned char>(0));
-  if (inet_ntop(family, bytes, text, sizeof(text)) == nullptr) return {};
-  return arena->Copy(Text(text));
-}
-
 void Coarsen(std::optional<double>* degrees) {
   if (*degrees) *degrees = std::round(**degrees * 100) / 100;
 }
@@ -148,9 +132,9 @@ void ApplyConsent(Request* request, Arena* arena) {
     device.ifa = {};
   }
   if (!c.may_locate) {
-    constexpr size_t kIpv4Bytes = 3, kIpv6Bytes = 6;  // /24, /48
-    device.ip = Truncate(device.ip, AF_INET, kIpv4Bytes, arena);
-    device.ipv6 = Truncate(device.ipv6, AF_INET6, kIpv6Bytes, arena);
+    internal::AddressText text;
+    device.ip = arena->Copy(internal::CoarseIpv4(device.ip, &text));
+    device.ipv6 = arena->Copy(internal::CoarseIpv6(device.ipv6, &text));
     CoarsenGeo(&device.geo, c.coppa);
     CoarsenGeo(&user.geo, c.coppa);
   }

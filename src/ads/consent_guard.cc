@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "adagents/ads/consent.h"
+#include "ads/coarse_address.h"
 
 namespace adagents::ads::internal {
 namespace {
@@ -29,8 +30,9 @@ bool IsCoarse(const Geo& geo, bool child) {
   if (!IsCoarse(geo.lat) || !IsCoarse(geo.lon) || geo.accuracy || geo.lastfix) return false;
   return !child || (geo.zip.empty() && geo.city.empty());
 }
-bool EndsWith(Text text, Text end) {
-  return text.size() >= end.size() && text.substr(text.size() - end.size()) == end;
+bool IsCoarse(const Device& device) {
+  AddressText text;
+  return device.ip == CoarseIpv4(device.ip, &text) && device.ipv6 == CoarseIpv6(device.ipv6, &text);
 }
 
 /// Whether ApplyConsent() would find nothing to remove. When in doubt, false.
@@ -45,9 +47,8 @@ bool IsClear(const Request& r) {
     }
   }
   if (!c.may_locate) {
-    if (!r.device.ip.empty() && !EndsWith(r.device.ip, ".0")) return false;
-    if (!r.device.ipv6.empty() && !EndsWith(r.device.ipv6, "::")) return false;
     if (!IsCoarse(r.device.geo, c.coppa) || !IsCoarse(u.geo, c.coppa)) return false;
+    if (!IsCoarse(r.device)) return false;
   }
   return true;
 }

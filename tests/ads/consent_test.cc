@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "adagents/ads/request.h"
+#include "ads/consent_guard.h"
 #include "catch.h"
 
 namespace adagents::ads {
@@ -423,6 +424,43 @@ TEST_CASE("an address that is none is removed rather than kept whole") {
     made.request->regs.coppa = true;
     made.request->device.ip = ip;
     CHECK(Applied(made).device.ip.empty());
+  }
+}
+
+TEST_CASE("the engine's guard lets no address through but as it would be shortened") {
+  struct Case {
+    const char *ip, *ipv6;
+    const char *coarse_ip, *coarse_ipv6;
+  };
+  const std::vector<Case> cases = {
+      {"", "2001:db8:1:2:3:4::", "", "2001:db8:1::"},  // all but the last 32 bits
+      {"", "2001:db8:1:2::", "", "2001:db8:1::"},
+      {"", "fe80::1::", "", ""},
+      {"", "a listener's name::", "", ""},
+      {"", "2001:db8:1::", "", "2001:db8:1::"},
+      {"", "2001:db8:1:0:0:0:0:0", "", "2001:db8:1::"},
+      {"", "2001:db8::", "", "2001:db8::"},
+      {"", "::", "", "::"},
+      {"203.0.113.0", "", "203.0.113.0", ""},
+      {"203.0.113.77", "", "203.0.113.0", ""},
+      {"203.0.113.077.0", "", "", ""},
+      {"a listener's name.0", "", "", ""},
+      {"203.0.113.0", "2001:db8:1:2:3:4::", "203.0.113.0", "2001:db8:1::"},
+  };
+  for (const Case& c : cases) {
+    INFO(c.ip << " " << c.ipv6);
+    NewRequest made = MakeRequest();
+    Request& r = *made.request;
+    r.regs.coppa = true;
+    r.device.ip = c.ip;
+    r.device.ipv6 = c.ipv6;
+    r.consent = ComputeConsent(r);
+    const RequestPtr clear = internal::WithConsent(made.ptr);
+    CHECK(clear->device.ip == c.coarse_ip);
+    CHECK(clear->device.ipv6 == c.coarse_ipv6);
+    const bool was_clear = r.device.ip == c.coarse_ip && r.device.ipv6 == c.coarse_ipv6;
+    CHECK((clear.get() == made.ptr.get()) == was_clear);  // no copy where there is nothing to do
+    CHECK(internal::WithConsent(clear).get() == clear.get());
   }
 }
 

@@ -59,12 +59,12 @@
 // |                           |                      | assets none of which has an id: 0, 1, 2...  |
 // | ext.arrival               | ours: Unix seconds   | ext.timestamp in milliseconds               |
 //
-// A key that stands twice in one object: the last one counts. Not so what consent depends on
-// (regs, user.consent, device.lmt and dnt), be it under one key twice or in the 2.6 and the 2.5
+// Where a key stands twice in one object, what comes later counts. Not so for what consent depends
+// on (regs, user.consent, device.lmt and dnt), be it under one key twice or in the 2.6 and the 2.5
 // place: whatever the order, nothing that is said makes what was said elsewhere laxer. A flag that
-// was 1 stays 1; a us_privacy that opts out stays; the lists of gpp_sid are joined (refused above 64
-// entries); TCF strings that differ, or GPP strings, contradict each other and become one that
-// cannot be read ("!"), so that nothing is allowed.
+// was 1 stays 1; a us_privacy that opts out stays; lists of gpp_sid are joined (refused if that has
+// more than 64 entries); TCF strings that differ, and GPP strings likewise, contradict each other
+// and become one that cannot be read ("!"), which allows nothing.
 #pragma once
 
 #include <cstddef>
