@@ -38,17 +38,19 @@ constexpr std::span<const int> kOptOuts[] = {kUsNational, kCalifornia, kVirginia
 
 uint64_t BitReader::Read(int n) {
   uint64_t value = 0;
-  for (int i = 0; i < n; ++i, ++at_) {
-    if (at_ / 6 >= text_.size()) {
-      failed_ = true;
-      return 0;
-    }
-    const int8_t six = kBase64Url[static_cast<unsigned char>(text_[at_ / 6])];
+  while (n > 0) {
+    const size_t index = at_ / 6;
+    const int8_t six =
+        index < text_.size() ? kBase64Url[static_cast<unsigned char>(text_[index])] : kForeign;
     if (six == kForeign) {
       failed_ = true;
       return 0;
     }
-    value = value << 1 | (static_cast<uint64_t>(six) >> (5 - at_ % 6) & 1);
+    const int left = 6 - static_cast<int>(at_ % 6);  // bits of this character
+    const int taken = std::min(n, left);
+    value = value << taken | (static_cast<uint64_t>(six) >> (left - taken) & ((1u << taken) - 1));
+    at_ += static_cast<size_t>(taken);
+    n -= taken;
   }
   return value;
 }
@@ -149,10 +151,10 @@ bool DecodeTcf(std::string_view text, TcfCore* core) {
   }
   // Item 1 is the first bit of each field.
   const auto read = [&bits](int size, int keep) {
+    const uint64_t field = bits.Read(size);
     uint16_t out = 0;
-    for (int i = 0; i < size; ++i) {
-      const uint64_t bit = bits.Read(1);
-      if (i < keep) out = static_cast<uint16_t>(out | bit << i);
+    for (int i = 0; i < keep; ++i) {
+      out = static_cast<uint16_t>(out | (field >> (size - 1 - i) & 1) << i);
     }
     return out;
   };

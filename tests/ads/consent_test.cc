@@ -1,6 +1,11 @@
 #include "adagents/ads/consent.h"
 
+#include <arpa/inet.h>
+
+#include <algorithm>
 #include <initializer_list>
+#include <iterator>
+#include <random>
 #include <string>
 #include <utility>
 #include <vector>
@@ -424,6 +429,31 @@ TEST_CASE("an address that is none is removed rather than kept whole") {
     made.request->regs.coppa = true;
     made.request->device.ip = ip;
     CHECK(Applied(made).device.ip.empty());
+  }
+}
+
+TEST_CASE("addresses are shortened to what inet_ntop writes for the prefix") {
+  constexpr uint64_t kSeed = 20260801;
+  INFO("seed " << kSeed);
+  std::mt19937_64 random(kSeed);
+  for (int i = 0; i < 20'000; ++i) {
+    const bool six = i % 2 == 0;
+    const int family = six ? AF_INET6 : AF_INET;
+    unsigned char bytes[16] = {};
+    for (int at = 0; at < 16; at += 2) {  // zeros are common, for they are what "::" is about
+      const uint64_t r = random();
+      if (r % 3 != 0) bytes[at] = static_cast<unsigned char>(r >> 8 & 0xff);
+      if (r % 5 != 0) bytes[at + 1] = static_cast<unsigned char>(r >> 16 & 0xff);
+    }
+    char text[INET6_ADDRSTRLEN], expected[INET6_ADDRSTRLEN];
+    REQUIRE(inet_ntop(family, bytes, text, sizeof(text)) != nullptr);
+    std::fill(bytes + (six ? 6 : 3), std::end(bytes), static_cast<unsigned char>(0));
+    REQUIRE(inet_ntop(family, bytes, expected, sizeof(expected)) != nullptr);
+    NewRequest made = MakeRequest();
+    made.request->regs.coppa = true;
+    (six ? made.request->device.ipv6 : made.request->device.ip) = text;
+    const Request& r = Applied(made);
+    if ((six ? r.device.ipv6 : r.device.ip) != expected) FAIL(text << " is not " << expected);
   }
 }
 
