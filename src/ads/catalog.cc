@@ -7,6 +7,8 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "adagents/ads/targeting.h"
 #include "adagents/base/ids.h"
 #include "adagents/base/status.h"
@@ -53,6 +55,7 @@ CreativeFacts FactsOf(const Campaign& campaign, uint32_t index, size_t place) {
   f.format = c.format;
   f.brand = BrandKey(campaign.BrandOf(c));
   f.capped = !c.caps.empty() || !campaign.caps.empty();
+  f.secure = IsSecure(c);
   return f;
 }
 
@@ -116,6 +119,22 @@ uint16_t PackLanguage(std::string_view language) {
   language = language.substr(0, language.find_first_of("-_"));
   if (language.size() != 2) return 0;
   return static_cast<uint16_t>((lower(language[0]) & 0xff) | (lower(language[1]) & 0xff) << 8);
+}
+
+bool IsSecure(const Creative& creative) {
+  const auto is_https = [](const std::string& url) {
+    return url.empty() || absl::StartsWithIgnoreCase(url, "https://");
+  };
+  // Names, not addresses: nobody fetches them.
+  constexpr std::string_view kPlain = "http:", kNamespaces = "//www.w3.org/";
+  const std::string markup = absl::AsciiStrToLower(creative.markup);
+  for (size_t at = markup.find(kPlain); at != std::string::npos; at = markup.find(kPlain, at)) {
+    at += kPlain.size();
+    if (!std::string_view(markup).substr(at).starts_with(kNamespaces)) return false;
+  }
+  return is_https(creative.media_url) &&
+         std::all_of(creative.companions.begin(), creative.companions.end(),
+                     [&](const Companion& c) { return is_https(c.media_url); });
 }
 
 /// Grows at the end, within what was reserved, while others read what was there before: a catalog

@@ -39,6 +39,8 @@ reasons::Loss LossOf(Misfit misfit) {
       return reasons::kAttributeExclusions;
     case Misfit::kLanguage:
       return reasons::kLanguageExclusions;
+    case Misfit::kNotSecure:
+      return reasons::kNotSecure;
     default:
       return reasons::kCreativeFiltered;
   }

@@ -234,5 +234,48 @@ TEST_CASE("Generated campaigns are half open, some exclude, and all formats occu
   for (size_t f = 1; f <= 4; ++f) CHECK(formats[f] > 300);
 }
 
+TEST_CASE("a creative is secure when all that it makes a player fetch is https") {
+  Creative c;
+  c.media_url = "https://cdn.example/a.mp3";
+  c.click_through = "http://example.com/";
+  c.companions.push_back({300, 250, "image/png", "HTTPS://cdn.example/a.png", "http://x.example"});
+  CHECK(IsSecure(c));
+  Creative http = c;
+  http.media_url = "http://cdn.example/a.mp3";
+  CHECK_FALSE(IsSecure(http));
+  http = c;
+  http.companions.push_back({320, 50, "image/png", "http://cdn.example/b.png", ""});
+  CHECK_FALSE(IsSecure(http));
+  const auto with_markup = [&](std::string_view markup) {
+    Creative banner = c;
+    banner.markup = markup;
+    return IsSecure(banner);
+  };
+  CHECK(with_markup("<img src='//cdn.example/a.png'><a href='https://x.example'>"));
+  CHECK(with_markup("<svg xmlns='http://www.w3.org/2000/svg'><image href='https://x.example'/>"));
+  CHECK(with_markup("<img src='https://x.example/?to=http%3A%2F%2Fy.example'>"));
+  CHECK_FALSE(with_markup("<img src='http://cdn.example/a.png'>"));
+  CHECK_FALSE(with_markup("<img src='HTTP://cdn.example/a.png'>"));
+  CHECK_FALSE(with_markup(R"(<script>new Image().src = "http:\/\/t.example\/1"</script>)"));
+  CHECK_FALSE(with_markup("<svg xmlns='http://www.w3.org/2000/svg'><image href='http://x'/>"));
+  CHECK_FALSE(with_markup("<img src='http:"));
+}
+
+TEST_CASE("the facts of a creative say whether it is secure, after changes and rebuilds too") {
+  Campaign first = Valid("a");
+  first.creatives[0].media_url = "http://cdn.example/a.mp3";
+  auto catalog = Catalog::Build({first});
+  REQUIRE(catalog.ok());
+  CHECK_FALSE((*catalog)->creative_facts(0)[0].secure);
+  first.creatives[0].media_url = "https://cdn.example/a.mp3";
+  auto changed = (*catalog)->With({.put = {first}});
+  REQUIRE(changed.ok());
+  const auto secure = [](const Catalog& c, std::string_view id) {
+    return c.creative_facts(*c.Find(id))[0].secure;
+  };
+  CHECK(secure(**changed, first.id));
+  CHECK(secure(*(*changed)->Rebuilt(), first.id));
+}
+
 }  // namespace
 }  // namespace adagents::ads

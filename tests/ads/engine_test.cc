@@ -327,6 +327,38 @@ TEST_CASE("WhyNot says in plain words what kept a campaign out") {
   CHECK(engine->GetStats().bids == 0);  // asking decides nothing
 }
 
+TEST_CASE("an imp that is secure gets nothing that would be fetched over http") {
+  Campaign plain = AudioCampaign("plain", 5);
+  plain.creatives[0].media_url = "http://cdn.example/plain.mp3";
+  Campaign secure = AudioCampaign("secure", 3);
+  secure.creatives[0].click_through = "http://secure.example/";  // a page, not a part of the ad
+  TestEngine engine({plain, secure});
+  const auto winner = [&](std::optional<bool> asks) {
+    TestRequest request;
+    request.imp.secure = asks;
+    return Winner(engine.Decide(request.Done()));
+  };
+  CHECK(winner(std::nullopt) == "plain");
+  CHECK(winner(false) == "plain");
+  CHECK(winner(true) == "secure");
+
+  TestRequest request;
+  request.imp.secure = true;
+  const RequestPtr done = request.Done();
+  const std::string why = engine->WhyNot(done, "plain");
+  INFO(why);
+  CHECK(why.find("the imp takes only https (secure), and not all of it is (loss 207)") !=
+        std::string::npos);
+  TestEngine alone({plain});
+  CallOptions call;
+  call.explain = true;
+  const auto answer = alone->Decide(done, call);
+  CHECK(Winner(answer.value) == "no bid: unsupported imp");
+  const std::string chain = alone->Explain(answer);
+  INFO(chain);
+  CHECK(chain.find("takes only https, and not all of them is (loss 207)") != std::string::npos);
+}
+
 TEST_CASE("an explained decision names its agents, its campaigns and their reasons") {
   TestEngine engine({AudioCampaign("winner", 5), AudioCampaign("loser", 3)});
   CallOptions call;

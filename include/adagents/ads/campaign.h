@@ -152,7 +152,7 @@ struct Creative {
   int32_t w = 0, h = 0;                     // banner, video and native image; 0: any
   int32_t duration_ms = 0;                  // audio and video, > 0 there
   int32_t bitrate_kbps = 0;                 // 0: not stated
-  std::string media_url;                    // audio, video, image
+  std::string media_url;                    // audio, video, image; https, or see IsSecure()
   std::string markup;                       // banner HTML; when empty the image is shown
   std::string click_through;                // landing page
   std::string language;                     // "en"; empty: fits any

@@ -65,12 +65,18 @@ struct CreativeFacts {
   int16_t w = 0, h = 0;      // 0: any
   MarkupType format = MarkupType::kUnset;
   bool capped = false;  // it, its campaign or its brand has frequency caps
+  bool secure = false;  // all that it makes a player fetch is https; see IsSecure()
 };
 static_assert(sizeof(CreativeFacts) <= 64, "one cache line");
 
 /// "en" (or "en-US") as CreativeFacts::language has it; 0 unless it begins with two letters. Free
 /// of allocation, thread-safe.
 uint16_t PackLanguage(std::string_view language);
+
+/// Whether a player may show it where only https is allowed (imp.secure): its media and those of
+/// its companions are https, and there is no "http:" in its markup, whatever for, but in the names
+/// of W3C's namespaces. Pages that it leads to may be http. Thread-safe.
+[[nodiscard]] bool IsSecure(const Creative& creative);
 
 /// What becomes different in a catalog.
 struct CatalogChange {

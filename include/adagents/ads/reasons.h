@@ -31,6 +31,7 @@ enum Loss : int32_t {
   kIncorrectFormat = 204,
   kAdvertiserExclusions = 205,
   kAppExclusions = 206,
+  kNotSecure = 207,
   kLanguageExclusions = 208,
   kCategoryExclusions = 209,
   kAttributeExclusions = 210,
@@ -56,6 +57,11 @@ inline constexpr ReasonCode kNotInFlight{"not_in_flight",
 inline constexpr ReasonCode kNoCreativeFits{
     "no_creative_fits", "campaign {subject} has no creative that fits the imp (loss {number})",
     kCreativeFiltered};
+inline constexpr ReasonCode kOnlyInsecureFits{
+    "only_insecure_fits",
+    "campaign {subject} has creatives that would fit, but the imp takes only https, and not all of "
+    "them is (loss {number})",
+    kNotSecure};
 inline constexpr ReasonCode kDealSeat{
     "deal_seat",
     "campaign {subject} may not use the deal: its seat or domain is not invited (loss {number})",

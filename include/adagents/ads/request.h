@@ -237,7 +237,7 @@ struct Imp {
   Currency bidfloorcur;
   Text tagid, displaymanager, displaymanagerver;
   bool instl = false, rwdd = false, clickbrowser = false;
-  std::optional<bool> secure;  ///< absent: unknown
+  std::optional<bool> secure;  ///< only https is taken; absent: unknown, taken as no
   Int exp;                     ///< seconds between auction and impression
   Int ssai;                    ///< server-side ad insertion: 0 unknown, 1 client, 2 mixed, 3 server
   std::optional<double> qty_multiplier;  ///< dooh: qty.multiplier, impressions per play

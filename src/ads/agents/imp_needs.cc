@@ -54,6 +54,8 @@ std::string_view Name(Misfit misfit) {
       return "the request does not allow its language (wlang)";
     case Misfit::kNativeAssets:
       return "it lacks an asset that the native imp requires";
+    case Misfit::kNotSecure:
+      return "the imp takes only https (secure), and not all of it is";
   }
   return "unknown";
 }
@@ -83,6 +85,7 @@ void ImpNeeds::Read(const Request& request, const Imp& imp) {
   banner_ = imp.banner != nullptr;
   native_ = imp.native;
   any_size_ = false;
+  secure_ = imp.secure.value_or(false);
   sizes_.clear();
   if (banner_) {
     for (const Format& f : imp.banner->format) {
@@ -175,7 +178,8 @@ Misfit ImpNeeds::Judge(const Catalog& catalog, const CreativeFacts& c, FitSize* 
   const bool language_fits =
       languages_.empty() || c.language == 0 ||
       std::find(languages_.begin(), languages_.end(), c.language) != languages_.end();
-  return language_fits ? Misfit::kNone : Misfit::kLanguage;
+  if (!language_fits) return Misfit::kLanguage;
+  return secure_ && !c.secure ? Misfit::kNotSecure : Misfit::kNone;
 }
 
 }  // namespace adagents::ads::internal

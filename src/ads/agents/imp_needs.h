@@ -21,6 +21,7 @@ enum class Misfit : uint8_t {
   kAttribute,
   kLanguage,
   kNativeAssets,
+  kNotSecure,  // and nothing else: it would fit
 };
 /// "duration outside what the imp allows", and so on.
 std::string_view Name(Misfit misfit);
@@ -57,7 +58,7 @@ class ImpNeeds {
   Misfit JudgeBanner(const CreativeFacts& creative, FitSize* size) const;
 
   const Native* native_ = nullptr;
-  bool banner_ = false, any_size_ = false;
+  bool banner_ = false, any_size_ = false, secure_ = false;
   absl::InlinedVector<FitSize, 8> sizes_;
   uint64_t banner_mimes_ = 0, banner_blocked_ = 0, native_blocked_ = 0;
   MediaNeeds video_, audio_;

@@ -180,9 +180,12 @@ void Matcher::Fit(Search& search, uint32_t id) {
       return;
     }
   }
+  bool insecure = false;
   for (const CreativeFacts& creative : catalog.creative_facts(id)) {
     FitSize size;
-    if (needs_.Judge(catalog, creative, &size) != Misfit::kNone) continue;
+    const Misfit misfit = needs_.Judge(catalog, creative, &size);
+    insecure |= misfit == Misfit::kNotSecure;
+    if (misfit != Misfit::kNone) continue;
     fitting_.push_back({id, creative.in_campaign, deal.deal, size.w, size.h, creative.duration_ms,
                         creative.format});
   }
@@ -191,7 +194,7 @@ void Matcher::Fit(Search& search, uint32_t id) {
     __builtin_prefetch(&catalog.relevance_features()[catalog.facts(id).first_creative]);
   } else {
     ++search.fallen.misfit;
-    search.Say(reasons::kNoCreativeFits, id);
+    search.Say(insecure ? reasons::kOnlyInsecureFits : reasons::kNoCreativeFits, id);
   }
 }
 

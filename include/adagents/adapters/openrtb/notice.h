@@ -57,7 +57,9 @@ struct NoticeKey {
 };
 
 struct NoticeOptions {
-  std::string base_url;         ///< absolute, without '?' and '#'
+  /// Absolute, without '?' and '#'. It should be https: an http one is taken, but players on secure
+  /// pages will not call it, and exchanges may refuse markup that has it (imp.secure).
+  std::string base_url;
   std::vector<NoticeKey> keys;  ///< the first signs, all verify
   /// How long after its issue a notice still counts: an hour of podcast, or a download heard on the
   /// way home.
