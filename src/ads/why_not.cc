@@ -32,6 +32,8 @@ std::string Date(absl::Time t) {
 reasons::Loss LossOf(Misfit misfit) {
   switch (misfit) {
     case Misfit::kFormat:
+    case Misfit::kProtocols:
+    case Misfit::kDelivery:
       return reasons::kIncorrectFormat;
     case Misfit::kSize:
       return reasons::kSizeNotAllowed;

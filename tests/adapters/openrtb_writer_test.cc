@@ -142,6 +142,85 @@ TEST_CASE("audio is VAST 4.2 with companions of the sizes asked for, and its tur
   CHECK(bid["lurl"].get<std::string>().find("${AUCTION_LOSS}") != std::string::npos);
 }
 
+/// The VAST of the audio or video creative for an imp that takes only these protocols; empty:
+/// there is no bid.
+std::string Vast(bool audio, const std::string& protocols, const NoticeSigner* signer = nullptr) {
+  const ads::Campaign campaign = test::SampleCampaign();
+  Reader reader;
+  const std::string media = audio ? R"("audio":{"mimes":["audio/mpeg"])" : R"("video":{"w":1)";
+  const auto request = reader.Read(R"({"id":"r","imp":[{"id":"a",)" + media + R"(,"protocols":[)" +
+                                   protocols + R"(],"companionad":[{"w":300,"h":250}]}}]})");
+  REQUIRE(request.ok());
+  Decision decision;
+  decision.id = 0xabc;
+  decision.bids.push_back(MakeBid(campaign, 0, audio ? kAudio : kVideo));
+  decision.bids[0].sequence = 2;
+  std::string out;
+  Writer({.signer = signer}).Write(**request, decision, kNow, &out);
+  const json response = json::parse(out);
+  if (response.contains("nbr")) return "";
+  return response["seatbid"][0]["bid"][0]["adm"];
+}
+
+std::string ChildrenOf(const Xml& element) {
+  std::string names;
+  for (const Xml& child : element.children) names += child.name + " ";
+  return names;
+}
+
+TEST_CASE("VAST is of the highest version that the imp takes, without what it does not know") {
+  struct Case {
+    const char* protocols;
+    const char* version;
+    const char* ad;  // attributes
+    const char* in_line;
+    const char* linear;
+    const char* creative;
+  };
+  constexpr const char* kOld = "Duration TrackingEvents VideoClicks MediaFiles ";
+  constexpr const char* kNew = "TrackingEvents Duration MediaFiles VideoClicks ";
+  constexpr const char* k4 = "AdSystem Error Impression AdTitle Advertiser Creatives ";
+  constexpr const char* k41 = "AdSystem Error Impression AdServingId AdTitle Advertiser Creatives ";
+  const Case kCases[] = {
+      {"2", "2.0", "id ", "AdSystem AdTitle Error Impression Creatives ", kOld, "Linear "},
+      {"1, 3, 2, 5", "3.0", "id sequence ",
+       "AdSystem AdTitle Advertiser Error Impression Creatives ", kOld, "Linear "},
+      {"7,2", "4.0", "id sequence ", k4, kNew, "Linear UniversalAdId "},
+      {"3,11,8", "4.1", "adType id sequence ", k41, kNew, "Linear UniversalAdId "},
+      {"2,3,7,13", "4.2", "adType id sequence ", k41, kNew, "Linear UniversalAdId "},
+      {"", "4.2", "adType id sequence ", k41, kNew, "Linear UniversalAdId "},
+  };
+  const NoticeSigner signer = Signer();
+  for (const Case& c : kCases) {
+    for (const bool audio : {true, false}) {
+      const Xml vast = Xml::Parse(Vast(audio, c.protocols, &signer));
+      INFO(c.protocols << (audio ? " audio" : " video"));
+      CHECK(vast.attributes.at("version") == c.version);
+      CHECK(vast.attributes.count("xmlns") == (*c.version == '4' ? 1 : 0));
+      std::string attributes;
+      for (const auto& [name, value] : vast.At("Ad").attributes) attributes += name + " ";
+      CHECK(attributes == c.ad);
+      CHECK(ChildrenOf(vast.At("Ad/InLine")) == c.in_line);
+      const Xml& creative = vast.At("Ad/InLine/Creatives/Creative");
+      CHECK(ChildrenOf(creative) == c.creative);
+      CHECK(creative.attributes.count(*c.version == '4' ? "adId" : "AdID") == 1);
+      CHECK(ChildrenOf(creative.At("Linear")) == c.linear);
+      CHECK(ChildrenOf(creative.At("Linear/VideoClicks")) ==
+            (*c.version == '4' ? "ClickTracking ClickThrough " : "ClickThrough ClickTracking "));
+      const std::string_view duration = audio                             ? "00:00:30"
+                                        : c.version == std::string("2.0") ? "00:00:16"
+                                                                          : "00:00:15.500";
+      CHECK(creative.At("Linear/Duration").text == duration);
+    }
+  }
+  const Xml with_value = Xml::Parse(Vast(true, "7"));  // only 4.0 has it twice
+  CHECK(with_value.At("Ad/InLine/Creatives/Creative/UniversalAdId").attributes.at("idValue") ==
+        "a1");
+  // Wrappers, DAAST and versions that are not written.
+  CHECK(Vast(true, "1,4,5,6,8,9,10,12,14") == "");
+  CHECK(Vast(false, "6") == "");
+}
+
 TEST_CASE("video has its size, its duration to the millisecond, and no companions unasked") {
   const ads::Campaign campaign = test::SampleCampaign();
   const json bid = OneBid(MakeBid(campaign, 1, kVideo));

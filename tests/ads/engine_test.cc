@@ -359,6 +359,28 @@ TEST_CASE("an imp that is secure gets nothing that would be fetched over http") 
   CHECK(chain.find("takes only https, and not all of them is (loss 207)") != std::string::npos);
 }
 
+TEST_CASE("an imp gets no audio in a VAST or by a delivery that it does not take") {
+  TestEngine engine({AudioCampaign("a", 5)});
+  const auto request = [](std::initializer_list<int32_t> protocols,
+                          std::initializer_list<int32_t> delivery) {
+    TestRequest made;
+    made.audio.protocols = made.List_<int32_t>(protocols);
+    made.audio.delivery = made.List_<int32_t>(delivery);
+    return made.Done();
+  };
+  constexpr int32_t kVast3 = 3, kVast3Wrapper = 6, kDaast = 9;
+  constexpr int32_t kStreaming = 1, kProgressive = 2, kDownload = 3;
+  CHECK(Winner(engine.Decide(request({}, {}))) == "a");
+  CHECK(Winner(engine.Decide(request({kVast3Wrapper, kVast3}, {kStreaming, kProgressive}))) == "a");
+  CHECK(Winner(engine.Decide(request({kVast3}, {kDownload}))) == "a");
+  const RequestPtr wrappers = request({kVast3Wrapper, kDaast}, {});
+  CHECK(Winner(engine.Decide(wrappers)) == "no bid: unsupported imp");
+  CHECK(engine->WhyNot(wrappers, "a").find("(protocols) (loss 204)") != std::string::npos);
+  const RequestPtr streams = request({kVast3}, {kStreaming});
+  CHECK(Winner(engine.Decide(streams)) == "no bid: unsupported imp");
+  CHECK(engine->WhyNot(streams, "a").find("(delivery) (loss 204)") != std::string::npos);
+}
+
 TEST_CASE("an explained decision names its agents, its campaigns and their reasons") {
   TestEngine engine({AudioCampaign("winner", 5), AudioCampaign("loser", 3)});
   CallOptions call;

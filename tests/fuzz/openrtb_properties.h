@@ -14,6 +14,7 @@
 #include "adagents/adapters/openrtb/reader.h"
 #include "adagents/adapters/openrtb/writer.h"
 #include "adagents/ads/campaign.h"
+#include "adagents/ads/media_fit.h"
 #include "adagents/ads/native_fit.h"
 #include "adagents/base/status.h"
 #include "adapters/xml.h"
@@ -127,6 +128,24 @@ inline ads::Campaign HostileCampaign(std::string_view text) {
   return c;
 }
 
+/// Whether the imp takes what this creative would be written as: native assets, a version of VAST.
+inline bool CanBeWritten(const ads::Imp& imp, const ads::Campaign& campaign,
+                         const ads::Creative& creative) {
+  const auto takes_vast = [](const ads::Media* media) {
+    return media == nullptr || ads::BestVast(media->protocols) != ads::VastVersion::kNone;
+  };
+  switch (creative.format) {
+    case ads::MarkupType::kAudio:
+      return takes_vast(imp.audio);
+    case ads::MarkupType::kVideo:
+      return takes_vast(imp.video);
+    case ads::MarkupType::kNative:
+      return imp.native != nullptr && ads::CanFill(*imp.native, campaign, creative);
+    default:
+      return true;
+  }
+}
+
 /// The response that bids with every creative on every imp is JSON, its VAST well-formed XML, its
 /// native markup JSON, and its notices verify and carry the campaign's id byte for byte.
 inline void CheckResponse(const ads::Request& request, const ads::Campaign& campaign) {
@@ -134,11 +153,7 @@ inline void CheckResponse(const ads::Request& request, const ads::Campaign& camp
   decision.id = 42;
   for (uint32_t imp = 0; imp < request.imps.size() && imp < 4; ++imp) {
     for (const ads::Creative& creative : campaign.creatives) {
-      const ads::Native* native = request.imps[imp].native;
-      if (creative.format == ads::MarkupType::kNative &&
-          (native == nullptr || !ads::CanFill(*native, campaign, creative))) {
-        continue;
-      }
+      if (!CanBeWritten(request.imps[imp], campaign, creative)) continue;
       ads::Bid bid;
       bid.imp = imp;
       bid.campaign = &campaign;

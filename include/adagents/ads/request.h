@@ -156,9 +156,9 @@ struct DurFloor {
 struct Media {
   List<Text> mimes;
   Int minduration, maxduration;
-  List<int32_t> rqddurs;  ///< exact durations, instead of minduration and maxduration
-  Int startdelay;         ///< 0 pre-roll, > 0 mid-roll at, -1 mid-roll, -2 post-roll
-  List<int32_t> protocols;
+  List<int32_t> rqddurs;    ///< exact durations, instead of minduration and maxduration
+  Int startdelay;           ///< 0 pre-roll, > 0 mid-roll at, -1 mid-roll, -2 post-roll
+  List<int32_t> protocols;  ///< versions of VAST, see media_fit.h; empty: any
   Text podid;
   int32_t podseq = 0;     ///< 0 any, 1 first, -1 last pod
   int32_t slotinpod = 0;  ///< 0 any, 1 first, -1 last, 2 first or last

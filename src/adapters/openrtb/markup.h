@@ -40,7 +40,8 @@ struct BidContext {
   }
 };
 
-/// VAST 4.2 for audio and video. All three write text that is ready to stand in a JSON string.
+/// VAST for audio and video, of the version that the imp takes. All three write text that is ready
+/// to stand in a JSON string.
 void WriteVast(const BidContext& bid, Sink* out);
 /// HTML: the creative's own markup, or a linked image, and an impression pixel.
 void WriteHtml(const BidContext& bid, Sink* out);

@@ -1,5 +1,6 @@
 #include "adagents/adapters/openrtb/writer.h"
 
+#include "adagents/ads/media_fit.h"
 #include "adagents/ads/native_fit.h"
 #include "adapters/openrtb/markup.h"
 #include "adapters/openrtb/sink.h"
@@ -13,16 +14,31 @@ MarkupType KindOf(const Bid& bid) {
   return bid.mtype == MarkupType::kUnset ? bid.creative->format : bid.mtype;
 }
 
+/// Whether the imp takes a version of VAST that is written.
+bool TakesVast(const ads::Media* media) {
+  return media == nullptr || ads::BestVast(media->protocols) != ads::VastVersion::kNone;
+}
+
 /// Whether it can be written at all: what it points to exists, it is in the response's currency,
-/// and native markup would not lack what the imp requires.
+/// and its markup would not lack what the imp requires.
 bool Writable(const Request& request, const Decision& decision, const Bid& bid) {
   if (bid.imp >= request.imps.size() || bid.campaign == nullptr || bid.creative == nullptr ||
       bid.cur != decision.bids[0].cur) {
     return false;
   }
-  if (KindOf(bid) != MarkupType::kNative) return true;
-  const ads::Native* native = request.imps[bid.imp].native;
-  return native != nullptr && ads::CanFill(*native, *bid.campaign, *bid.creative);
+  const ads::Imp& imp = request.imps[bid.imp];
+  switch (KindOf(bid)) {
+    case MarkupType::kAudio:
+      return TakesVast(imp.audio);
+    case MarkupType::kVideo:
+      return TakesVast(imp.video);
+    case MarkupType::kNative:
+      return imp.native != nullptr && ads::CanFill(*imp.native, *bid.campaign, *bid.creative);
+    case MarkupType::kBanner:
+    case MarkupType::kUnset:
+      break;
+  }
+  return true;
 }
 
 std::string_view SeatOf(const Bid& bid, std::string_view otherwise) {

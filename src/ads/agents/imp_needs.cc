@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "adagents/ads/media_fit.h"
 #include "adagents/ads/native_fit.h"
 
 namespace adagents::ads::internal {
@@ -40,6 +41,10 @@ std::string_view Name(Misfit misfit) {
       return "fits";
     case Misfit::kFormat:
       return "the imp does not take this format";
+    case Misfit::kProtocols:
+      return "the imp takes no version of VAST that is written here (protocols)";
+    case Misfit::kDelivery:
+      return "the imp takes only streams, and it is a file (delivery)";
     case Misfit::kSize:
       return "the imp does not take this size";
     case Misfit::kDuration:
@@ -62,6 +67,9 @@ std::string_view Name(Misfit misfit) {
 
 void ImpNeeds::ReadMedia(const Media& media, MediaNeeds* needs) {
   needs->wanted = true;
+  needs->all = BestVast(media.protocols) == VastVersion::kNone ? Misfit::kProtocols
+               : TakesFiles(media.delivery)                    ? Misfit::kNone
+                                                               : Misfit::kDelivery;
   needs->min_ms = media.minduration.value_or(0) * kMillis;
   needs->max_ms =
       media.maxduration ? *media.maxduration * kMillis : std::numeric_limits<int64_t>::max();
@@ -117,6 +125,7 @@ void ImpNeeds::Read(const Request& request, const Imp& imp) {
 
 Misfit ImpNeeds::JudgeMedia(const MediaNeeds& needs, const CreativeFacts& c) {
   if (!needs.wanted) return Misfit::kFormat;
+  if (needs.all != Misfit::kNone) return needs.all;
   if (needs.exact_ms.empty()) {
     if (c.duration_ms < needs.min_ms || c.duration_ms > needs.max_ms) return Misfit::kDuration;
   } else if (std::find(needs.exact_ms.begin(), needs.exact_ms.end(), c.duration_ms) ==

@@ -14,6 +14,8 @@ namespace adagents::ads::internal {
 enum class Misfit : uint8_t {
   kNone,
   kFormat,
+  kProtocols,
+  kDelivery,
   kSize,
   kDuration,
   kMime,
@@ -47,6 +49,7 @@ class ImpNeeds {
  private:
   struct MediaNeeds {
     bool wanted = false;
+    Misfit all = Misfit::kNone;  // what is wrong with any file of ours
     int64_t min_ms = 0, max_ms = 0;
     absl::InlinedVector<int32_t, 4> exact_ms;  // when not empty, instead of the range
     uint64_t mimes = 0;                        // 0: any

@@ -1,4 +1,6 @@
-// A decision out as an OpenRTB 2.6 bid response: JSON with VAST 4.2, HTML or Native 1.2 markup.
+// A decision out as an OpenRTB 2.6 bid response: JSON with VAST, HTML or Native 1.2 markup. VAST is
+// of the highest version that the imp's `protocols` allow of 2.0, 3.0, 4.0, 4.1 and 4.2, without
+// what that version does not know; 4.2 where there is no such list. Its files are progressive.
 //
 //   openrtb::Writer writer({.seat = "adagents", .signer = &signer});
 //   std::string out;                                      // kept, so that it stops growing
@@ -9,7 +11,8 @@
 // slotinpod, language, and with a signer nurl, burl and lurl; they are grouped by their campaign's
 // seat. Without bids the response is {"id": ..., "nbr": ...}. All bids of a decision must be in one
 // currency, which the response names; those in another than the first's are left out, and so are
-// native bids without an asset that the imp requires (see ads/native_fit.h).
+// native bids without an asset that the imp requires (see ads/native_fit.h), and audio and video
+// for imps that take none of these versions (see ads/media_fit.h).
 //
 // Every text is escaped for each layer that it stands in (JSON, XML, HTML, URL), whatever it holds.
 #pragma once
