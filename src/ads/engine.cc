@@ -67,7 +67,7 @@ std::array<uint64_t, 2> HashKey(const EngineOptions& options) {
 }
 
 /// What the fallback decided has no reservations: it takes them here, and loses what has no place
-/// or no budget.
+/// or no budget. For a test it only looks.
 void Reserve(const Request& request, const Catalog& catalog, const FrequencyCapPolicy& policy,
              FrequencyCaps& counts, const internal::Budgets& budgets, Decision* decision) {
   internal::CapReader reader(policy);
@@ -81,12 +81,19 @@ void Reserve(const Request& request, const Catalog& catalog, const FrequencyCapP
     if (!known && policy.without_id == WithoutId::kBlock) continue;
     windows.clear();
     for (const internal::CapRule& rule : rules) windows.push_back(rule.window);
-    if (!counts.ReserveOnce(decision->id, kept, windows).ok) continue;
+    const auto reached = [&](const CapWindow& window) { return counts.Look(window).reached; };
+    const bool placed = request.test ? std::none_of(windows.begin(), windows.end(), reached)
+                                     : counts.ReserveOnce(decision->id, kept, windows).ok;
+    if (!placed) continue;
     Reservation budget;
-    const internal::Refusal refusal = budgets.Reserve(
-        decision->id, kept, bid.campaign->key, bid.campaign->currency, bid.price, bid.cur, &budget);
+    const uint64_t campaign = bid.campaign->key;
+    const Currency own = bid.campaign->currency;
+    const internal::Refusal refusal =
+        request.test
+            ? budgets.Look(campaign, own, bid.price, bid.cur)
+            : budgets.Reserve(decision->id, kept, campaign, own, bid.price, bid.cur, &budget);
     if (refusal.why != nullptr) {
-      if (!windows.empty()) (void)counts.Release(decision->id, kept);
+      if (!request.test && !windows.empty()) (void)counts.Release(decision->id, kept);
       nbr = refusal.nbr;
       continue;
     }

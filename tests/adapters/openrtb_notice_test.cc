@@ -197,5 +197,26 @@ TEST_CASE("what a notice means for budgets and agents") {
   }
 }
 
+TEST_CASE("the notices of a test say so, cannot be made to say otherwise, and mean nothing") {
+  const NoticeSigner signer = Signer();
+  NoticeSubject subject = kSubject;
+  subject.test = true;
+  for (const NoticeKind kind :
+       {NoticeKind::kWin, NoticeKind::kBilling, NoticeKind::kLoss, NoticeKind::kImpression,
+        NoticeKind::kComplete, NoticeKind::kClick, NoticeKind::kError}) {
+    std::string url = signer.Url(subject, kind, kNow);
+    INFO(url);
+    const absl::StatusOr<Notice> notice = signer.Verify(url, kNow);
+    REQUIRE(notice.ok());
+    CHECK(notice->test);
+    CHECK_FALSE(OutcomeOf(*notice).has_value());
+    CHECK_FALSE(signer.Verify(signer.Url(kSubject, kind, kNow), kNow)->test);
+    const size_t at = url.find("&test=1");
+    REQUIRE(at != std::string::npos);
+    url.erase(at, std::string_view("&test=1").size());
+    CHECK(signer.Verify(url, kNow).status().code() == absl::StatusCode::kUnauthenticated);
+  }
+}
+
 }  // namespace
 }  // namespace adagents::openrtb

@@ -323,6 +323,32 @@ TEST_CASE("bids are grouped by seat and keep their order") {
   CHECK(response["seatbid"][1]["bid"][1]["id"] == "0000000000000abc-3");
 }
 
+TEST_CASE("the notices of a test request say that it was one") {
+  const ads::Campaign campaign = test::SampleCampaign();
+  const NoticeSigner signer = Signer();
+  const auto is_test = [&](std::string_view members) {
+    Reader reader;
+    const auto request = reader.Read(R"({"id":"r","imp":[{"id":"b","banner":{"w":300,"h":250}}])" +
+                                     std::string(members) + "}");
+    REQUIRE(request.ok());
+    Decision decision;
+    decision.bids.push_back(MakeBid(campaign, 0, kBanner));
+    std::string out;
+    Writer({.signer = &signer}).Write(**request, decision, kNow, &out);
+    const json bid = json::parse(out)["seatbid"][0]["bid"][0];
+    const Xml html = Xml::Parse("<div>" + bid["adm"].get<std::string>() + "</div>", {"img"});
+    const auto billing = signer.Verify(bid["burl"].get<std::string>(), kNow);
+    const auto pixel = signer.Verify(html.At("img").attributes.at("src"), kNow);
+    REQUIRE(billing.ok());
+    REQUIRE(pixel.ok());
+    CHECK(billing->test == pixel->test);
+    return billing->test;
+  };
+  CHECK(is_test(R"(,"test":1)"));
+  CHECK_FALSE(is_test(R"(,"test":0)"));
+  CHECK_FALSE(is_test(""));
+}
+
 TEST_CASE("no bid is said with its reason") {
   Decision decision;
   decision.nbr = ads::Nbr::kBelowFloor;

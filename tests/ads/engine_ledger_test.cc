@@ -287,6 +287,27 @@ TEST_CASE("the fallback reserves too, and a decision that is not sent holds noth
   }
 }
 
+TEST_CASE("a test is answered like any other request, and no money is held for it") {
+  Shop shop({Budgeted("a", 0.1)});
+  const bool fallback = GENERATE(false, true);
+  REQUIRE(shop.engine->runtime().SetSwitchedOff("auction", fallback).ok());
+  const auto decide_test = [&] {
+    TestRequest request;
+    request.request.test = true;
+    return shop.engine->Decide(request.Done()).value;
+  };
+  for (int i = 0; i < 3; ++i) {  // the budget is for one
+    const Decision d = decide_test();
+    CHECK(d.fallback == fallback);
+    REQUIRE(Winner(d) == "a");
+    CHECK(d.bids[0].reservation == 0);
+    CHECK(shop.Of("a").reserved.value == 0);
+  }
+  CHECK(Winner(shop.Decide()) == "a");
+  CHECK(shop.Of("a").reserved == Units(0.1));
+  CHECK(decide_test().nbr == Nbr::kBudgetExhausted);  // it looks
+}
+
 TEST_CASE("a request with more imps than a decision has holds is sold whole, and paid for") {
   const int imps = GENERATE(24, 25, 40, 64, 65, 200);
   INFO(imps << " imps");

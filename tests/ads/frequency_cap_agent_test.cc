@@ -302,6 +302,28 @@ TEST_CASE(
   }
 }
 
+TEST_CASE("a test takes no place under a cap, sees those that are taken, and teaches nothing") {
+  TestEngine engine({Capped("capped", 9, Cap(1, absl::Hours(1))), AudioCampaign("free", 1)});
+  const bool fallback = GENERATE(false, true);
+  if (fallback) REQUIRE(engine->runtime().Edit().Replace<NoAuction>("auction").Commit().ok());
+  const auto winner_of_test = [&] {
+    TestRequest request;
+    request.request.user.id = "ann";
+    request.request.test = true;
+    const Decision d = engine.Decide(request.Done());
+    CHECK(d.fallback == fallback);
+    REQUIRE(engine->Record({d.id, 0, OutcomeKind::kImpression}).ok());
+    engine->runtime().RunPending();
+    return Winner(d);
+  };
+  for (int i = 0; i < 3; ++i) CHECK(winner_of_test() == "capped");
+  CHECK(engine->GetStats().caps.reserved == 0);
+  CHECK(engine->GetStats().outcomes_waiting == 0);  // of what to learn from
+  CHECK(Play(engine, From("ann")) == "capped-1");
+  CHECK(engine->GetStats().outcomes_waiting == (fallback ? 0 : 1));
+  CHECK(winner_of_test() == "free");
+}
+
 TEST_CASE("a decision that is cut gives its places back") {
   const auto engine = ThreadedEngine({Capped("a", 5, Cap(1, absl::Hours(1)))});
   CallOptions call;

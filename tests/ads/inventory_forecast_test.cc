@@ -118,6 +118,14 @@ TEST_CASE("a placement is where a slot is, what fills it, and when it comes") {
   CHECK(of(d) != first);
 }
 
+TEST_CASE("a test is not forecast from") {
+  TestEngine engine({AudioCampaign("a", 5)}, WithListener());
+  TestRequest test;
+  test.request.test = true;
+  REQUIRE(Winner(engine.Decide(test.Done())) == "a");
+  CHECK(engine->inventory()->placements() == 0);
+}
+
 TEST_CASE("an engine forecasts from the requests that it decides, and says so") {
   TestEngine engine({AudioCampaign("a", 5)}, WithListener());
   REQUIRE(engine->inventory() != nullptr);

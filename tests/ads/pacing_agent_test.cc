@@ -57,6 +57,26 @@ TEST_CASE("pacing gives each candidate its campaign's factor and counts the requ
   CHECK(run.HasReason(reasons::kPaced));
 }
 
+TEST_CASE("the pacer's forecast learns from requests, but not from tests") {
+  const auto scale_after = [](int requests, bool test) {
+    Snapshot<Catalog> catalog(MakeCatalog({AudioCampaign("a", 4)}));
+    Candidates candidates;
+    candidates.catalog = catalog.Pin();
+    Request request;
+    request.test = test;
+    const auto pacer = MakePacer();
+    testing::AgentHarness harness;
+    harness.Set(kRequest, request).Set(kCandidates, candidates).SetState(kPacer, pacer);
+    const absl::Time begin = harness.clock().WallNow();
+    pacer->Tick(begin);
+    for (int i = 0; i < requests; ++i) REQUIRE(harness.Run<Pacing>().status.ok());
+    pacer->Tick(begin + absl::Minutes(1));
+    return pacer->traffic_scale();
+  };
+  CHECK(scale_after(100, false) > scale_after(0, false));
+  CHECK(scale_after(100, true) == scale_after(0, true));
+}
+
 TEST_CASE("what was spent reaches the pacer as an event") {
   const auto pacer = MakePacer();
   REQUIRE(pacer->Set(7, {.daily = Units(1)}).ok());

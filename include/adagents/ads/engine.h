@@ -148,6 +148,12 @@ class Engine {
   /// do; see Runtime::Decide() for strict and trusted calls. Never fails: without a bid,
   /// `value.nbr` says why. Agents never see what the listener has not consented to, also in
   /// requests made by hand.
+  ///
+  /// A test (Request::test) is answered like any other request, but nothing comes of it: its bids
+  /// are only looked at, each by itself, and hold no budget and no places under caps; nothing is
+  /// remembered of them to learn from; pacer and forecasts do not count the request. Do not
+  /// Record() what is heard of them: a ledger would charge it. openrtb::OutcomeOf() gives nothing
+  /// for their notices. Agents of your own see to `test` themselves; EngineStats counts it.
   Answer<Decision> Decide(const RequestPtr& request, const CallOptions& options = {});
 
   /// The same without a waiting thread; `callback` is called exactly once, never inside this call.

@@ -356,10 +356,11 @@ struct Request {
   User user;
   Regs regs;
   Source source;
-  Consent consent;  ///< computed; what it forbids has been removed already
-  int32_t at = 2;   ///< 1 first price, 2 second price plus
-  Int tmax;         ///< milliseconds for the whole exchange of messages, network included
-  bool test = false, allimps = false;
+  Consent consent;    ///< computed; what it forbids has been removed already
+  int32_t at = 2;     ///< 1 first price, 2 second price plus
+  Int tmax;           ///< milliseconds for the whole exchange of messages, network included
+  bool test = false;  ///< answered, but nothing is charged, counted or learned: Engine::Decide()
+  bool allimps = false;
   List<Text> wseat, bseat, bcat, badv, bapp, wlang;
   List<Currency> cur;  ///< allowed for bids; empty: USD, OpenRTB's default
   Int cattax;

@@ -134,6 +134,9 @@ absl::Status ReadSigned(std::string_view query, Notice* out) {
   if (!cur) return Malformed("u");
   if (!ParseNumber(Parameter(query, "r"), 16, &out->reservation)) return Malformed("r");
   if (!ParseNumber(Parameter(query, "t"), 10, &issued)) return Malformed("t");
+  const std::optional<std::string_view> test = Parameter(query, "test");
+  if (test && *test != "1") return Malformed("test");
+  out->test = test.has_value();
   out->price = Micros{price};
   out->cur = *cur;
   out->issued = absl::FromUnixSeconds(issued);
@@ -163,6 +166,7 @@ absl::Status ReadUnsigned(std::string_view query, Notice* out) {
 }  // namespace
 
 std::optional<ads::OutcomeEvent> OutcomeOf(const Notice& notice) {
+  if (notice.test) return std::nullopt;
   ads::OutcomeEvent event{.decision = notice.decision,
                           .bid = notice.bid,
                           .campaign = StableHash64(notice.campaign),
@@ -262,6 +266,7 @@ NoticeSigner::BidKey NoticeSigner::AppendCommon(const NoticeSubject& subject, in
   out->Hex(subject.reservation);
   out->Raw("&t=");
   out->Number(unix_seconds);
+  if (subject.test) out->Raw("&test=1");
   out->Raw(state_->suffix);
   return state_->keys[0].second(out->Since(from));
 }

@@ -92,7 +92,8 @@ void Notices(const NoticeSigner& signer, int64_t now, BidContext* bid, Sink* out
                               .creative = bid->creative.id,
                               .price = bid->bid.price,
                               .cur = bid->bid.cur,
-                              .reservation = bid->bid.reservation};
+                              .reservation = bid->bid.reservation,
+                              .test = bid->request.test};
   out->Raw(",\"nurl\":\"");
   bid->common_from = out->size();
   bid->key = signer.AppendCommon(subject, now, out);

@@ -69,7 +69,7 @@ absl::Status Auction::Run(Context& ctx) {
   Decision& decision = ctx[decision_];
   internal::Reservations& reservations = scratch_->reservations;
   reservations.Begin(ctx.decision_id(), candidates, ctx[caps_], &*counts_,
-                     {ledger_.get(), rates_.get()}, ctx[prices_].cur);
+                     {ledger_.get(), rates_.get()}, ctx[prices_].cur, ctx[request_].test);
   scratch_->auctioneer.Run(ctx[request_], candidates, scores, ctx[prices_], &decision,
                            &scratch_->winners,
                            {.because = ctx.explaining() ? &because : nullptr,
@@ -81,6 +81,7 @@ absl::Status Auction::Run(Context& ctx) {
   for (uint32_t b = 0; b < decision.bids.size(); ++b) {
     decision.bids[b].reservation = reservations.ReservationOf(b);
   }
+  if (ctx[request_].test) return absl::OkStatus();  // nothing to learn from
   if (moments_ != nullptr) RememberMoments(ctx, decision);
   // Where nobody predicts rates, outcomes still teach the listener's agents.
   const bool scored = scores.imps.size() == candidates.imps.size();

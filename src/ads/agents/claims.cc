@@ -37,13 +37,14 @@ constexpr Refusal Capped(const ReasonCode& why) { return {&why, Nbr::kFrequencyC
 }  // namespace
 
 void Reservations::Begin(uint64_t decision, const Candidates& candidates, const CapVerdicts& caps,
-                         FrequencyCaps* counts, const Budgets& budgets, Currency cur) {
+                         FrequencyCaps* counts, const Budgets& budgets, Currency cur, bool test) {
   decision_ = decision;
   candidates_ = &candidates;
   caps_ = &caps;
   counts_ = counts;
   budgets_ = budgets;
   cur_ = cur;
+  test_ = test;
   sold_.clear();
 }
 
@@ -64,22 +65,26 @@ Refusal Reservations::Look(uint32_t candidate, Micros price) {
 }
 
 Refusal Reservations::Take(uint32_t candidate, uint32_t bid, Micros price) {
-  bool placed = false;
-  if (const Refusal refused = TakePlaces(candidate, bid, &placed); refused.why != nullptr) {
-    return refused;
-  }
-  Sold sold{candidate, placed, {}};
-  const CampaignFacts& campaign =
-      candidates_->catalog->facts(candidates_->items[candidate].campaign);
-  const Refusal refusal =
-      budgets_.Reserve(decision_, bid, campaign.key, campaign.currency, price, cur_, &sold.budget);
-  if (refusal.why != nullptr) {
-    if (placed) (void)counts_->Release(decision_, bid);
-    return refusal;
-  }
+  Sold sold{candidate, false, {}};
+  const Refusal refusal = test_ ? Look(candidate, price) : TakeAll(bid, price, &sold);
+  if (refusal.why != nullptr) return refusal;
   if (sold_.size() <= bid) sold_.resize(bid + 1);
   sold_[bid] = sold;
   return {};
+}
+
+/// Places and budget for `sold->candidate`, or nothing.
+Refusal Reservations::TakeAll(uint32_t bid, Micros price, Sold* sold) {
+  if (const Refusal refused = TakePlaces(sold->candidate, bid, &sold->placed);
+      refused.why != nullptr) {
+    return refused;
+  }
+  const CampaignFacts& campaign =
+      candidates_->catalog->facts(candidates_->items[sold->candidate].campaign);
+  const Refusal refusal =
+      budgets_.Reserve(decision_, bid, campaign.key, campaign.currency, price, cur_, &sold->budget);
+  if (refusal.why != nullptr && sold->placed) (void)counts_->Release(decision_, bid);
+  return refusal;
 }
 
 void Reservations::Undo(uint32_t bid) {

@@ -35,10 +35,10 @@ class Claims {
 /// somebody has taken it already: the fallback, when this agent is late.
 class Reservations final : public Claims {
  public:
-  /// All of them outlive the decision. `cur`: of the prices. Without a ledger budgets are not
-  /// bounded.
+  /// All of them outlive the decision. `cur`: of the prices. `test`: the request is a test, for
+  /// which Take() only looks. Without a ledger budgets are not bounded.
   void Begin(uint64_t decision, const Candidates& candidates, const CapVerdicts& caps,
-             FrequencyCaps* counts, const Budgets& budgets, Currency cur);
+             FrequencyCaps* counts, const Budgets& budgets, Currency cur, bool test);
 
   Refusal Look(uint32_t candidate, Micros price) override;
   Refusal Take(uint32_t candidate, uint32_t bid, Micros price) override;
@@ -59,6 +59,7 @@ class Reservations final : public Claims {
   bool IsCapped(const Candidate& c) const;
   Refusal ByPolicy(const Candidate& c) const;
   Refusal TakePlaces(uint32_t candidate, uint32_t bid, bool* placed);
+  Refusal TakeAll(uint32_t bid, Micros price, Sold* sold);
   int32_t SoldOf(const Candidate& c, uint64_t brand) const;
 
   uint64_t decision_ = 0;
@@ -67,6 +68,7 @@ class Reservations final : public Claims {
   FrequencyCaps* counts_ = nullptr;
   Budgets budgets_;
   Currency cur_;
+  bool test_ = false;
   std::vector<Sold> sold_;  // by bid
 };
 

@@ -13,7 +13,7 @@ absl::Status Inventory::Run(Context& ctx) {
   const bool looks = outlook_ || ctx.explaining();
   for (size_t i = 0; i < request.imps.size(); ++i) {
     const uint64_t placement = PlacementOf(request, request.imps[i]);
-    forecast_->Observe(placement, now);
+    if (!request.test) forecast_->Observe(placement, now);
     if (!looks) continue;
     const InventoryOutlook next = forecast_->Expect(placement, now, now + absl::Hours(1));
     ctx[outlook_out_].imps.push_back(next);

@@ -13,7 +13,7 @@ constexpr int kMostReasons = 12;
 }  // namespace
 
 absl::Status Pacing::Run(Context& ctx) {
-  pacer_->OnRequest();
+  if (!ctx[request_].test) pacer_->OnRequest();
   const Candidates& candidates = ctx[candidates_];
   if (candidates.items.empty()) return absl::OkStatus();
   Paces& out = ctx[paces_];

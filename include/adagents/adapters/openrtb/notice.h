@@ -9,8 +9,8 @@
 //   if (const auto outcome = openrtb::OutcomeOf(*notice)) engine.Record(*outcome);
 //
 // A URL is base?v=1&d=<decision>&n=<bid>&i=<imp>&c=<campaign>&a=<creative>&p=<price, micros CPM>
-// &u=<currency>&r=<reservation>&t=<issued>&q=<key id>&k=<kind>&s=<signature>, then what the
-// exchange fills in through OpenRTB's macros and what is therefore not signed:
+// &u=<currency>&r=<reservation>&t=<issued>[&test=1]&q=<key id>&k=<kind>&s=<signature>, then what
+// the exchange fills in through OpenRTB's macros and what is therefore not signed:
 // &ap=${AUCTION_PRICE}, &l=${AUCTION_LOSS}, &e=[ERRORCODE].
 //
 // The signature is SipHash-2-4 of the kind under a key that only this bid has: the first 16 bytes
@@ -78,6 +78,7 @@ struct Notice {
   Currency cur;
   uint64_t reservation = 0;
   absl::Time issued;
+  bool test = false;  ///< the request was a test: nothing was sold, whatever the notice says
   std::string key_id;
 
   /// What the exchange says it charges, CPM. Absent unless filled in with a plain price. Not
@@ -89,7 +90,7 @@ struct Notice {
 
 /// What Engine::Record() takes: a loss, an impression (burl or the player's, whichever comes first
 /// counts), a completion, a click. Nothing for a win of which nobody has seen anything yet, starts,
-/// quartiles and errors. Thread-safe.
+/// quartiles and errors, and nothing for tests. Thread-safe.
 [[nodiscard]] std::optional<ads::OutcomeEvent> OutcomeOf(const Notice& notice);
 
 /// Ids up to this length always verify; notices beyond 8 KiB are refused, as web servers refuse
@@ -104,6 +105,7 @@ struct NoticeSubject {
   Micros price{};
   Currency cur{};
   uint64_t reservation = 0;
+  bool test = false;
 };
 
 class Sink;
