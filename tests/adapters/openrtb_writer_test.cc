@@ -201,7 +201,11 @@ TEST_CASE("VAST is of the highest version that the imp takes, without what it do
       for (const auto& [name, value] : vast.At("Ad").attributes) attributes += name + " ";
       CHECK(attributes == c.ad);
       CHECK(ChildrenOf(vast.At("Ad/InLine")) == c.in_line);
-      const Xml& creative = vast.At("Ad/InLine/Creatives/Creative");
+      const Xml& creatives = vast.At("Ad/InLine/Creatives");
+      REQUIRE(ChildrenOf(creatives) == "Creative Creative ");
+      CHECK(ChildrenOf(creatives.children[1]) ==
+            (*c.version == '4' ? "CompanionAds UniversalAdId " : "CompanionAds "));
+      const Xml& creative = creatives.At("Creative");
       CHECK(ChildrenOf(creative) == c.creative);
       CHECK(creative.attributes.count(*c.version == '4' ? "adId" : "AdID") == 1);
       CHECK(ChildrenOf(creative.At("Linear")) == c.linear);

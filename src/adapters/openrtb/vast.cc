@@ -149,7 +149,7 @@ void Linear(const Ad& ad, Sink* out) {
   out->Raw("</Linear>");
 }
 
-/// Required from 4.0 on, which has the id in an attribute as well.
+/// Each Creative must have one from 4.0 on, companions' too. 4.0 has it in an attribute as well.
 void UniversalAdId(const Ad& ad, Sink* out) {
   if (ad.version < VastVersion::k40) return;
   out->Raw("<UniversalAdId idRegistry='unknown");
@@ -199,7 +199,9 @@ void Companions(const Ad& ad, Sink* out) {
     out->Raw("</Companion>");
   }
   if (!any) return;
-  out->Raw("</CompanionAds></Creative>");
+  out->Raw("</CompanionAds>");
+  UniversalAdId(ad, out);
+  out->Raw("</Creative>");
 }
 
 void Error(const Ad& ad, Sink* out) {
