@@ -268,7 +268,7 @@ TEST_CASE("the facts of a creative say whether it is secure, after changes and r
   REQUIRE(catalog.ok());
   CHECK_FALSE((*catalog)->creative_facts(0)[0].secure);
   first.creatives[0].media_url = "https://cdn.example/a.mp3";
-  auto changed = (*catalog)->With({.put = {first}});
+  auto changed = (*catalog)->With({.put = {first}, .remove = {}});
   REQUIRE(changed.ok());
   const auto secure = [](const Catalog& c, std::string_view id) {
     return c.creative_facts(*c.Find(id))[0].secure;

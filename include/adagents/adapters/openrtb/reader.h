@@ -65,6 +65,17 @@
 // was 1 stays 1; a us_privacy that opts out stays; lists of gpp_sid are joined (refused if that has
 // more than 64 entries); TCF strings that differ, and GPP strings likewise, contradict each other
 // and become one that cannot be read ("!"), which allows nothing.
+//
+// Read, but not yet used: neither agents nor the writer look at these, so bids may not keep to
+// them.
+//   - imp: clickbrowser, exp, ssai, qty, displaymanager, displaymanagerver; metric is not even kept
+//   - banner: btype, expdir, api, pos, topframe, vcm, id; of format wratio, hratio and wmin: where
+//     all formats are ratios, any size is taken
+//   - video and audio: api, sequence, podseq, companiontype; of companionad all but the sizes
+//   - video: w, h, placement, plcmt, linearity, skip, skipmin, skipafter, playbackmethod,
+//     playbackend, pos, boxingallowed; audio: feed, stitched, nvol
+//   - native: ver, api, context, contextsubtype, plcmttype, plcmtcnt, privacy
+//   - the request: allimps
 #pragma once
 
 #include <cstddef>
