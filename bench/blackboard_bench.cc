@@ -132,7 +132,10 @@ BENCHMARK(TableUpdate_Table)->ThreadRange(1, 2)->UseRealTime();
 
 void Pin_AtomicSharedPtr(benchmark::State& state) {
   static std::atomic<std::shared_ptr<const int>> current{std::make_shared<const int>(1)};
-  for (auto _ : state) benchmark::DoNotOptimize(*current.load());
+  for (auto _ : state) {
+    int value = *current.load();
+    benchmark::DoNotOptimize(value);
+  }
 }
 BENCHMARK(Pin_AtomicSharedPtr)->ThreadRange(1, 2);
 
@@ -145,14 +148,18 @@ void Pin_SharedPtrUnderMutex(benchmark::State& state) {
       const std::lock_guard lock(mutex);
       copy = current;
     }
-    benchmark::DoNotOptimize(*copy);
+    int value = *copy;
+    benchmark::DoNotOptimize(value);
   }
 }
 BENCHMARK(Pin_SharedPtrUnderMutex)->ThreadRange(1, 2);
 
 void Pin_Snapshot(benchmark::State& state) {
   static adagents::Snapshot<int> snapshot(std::make_unique<const int>(1));
-  for (auto _ : state) benchmark::DoNotOptimize(*snapshot.Pin());
+  for (auto _ : state) {
+    int value = *snapshot.Pin();
+    benchmark::DoNotOptimize(value);
+  }
 }
 BENCHMARK(Pin_Snapshot)->ThreadRange(1, 2);
 
