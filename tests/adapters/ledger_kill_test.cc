@@ -153,7 +153,8 @@ TEST_CASE("a process that is killed while it spends overspends nothing and loses
   size_t spent_all = 0;
   double worst = 0;
   uint64_t done = 0;
-  // On a busy machine a life gets less done: there are more then, until some campaign has spent all.
+  // On a busy machine a life gets less done: there are more then, until some campaign has spent
+  // all.
   const auto goes_on = [&](size_t so_far) {
     return done < kills || (so_far == 0 && done < 4 * kills);
   };
@@ -178,8 +179,8 @@ TEST_CASE("a process that is killed while it spends overspends nothing and loses
   CHECK(worst <= 1);
   if (std::getenv("ADAGENTS_VERBOSE") != nullptr) {
     WARN(done << " kills, " << opened << " of them after opening; " << acked << " acknowledged, "
-               << late << " late, " << spent_all << " campaigns spent all; the dearest crash cost "
-               << worst << " of its bound");
+              << late << " late, " << spent_all << " campaigns spent all; the dearest crash cost "
+              << worst << " of its bound");
   }
 }
 
