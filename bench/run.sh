@@ -3,7 +3,7 @@
 #
 #   bench/run.sh [NAME [options...]]
 #
-# Without NAME every program of this folder runs, one after the other, in under ten minutes. What
+# Without NAME every program of this folder runs, one after the other, in some twenty minutes. What
 # they measure is kept in build/release/bench/results, a file per run, and build/release/bench/page.html
 # shows it beside earlier runs on the same processor. Installs what is missing first; a second run
 # neither downloads nor builds anything.
