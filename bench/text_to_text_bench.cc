@@ -28,6 +28,7 @@
 #include "adagents/ads/catalog_generator.h"
 #include "adagents/ads/engine.h"
 #include "adagents/blackboard/counter.h"
+#include "adagents/testing/noon_clock.h"
 #include "bars.h"
 #include "recording.h"
 
@@ -44,19 +45,9 @@ constexpr int kRounds = 5;
 constexpr int64_t kRoundNanos = 1'500'000'000;
 constexpr double kFewRate = 50'000, kManyRate = 30'000;  // demanded, requests a second
 
-/// It is always the noon of one day: how many campaigns match depends on the hour.
-class NoonClock final : public Clock {
- public:
-  int64_t Now() const override { return SystemClock::Get().Now(); }
-  absl::Time WallNow() const override {
-    return absl::FromUnixSeconds(1'782'907'200) + absl::Nanoseconds(Now() - begun_);
-  }
-
- private:
-  const int64_t begun_ = SystemClock::Get().Now();
-};
+/// How many campaigns match depends on the hour.
 const Clock& Noon() {
-  static const NoonClock clock;
+  static const testing::NoonClock clock;
   return clock;
 }
 

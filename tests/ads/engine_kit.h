@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "adagents/ads/engine.h"
+#include "adagents/testing/noon_clock.h"
 #include "adagents/testing/virtual_clock.h"
 #include "catch.h"
 
@@ -97,13 +98,20 @@ struct TestEngine {
   Decision Decide(const RequestPtr& request) const { return engine->Decide(request).value; }
 };
 
-/// With threads and the system's clock.
+/// The clock of threaded engines.
+inline const Clock& Noon() {
+  static const testing::NoonClock clock;
+  return clock;
+}
+
+/// With threads, on the noon of one day: what moments do to rates depends on the hour.
 inline std::unique_ptr<Engine> ThreadedEngine(std::vector<Campaign> campaigns,
                                               EngineOptions options = {}) {
   options.catalog = MakeCatalog(std::move(campaigns));
   options.relevance.rows = 64;
   options.outcomes.capacity = 1024;
   options.runtime.workers = 2;
+  options.runtime.clock = &Noon();
   auto made = Engine::Create(std::move(options));
   INFO(made.status().ToString());
   REQUIRE(made.ok());

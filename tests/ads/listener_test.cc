@@ -299,7 +299,7 @@ TEST_CASE("many threads play, decide and erase at once") {
         PlaybackEvent e;
         e.session = e.listener = id;
         e.kind = static_cast<PlaybackKind>((i + t) % 11);
-        e.at = absl::Now();
+        e.at = Noon().WallNow();
         if (!engine->Play(e).ok()) ++failed;
         const Decision d = engine->Decide(RequestOf(id)).value;
         if (d.bids.empty() && d.nbr != Nbr::kNotTheMoment) ++failed;  // it may be paused

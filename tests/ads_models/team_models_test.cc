@@ -195,12 +195,12 @@ TEST_CASE("models are replaced under load, and no decision is lost or mixes two"
       ThreadedEngine({PaysForCompletion("a"), PaysForCompletion("b")}, std::move(options));
   ads::PlaybackEvent event;
   event.session = event.listener = "ann";
-  event.at = absl::Now();
+  event.at = Noon().WallNow();
   REQUIRE(engine->Play(event).ok());
   std::atomic<bool> done{false};
   std::thread player([&] {
     while (!done) {
-      event.at = absl::Now();
+      event.at = Noon().WallNow();
       (void)engine->Play(event);
     }
   });

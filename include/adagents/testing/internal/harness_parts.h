@@ -1,5 +1,6 @@
 // What AgentHarness's templates need to be seen: agents that write what a test chose, and copies of
 // what the agent under test wrote.
+// Thread safety: one harness belongs to one thread.
 #pragma once
 
 #include <functional>
