@@ -108,7 +108,7 @@ void Auctioneer::Run(const Request& request, const Candidates& candidates, const
     }
   }
   if (out->bids.empty()) {
-    out->nbr = sale_.OutOfTime()           ? Nbr::kDeadlineExpired
+    out->nbr = sale_.late()                ? Nbr::kDeadlineExpired
                : sale_.nbr() != Nbr::kNone ? sale_.nbr()
                : prices.nbr != Nbr::kNone  ? prices.nbr
                                            : Nbr::kBelowFloor;

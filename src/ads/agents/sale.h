@@ -76,6 +76,8 @@ class Sale {
     if (!late_ && (now || ++calls_ % kCallsPerLook == 0)) late_ = hooks_.limit.Passed();
     return late_;
   }
+  /// Whether the auction has ended early.
+  bool late() const { return late_; }
 
   /// The candidates of an imp that are worth their floor and may win.
   void ReadOffers(uint32_t imp, std::vector<Offer>* out);

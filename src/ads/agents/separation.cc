@@ -68,9 +68,7 @@ void Separation::Read(const Catalog& catalog, uint32_t campaign, uint16_t creati
     out->push_back(Mark(kCampaign, catalog.facts(campaign).key));
   }
   const bool apart = !house && !dedupe.off;
-  if (apart) {
-    if (facts.brand != 0) out->push_back(Mark(kBrand, facts.brand));
-  }
+  if (apart && facts.brand != 0) out->push_back(Mark(kBrand, facts.brand));
   if (apart || dedupe.domain) {
     for (const uint64_t key : catalog.adomain_keys(campaign)) out->push_back(Mark(kBrand, key));
   }
