@@ -29,7 +29,8 @@ constexpr std::string_view Name(OutcomeKind kind) {
 }
 
 /// One event about one bid. Each kind counts once per bid, however often it is reported. An
-/// impression comes before the others: those without one are taken to imply it. Plain value.
+/// impression comes before the others: those without one are taken to imply it. A plain value,
+/// which any thread may make.
 ///
 /// Where a ledger bounds budgets, impressions and losses also say what the bid was about, as its
 /// signed notice does. Actions should name the campaign: a target cost then hears of each while the

@@ -3,6 +3,8 @@
 //
 //   RequestFeatures context = RequestFeatures::Of(request, imp, query.hour_of_week());
 //   const CreativeFeatures& ad = catalog.relevance_features()[creative_index];
+//
+// Thread safety: plain values, and functions of their arguments alone.
 #pragma once
 
 #include <array>

@@ -1,5 +1,8 @@
 // What a region's directory says of each thing in it: enough to find it again by name, to refuse a
 // program that means something else by that name, and to show it without knowing its C++ types.
+//
+// Thread safety: plain values; who reads them out of a region that is written does it through
+// RegionView.
 #pragma once
 
 #include <cstddef>

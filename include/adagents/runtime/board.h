@@ -1,4 +1,5 @@
 // Board: the sealed request scope that the fallback sees.
+// Thread safety: nothing of it changes, so any threads may read it while the call lasts.
 #pragma once
 
 #include <cstdint>

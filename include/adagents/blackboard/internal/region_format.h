@@ -19,6 +19,7 @@
 // the state at rest before and after it copied, and both slots whole and equal, has a header that
 // was current in between. A killed process leaves the stores up to some point in program order,
 // which releases keep.
+// Thread safety: one thread changes a header at a time, any may read it meanwhile.
 #pragma once
 
 #include <cstddef>

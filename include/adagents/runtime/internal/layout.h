@@ -1,4 +1,5 @@
 // Where a plan puts values in a board's memory, and how a port finds its own.
+// Thread safety: plain values, filled when a plan is compiled and read by any thread from then on.
 #pragma once
 
 #include <cstddef>

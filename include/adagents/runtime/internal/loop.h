@@ -1,4 +1,5 @@
 // Negotiation: agents that run again, round after round, until what they carry over settles.
+// Thread safety: as layout.h.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,5 @@
 // A plan as a picture: see Runtime::PlanDot().
+// Thread safety: reads what no longer changes, and costs as they are at some moment.
 #pragma once
 
 #include <string>

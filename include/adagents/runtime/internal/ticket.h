@@ -1,4 +1,5 @@
 // A decision in flight with its types.
+// Thread safety: RequestState, its base, says which thread may touch what, and when.
 #pragma once
 
 #include <functional>

@@ -1,4 +1,5 @@
 // What the runtime has to know of a value's type to keep it on a board.
+// Thread safety: as the type that they are of; the table itself is constant.
 #pragma once
 
 #include <concepts>
