@@ -2,8 +2,7 @@
 // it has to be:
 //   Cell   a read of 64 bytes beside a bare seqlock's
 //   Table  finding one of 1,000,000 entries beside tbb::concurrent_hash_map, alone and while
-//   another
-//          thread updates random entries as fast as it can
+//          another thread updates random entries as fast as it can
 // Run: hot_state_bench [ROUNDS]
 #include <array>
 #include <atomic>

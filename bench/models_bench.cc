@@ -277,15 +277,18 @@ int main(int argc, char** argv) {
     std::getline(file_of, name);
     names += " " + name;
   }
-  // The caller, the workers and the engine's own, of the engine with models; the other has ended.
   fmt::print("threads: {} (before the engines {}):{}\n", threads, threads_before, names);
   fmt::print("other processes used {:.0f} % of the machine meanwhile\n", 100 * others.Share());
   bars.AtLeast("decisions a second", with.rate, 4'000);
   bars.AtMost("p99 at half that rate, ms", with.p99_us / 1e3, 10);
   bars.AtMost("degraded decisions", static_cast<double>(server.degraded()), 0);
   bars.AtMost("growth of memory after a tenth, KiB", static_cast<double>(most - first), 2'048);
-  bars.AtMost("threads beyond the caller, workers and the engine's own",
-              static_cast<double>(threads - threads_before - kWorkers - 1), 0);
+  // Of the engine with models; the other has ended. RuntimeOptions says which there are, and
+  // EngineOptions::background one more.
+  const int64_t configured = kWorkers + RuntimeOptions{}.spares + 2 + 1;
+  bars.AtMost("threads beyond those configured",
+              static_cast<double>(threads - threads_before - configured), 0,
+              fmt::format("{} configured", configured));
   bars.Print();
   return bars.failed() == 0 ? 0 : 1;
 }

@@ -353,5 +353,5 @@ int main(int argc, char** argv) {
   }
   fmt::print("other processes used {:.0f} % of the machine meanwhile\n", 100 * others.Share());
   bars.Print();
-  return 0;
+  return bars.failed() == 0 ? 0 : 1;
 }

@@ -1,9 +1,8 @@
 // oneTBB's flow graph with a node per agent: continue_node<continue_msg>, the fastest node it has
 // for joins, with values on a board.
 //   reused       each client owns a graph, built once on the client's thread, so that it runs in
-//   the
-//                arena that the client joins when it waits; 64 in flight are shared among a client
-//                per core, which is faster than the pool
+//                the arena that the client joins when it waits; 64 in flight are shared among a
+//                client per core, which is faster than the pool
 //   lightweight  the same with bodies that run on the thread that sent the message
 //   rebuilt      a graph made for each request
 //   pool of 64   only with 64 in flight: as many graphs in one arena with a thread per core. Each

@@ -6,12 +6,10 @@
 //            still to come; the plan is 1 - left_^gamma of the budget (gamma 1: even; 2:
 //            front-loaded). It uses only forecasts of what is to come, so a forecast that learns
 //            does not move the past.
-//   rate     what to spend until the next step: the plan's rate, plus what the spend is behind the
-//   plan
-//            spread over a horizon, at most so much faster or slower than planned.
+//   rate     what to spend until the next step: the plan's rate, plus what the spend is behind
+//            the plan spread over a horizon, at most so much faster or slower than planned.
 //   response how spend follows the multiplier m: spend = requests * exp(a + k ln m). `a`, the
-//   level,
-//            and k, the elasticity, are estimated from evidence that forgets; m is what gives the
+//            level, and k, the elasticity, are estimated from evidence that forgets; m gives the
 //            wanted rate. Where prices are lognormal k is 1 to 5; where most auctions have one
 //            price (a floor) it is as large as the variation of bids lets it be, and a controller
 //            that does not know that swings between everything and nothing.

@@ -1,13 +1,10 @@
 // Which bids win, and what to bid in a first-price auction, where bidding the value gains nothing.
 //
 //   WinLandscape landscape;
-//   Micros bid = landscape.Shade(value, decision_id);           // decision path
-//   landscape.OnBid(bid, won);                                  // when it is known: a notice, or
-//   its
-//                                                               //   absence after a while
-//   landscape.OnPriceToWin(price);                              // instead, where the exchange
-//   tells landscape.Update();                                         // every minute or so, off
-//   the path
+//   Micros bid = landscape.Shade(value, decision_id);  // decision path
+//   landscape.OnBid(bid, won);             // when a notice tells, or has not come after a while
+//   landscape.OnPriceToWin(price);         // instead, where the exchange tells
+//   landscape.Update();                    // every minute or so, off the path
 //
 // Units: all amounts are CPM in micros of `currency`.
 //

@@ -350,12 +350,8 @@ class Table {
   /// one was free when it came, for a Find() or Upsert() some 100 ns later.
   void Prefetch(const K& key) const {
     const Place place = PlaceOf(key);
-    const Set* set = &sets_[place.home];
-    __builtin_prefetch(set);
-    if (ttl_ != kNever) __builtin_prefetch(&set->expires[place.fingerprint % kSlots]);
-    const Entry* entry = &entries_[place.home * kSlots + place.fingerprint % kSlots];
-    __builtin_prefetch(entry);
-    __builtin_prefetch(reinterpret_cast<const char*>(entry + 1) - 1);
+    __builtin_prefetch(&sets_[place.home]);
+    PrefetchSlot(place);
   }
 
   /// Entries, expired ones that were not yet replaced included. Reads every set.
@@ -466,9 +462,18 @@ class Table {
   static uint32_t Live(uint64_t state) { return static_cast<uint32_t>(state & kLiveMask); }
   /// The region's time. Without a time to live nothing expires, and the clock is not asked.
   int64_t Now() const { return ttl_ == kNever ? 0 : clock_->Now() + time_offset_; }
+  /// The slot where the key is or goes if that one was free when it came: see Fill().
+  void PrefetchSlot(const Place& place) const {
+    const uint32_t slot = place.fingerprint % kSlots;
+    if (ttl_ != kNever) __builtin_prefetch(&sets_[place.home].expires[slot]);
+    const Entry* entry = &entries_[place.home * kSlots + slot];
+    __builtin_prefetch(entry);
+    __builtin_prefetch(reinterpret_cast<const char*>(entry + 1) - 1);
+  }
   enum class Look : uint8_t { kMissing, kExpired, kFound, kChanged };
   bool FindAt(const K& key, V* value, int64_t now) const {
     const Place place = PlaceOf(key);
+    PrefetchSlot(place);  // else the slot would be waited for after the header that tells of it
     const Look look = LookIn(place.home, place.fingerprint, key, value, now);
     if (look == Look::kFound) [[likely]] {
       return true;
@@ -631,7 +636,7 @@ class Table {
   }
 
   /// Fills a slot of the set that is not live, and returns its bit: the first from the one on where
-  /// Prefetch() expects the key.
+  /// PrefetchSlot() expects the key.
   uint64_t Fill(size_t index, uint16_t fingerprint, const K& key, const V& value, int64_t expires) {
     Set& set = sets_[index];
     const uint32_t first = fingerprint % kSlots;

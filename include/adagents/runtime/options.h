@@ -39,6 +39,9 @@ struct InlineScheduler {
   uint64_t seed = 0;
 };
 
+/// A runtime has `workers` and `spares` threads and two more, which keep time and call back; one
+/// more where there are traces, none at all with `inline_scheduler`. Their names begin with
+/// "adagents-".
 struct RuntimeOptions {
   /// Threads that run strict and asynchronous decisions, events, and help with trusted ones.
   /// 0: one per core.

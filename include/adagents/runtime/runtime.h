@@ -11,12 +11,11 @@
 //
 // Three ways to decide:
 //   strict   Decide(request): a worker runs the agents, the caller waits no longer than the
-//   deadline. async    DecideAsync(request, options, callback): the same without a waiting thread;
-//   the
+//            deadline.
+//   async    DecideAsync(request, options, callback): the same without a waiting thread; the
 //            callback comes exactly once, on the answer thread or the host's executor.
 //   trusted  Decide(request, {.trusted = true}): the agents run on the caller's thread, fastest,
-//   and
-//            bounded only by the agents' own behaviour.
+//            and bounded only by the agents' own behaviour.
 #pragma once
 
 #include <functional>
