@@ -39,10 +39,15 @@ RuntimeOptions Complete(RuntimeOptions options) {
   return options;
 }
 
-// Ids of one process never meet those of an earlier one: 24 bits of its start time, 40 of count.
+// Ids of one process never meet those of an earlier one: 24 bits of its start time, 40 of a count
+// that all its runtimes share.
+alignas(kCacheLine) std::atomic<uint64_t> g_next_id{1};
+
 uint64_t ProcessEpoch(const Clock& clock, bool inline_mode) {
   if (inline_mode) return 0;  // decisions must replay
-  return (static_cast<uint64_t>(absl::ToUnixSeconds(clock.WallNow())) & 0xffffff) << 40;
+  static const uint64_t epoch =
+      (static_cast<uint64_t>(absl::ToUnixSeconds(clock.WallNow())) & 0xffffff) << 40;
+  return epoch;
 }
 
 }  // namespace
@@ -60,6 +65,7 @@ Core::Core(CoreSetup setup)
       workers_(static_cast<uint32_t>(options_.workers)),
       threads_(static_cast<uint32_t>(options_.workers + options_.spares)),
       epoch_(ProcessEpoch(*options_.clock, options_.inline_scheduler.has_value())),
+      next_id_(options_.inline_scheduler ? own_next_id_ : g_next_id),
       fork_epoch_(g_fork_epoch.load(std::memory_order_relaxed)),
       health_(options_.breaker, options_.clock, options_.log),
       executor_(options_.clock, &health_, this, options_.inline_scheduler.has_value()),
@@ -238,7 +244,7 @@ uint32_t Core::TakeTicket() {
   return index != IndexStack<>::kNone ? index : free_tickets_.Pop();
 }
 
-RequestState* Core::Open(const CallOptions& options, Mode mode, Verdict* refused) {
+RequestState* Core::Open(const CallOptions& options, Verdict* refused) {
   const uint32_t index = TakeTicket();
   if (index == IndexStack<>::kNone) {
     *refused = closed_.load(std::memory_order_acquire) ? Verdict::kShutDown : Verdict::kOverloaded;
@@ -254,13 +260,13 @@ RequestState* Core::Open(const CallOptions& options, Mode mode, Verdict* refused
   while (index >= high &&
          !high_water_.compare_exchange_weak(high, index + 1, std::memory_order_seq_cst)) {
   }
-  state.users.store(2, std::memory_order_relaxed);
-  state.latch.Reset();
-  OpenState(state, options, mode, options.id != 0 ? options.id : NextId(1));
   return &state;
 }
 
-void Core::Submit(RequestState& state) {
+void Core::Submit(RequestState& state, const CallOptions& options, Mode mode) {
+  state.users.store(2, std::memory_order_relaxed);
+  state.latch.Reset();
+  OpenState(state, options, mode, options.id != 0 ? options.id : NextId(1));
   // Not before request and callback are in place: from here on others may end it.
   state.generation = state.gate.Open();
   // Sequentially consistent, as is the opening: either this sees that the workers are ending, or

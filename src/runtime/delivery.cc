@@ -30,8 +30,10 @@ class Once {
 }  // namespace
 
 void Core::Later(absl::AnyInvocable<void()> function) {
-  if (Forked()) {
-    Once(std::move(function)).Call();  // no other thread here, and a mutex may be held for ever
+  // After a fork there is no other thread here, and a mutex may be held for ever; and nobody runs
+  // what is queued when the inline scheduler is shut down.
+  if (Forked() || (inline_mode() && closed_.load(std::memory_order_acquire))) {
+    Once(std::move(function)).Call();
     return;
   }
   {

@@ -1,6 +1,8 @@
 // Cancelling, refusing, counting.
 #include <atomic>
 #include <memory>
+#include <new>
+#include <set>
 #include <stop_token>
 #include <vector>
 
@@ -127,6 +129,54 @@ TEST_CASE("a call with too little time left is refused at once") {
   CHECK(CountOf(team->GetStats(), "a", Outcome::kRan) == 3);
 }
 
+/// A request that cannot be copied or moved where it says so, as when memory has run out.
+struct Large {
+  int ask = 0;
+  bool too_large = false;
+  Large() = default;
+  Large(const Large&) = default;
+  Large& operator=(const Large& other) {
+    if (other.too_large) throw std::bad_alloc();
+    ask = other.ask;
+    return *this;
+  }
+};
+constexpr Key<Large> kLarge{"large"};
+
+class AnswersLarge final : public Agent {
+  In<Large> large_{this, kLarge};
+  Out<int> say_{this, kSay};
+
+ public:
+  AnswersLarge() : Agent({.name = "answers_large"}) {}
+  absl::Status Run(Context& ctx) override {
+    ctx[say_] = ctx[large_].ask;
+    return absl::OkStatus();
+  }
+};
+
+TEST_CASE("a request that cannot be kept is refused as overload, and takes nobody's place") {
+  RuntimeOptions options;
+  options.workers = 1;
+  options.max_in_flight = 4;
+  auto team =
+      *Runtime<Large, int>::Builder(kLarge, kSay).Add<AnswersLarge>().Options(options).Build();
+  Large large;
+  large.ask = 7;
+  for (const Way way : {Way::kStrict, Way::kAsync}) {
+    INFO(Name(way));
+    large.too_large = true;
+    for (int i = 0; i < 10; ++i) {
+      CHECK(Ask(*team, way, large).verdict == Verdict::kOverloaded);
+    }
+    large.too_large = false;
+    CHECK(Ask(*team, way, large).value == 7);
+  }
+  CHECK(CountOf(team->GetStats(), Verdict::kOverloaded) == 20);
+  CHECK(team->GetStats().in_flight == 0);
+  CHECK(team->Shutdown(absl::Seconds(5)).clean());
+}
+
 TEST_CASE("more decisions in flight than agreed are refused as overload, and later ones are not") {
   Door door;
   const OpenAtEnd open(door);
@@ -224,6 +274,17 @@ TEST_CASE("every call is counted under exactly one verdict, and every agent unde
       CHECK(agent.outcomes[static_cast<size_t>(Outcome::kPending)] == 0);
       CHECK(sum <= 3 * kEach - refused);  // those that expired before a worker came count nowhere
       CHECK(sum + CountOf(stats, Verdict::kExpired) >= 3 * kEach - refused);
+    }
+  }
+}
+
+TEST_CASE("runtimes of one process share no decision ids") {
+  std::set<uint64_t> ids;
+  auto one = MakeTeam(kTwoAgents), other = MakeTeam(kTwoAgents);
+  for (int i = 0; i < 200; ++i) {
+    for (const Way way : kWays) {
+      CHECK(ids.insert(Ask(*one, way, 1).id).second);
+      CHECK(ids.insert(Ask(*other, way, 1).id).second);
     }
   }
 }

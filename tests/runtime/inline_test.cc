@@ -249,5 +249,16 @@ TEST_CASE("time that was spent before the call is not given to an agent that wou
   CHECK(calls == 64);
 }
 
+TEST_CASE("inline, what comes after the shutdown is called back at once") {
+  RuntimeOptions options;
+  options.inline_scheduler.emplace();
+  auto team = MakeTeam({{.name = "says", .in = {"ask"}, .out = "say"}}, options);
+  CHECK(team->Shutdown(absl::ZeroDuration()).clean());
+  int called = 0;
+  team->DecideAsync(1, {},
+                    [&](Answer<int> answer) { called += answer.verdict == Verdict::kShutDown; });
+  CHECK(called == 1);
+}
+
 }  // namespace
 }  // namespace adagents::testing

@@ -39,7 +39,7 @@ enum class Verdict : uint8_t {
   kVetoed = 3,      ///< a must-run agent did not run: the empty result
   kCancelled = 4,   ///< by the caller: the empty result
   kNoTime = 5,      ///< refused on arrival: too little time left
-  kOverloaded = 6,  ///< refused on arrival: too many decisions in flight
+  kOverloaded = 6,  ///< refused on arrival: too many decisions in flight, or no memory
   kSaturated = 7,   ///< every worker is stuck; the fallback decided without agents
   kShutDown = 8,    ///< refused: the runtime is shut down, or this is a forked child
 };

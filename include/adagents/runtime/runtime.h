@@ -186,7 +186,9 @@ class Runtime {
     std::string problem_;
   };
 
-  /// A change of the team while it serves. Decisions in flight end with the team they began with.
+  /// A change of the team while it serves. Decisions in flight end with the team they began with;
+  /// those that wait for a bounded agent's replica at that moment with what there is by then, as if
+  /// their time were up (kExpired).
   class Change {
    public:
     template <class A, class... Args>
@@ -236,11 +238,14 @@ class Runtime {
       if (core_->inline_mode()) return Refused(Verdict::kOverloaded);
     }
     Verdict refused = Verdict::kDecided;
-    internal::RequestState* state = core_->Open(options, internal::Mode::kStrict, &refused);
+    internal::RequestState* state = core_->Open(options, &refused);
     if (state == nullptr) return Refused(refused);
     auto& ticket = static_cast<Ticket&>(*state);
-    ticket.SetRequest(request);
-    core_->Submit(*state);
+    if (!ticket.SetRequest(request)) {
+      core_->GiveBack(*state);
+      return Refused(Verdict::kOverloaded);
+    }
+    core_->Submit(*state, options, internal::Mode::kStrict);
     core_->Await(*state);
     Answer<Res> answer = ticket.TakeAnswer(core_->Which(*state), core_->EndingOf(*state));
     core_->LeaveAnswered(*state);
@@ -248,11 +253,17 @@ class Runtime {
   }
 
   /// Decides without a waiting thread. `callback` is called exactly once, by the deadline whatever
-  /// agents do, and never inside this call; when the call is refused, too. (After Shutdown() and
-  /// in a forked child there is no other thread to call it, so it is called here.)
+  /// agents do, and never inside this call; when the call is refused, too, so while callbacks are
+  /// held up, refused ones wait in memory without bound. (After Shutdown() and in a forked child
+  /// there is no other thread to call it, so it is called here.)
   void DecideAsync(Req request, const CallOptions& options, Callback callback) {
     Verdict refused = Verdict::kDecided;
-    internal::RequestState* state = core_->Open(options, internal::Mode::kAsync, &refused);
+    internal::RequestState* state = core_->Open(options, &refused);
+    if (state != nullptr && !static_cast<Ticket&>(*state).SetRequest(std::move(request))) {
+      core_->GiveBack(*state);
+      state = nullptr;
+      refused = Verdict::kOverloaded;
+    }
     if (state == nullptr) {
       core_->CountRefusal(refused);
       core_->Later([callback = std::move(callback), refused]() mutable {
@@ -262,10 +273,8 @@ class Runtime {
       });
       return;
     }
-    auto& ticket = static_cast<Ticket&>(*state);
-    ticket.SetRequest(std::move(request));
-    ticket.callback = std::move(callback);
-    core_->Submit(*state);
+    static_cast<Ticket&>(*state).callback = std::move(callback);
+    core_->Submit(*state, options, internal::Mode::kAsync);
   }
 
   /// Hands an event to every agent with an On<E> port. Events of one `order_by` arrive in the order

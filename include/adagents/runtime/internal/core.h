@@ -80,9 +80,11 @@ class Core final : public Host {
 
   // Strict and asynchronous decisions, on the workers.
   /// A ticket, for the caller to fill in; null when the call is refused.
-  RequestState* Open(const CallOptions& options, Mode mode, Verdict* refused);
+  RequestState* Open(const CallOptions& options, Verdict* refused);
+  /// One that is not to be submitted after all.
+  void GiveBack(RequestState& state) { free_tickets_.Push(state.index); }
   /// Starts the decision: from now on it may end at any moment.
-  void Submit(RequestState& state);
+  void Submit(RequestState& state, const CallOptions& options, Mode mode);
   /// Waits until the strict decision is answered; never beyond its deadline but to finish it.
   void Await(RequestState& state);
   /// The requester leaves, with its answer.
@@ -222,6 +224,7 @@ class Core final : public Host {
   const uint32_t workers_;
   const uint32_t threads_;  // workers and spares
   const uint64_t epoch_;    // of this process, in generated decision ids
+  std::atomic<uint64_t>& next_id_;
   const uint64_t fork_epoch_;
 
   Health health_;
@@ -240,7 +243,7 @@ class Core final : public Host {
   std::atomic<bool> stop_{false};
   std::atomic<bool> has_bounded_{false};
   std::atomic<bool> has_must_run_{false};
-  alignas(kCacheLine) std::atomic<uint64_t> next_id_{1};
+  std::atomic<uint64_t> own_next_id_{1};                     // with the inline scheduler
   alignas(kCacheLine) std::atomic<uint32_t> high_water_{0};  // tickets ever used
   alignas(kCacheLine) std::atomic<int> permits_{0};
   std::atomic<int> stuck_workers_{0};

@@ -46,10 +46,16 @@ struct Ticket final : RequestState {
 
   explicit Ticket(const TicketShared<Req, Res>* common) : shared(common) {}
 
+  /// False when the request could not be copied or moved.
   template <class R>
-  void SetRequest(R&& from) {
-    owned = std::forward<R>(from);
+  bool SetRequest(R&& from) {
+    try {
+      owned = std::forward<R>(from);
+    } catch (...) {  // the host's code
+      return false;
+    }
     this->request = Traits::Get(owned);
+    return true;
   }
   void ReferTo(const Req& from) {
     referred = &from;
@@ -57,13 +63,8 @@ struct Ticket final : RequestState {
   }
   bool KeepRequest() override {
     if constexpr (std::is_copy_assignable_v<Req>) {
-      try {
-        owned = *referred;
-      } catch (...) {  // the host's code
-        return false;
-      }
+      if (!SetRequest(*referred)) return false;
       referred = nullptr;
-      this->request = Traits::Get(owned);
       return true;
     } else {
       return false;
