@@ -105,6 +105,17 @@ void AgentRecord::Clear() {
   UpdateFlag();
 }
 
+void AgentRecord::Continue(const AgentRecord& before) {
+  for (size_t i = 0; i < outcomes.size(); ++i) {
+    outcomes[i].store(before.outcomes[i].load(std::memory_order_relaxed),
+                      std::memory_order_relaxed);
+  }
+  quarantines.store(before.quarantines.load(std::memory_order_relaxed), std::memory_order_relaxed);
+  switched_off.store(before.switched_off.load(std::memory_order_relaxed),
+                     std::memory_order_relaxed);
+  UpdateFlag();
+}
+
 bool AgentRecord::NeedsLook() const {
   return switched_off.load(std::memory_order_relaxed) ||
          breaker.load(std::memory_order_relaxed) != kClosed ||

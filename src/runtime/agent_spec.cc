@@ -11,9 +11,9 @@
 
 namespace adagents::internal {
 
-ReplicaPool::ReplicaPool(std::vector<std::unique_ptr<Agent>> replicas)
-    : replicas_(std::move(replicas)) {
-  for (const auto& replica : replicas_) free_.push_back(replica.get());
+ReplicaPool::ReplicaPool(Agent* first, std::vector<std::unique_ptr<Agent>> others)
+    : others_(std::move(others)), free_{first} {
+  for (const auto& replica : others_) free_.push_back(replica.get());
 }
 
 Agent* ReplicaPool::Take(RequestState* waiter, bool* queued) {
@@ -111,14 +111,16 @@ absl::StatusOr<Agent*> AgentSpec::Replica(uint32_t crew, const StateStore& state
 absl::Status AgentSpec::MakePool(const StateStore& states) {
   const int size = first().options().replicas;
   if (size <= 0 || pool_ != nullptr) return absl::OkStatus();
-  std::vector<std::unique_ptr<Agent>> replicas;
-  for (int i = 0; i < size; ++i) {
+  auto first = Replica(0, states);
+  if (!first.ok()) return first.status();
+  std::vector<std::unique_ptr<Agent>> others;
+  for (int i = 1; i < size; ++i) {
     auto made = Create();
     if (!made.ok()) return made.status();
     if (absl::Status status = Bind(**made, states); !status.ok()) return status;
-    replicas.push_back(*std::move(made));
+    others.push_back(*std::move(made));
   }
-  pool_ = std::make_unique<ReplicaPool>(std::move(replicas));
+  pool_ = std::make_unique<ReplicaPool>(*first, std::move(others));
   return absl::OkStatus();
 }
 

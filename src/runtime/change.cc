@@ -127,10 +127,16 @@ void Core::FreeRetired() {
 
 AgentRecord* Core::RecordOf(const std::string& name) {
   const std::lock_guard<std::mutex> lock(mutex_);
-  for (const auto& record : records_) {
-    if (record->name == name) return record.get();
-  }
-  records_.push_back(std::make_unique<AgentRecord>(name, &vitals_.emplace_back()));
+  const auto known = std::find_if(records_.rbegin(), records_.rend(),
+                                  [&](const auto& record) { return record->name == name; });
+  // Calls of a predecessor that hang keep its record: what becomes of them says nothing of this
+  // one.
+  const bool free =
+      known != records_.rend() && (*known)->stuck.load(std::memory_order_relaxed) == 0;
+  if (free) return known->get();
+  auto record = std::make_unique<AgentRecord>(name, &vitals_.emplace_back());
+  if (known != records_.rend()) record->Continue(**known);
+  records_.push_back(std::move(record));
   return records_.back().get();
 }
 
@@ -209,13 +215,14 @@ absl::Status Core::Change(const std::vector<std::string>& remove,
 
 absl::Status Core::SetSwitchedOff(std::string_view agent, bool off) {
   const std::lock_guard<std::mutex> lock(mutex_);
+  bool found = false;
   for (const auto& record : records_) {
     if (record->name != agent) continue;
     record->switched_off.store(off, std::memory_order_relaxed);
     record->UpdateFlag();
-    return absl::OkStatus();
+    found = true;
   }
-  return NotFound(fmt::format("no agent is named '{}'", agent));
+  return found ? absl::OkStatus() : NotFound(fmt::format("no agent is named '{}'", agent));
 }
 
 [[gnu::hot]] void Core::Adopt(Crew& crew) {

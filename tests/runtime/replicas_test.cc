@@ -292,5 +292,67 @@ TEST_CASE("lanes are served 16:4:1 when all have work, and none starves") {
   CHECK(order.size() == 3 * kEach);
 }
 
+TEST_CASE("a bounded agent has no more instances than it may have") {
+  struct Counts final : public Agent {
+    In<int> ask{this, kAsk};
+    Out<int> say{this, kSay};
+    std::shared_ptr<std::atomic<int>> alive;
+    Counts(int replicas, std::shared_ptr<std::atomic<int>> count)
+        : Agent({.name = "counts", .replicas = replicas}), alive(std::move(count)) {
+      ++*alive;
+    }
+    ~Counts() override { --*alive; }
+    absl::Status Run(Context& ctx) override {
+      ctx[say] = ctx[ask];
+      return absl::OkStatus();
+    }
+  };
+  for (const int replicas : {1, 3}) {
+    const auto alive = std::make_shared<std::atomic<int>>(0);
+    RuntimeOptions options;
+    options.workers = 4;
+    auto team = *Team::Builder(kAsk, kSay).Add<Counts>(replicas, alive).Options(options).Build();
+    for (int i = 0; i < 20; ++i) CHECK(team->Decide(i).value == i);
+    CHECK(*alive == replicas);
+  }
+}
+
+TEST_CASE("what hangs of a replaced agent is not held against its successor") {
+  Door door;
+  const OpenAtEnd open(door);
+  std::atomic<bool> fails{false};
+  RuntimeOptions options;
+  options.workers = 2;
+  options.deadline = absl::Milliseconds(5);
+  const auto says = [](std::function<absl::Status(Context&, Node&)> body) {
+    return NodeSpec{.name = "says",
+                    .in = {"ask"},
+                    .out = "say",
+                    .body = std::move(body),
+                    .options = {.name = {}, .budget = absl::Seconds(10), .replicas = 1}};
+  };
+  auto team = MakeTeam({says([&](Context&, Node&) {
+                         door.Wait();
+                         return absl::OkStatus();
+                       })},
+                       options);
+  CHECK(team->Decide(1).verdict == Verdict::kExpired);
+  REQUIRE(Eventually([&] { return StatsOf(team->GetStats(), "says").stuck == 1; }));
+  REQUIRE(team->Edit()
+              .Replace<Node>("says", says([&](Context& ctx, Node& node) {
+                               node.out(ctx) = 2;
+                               return fails ? absl::InternalError("once") : absl::OkStatus();
+                             }))
+              .Commit()
+              .ok());
+  CHECK(StatsOf(team->GetStats(), "says").stuck == 0);
+  CHECK(Eventually([&] { return team->Decide(1).value == 2; }));
+  fails = true;
+  CHECK(team->Decide(1).verdict == Verdict::kFallback);
+  fails = false;
+  CHECK(Eventually([&] { return team->Decide(1).value == 2; }));
+  CHECK(CountOf(team->GetStats(), "says", Outcome::kFailed) == 1);
+}
+
 }  // namespace
 }  // namespace adagents::testing

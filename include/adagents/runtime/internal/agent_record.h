@@ -94,6 +94,8 @@ struct AgentRecord {
   void LeftOut();
   /// Forgets everything, for a replaced agent.
   void Clear();
+  /// Takes over the counts and the switch of `before`, an agent of the same name.
+  void Continue(const AgentRecord& before);
   /// Recomputes the flag from the rest.
   void UpdateFlag();
   void Look() { vitals.flag.Raise(); }

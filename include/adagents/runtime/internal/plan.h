@@ -34,7 +34,8 @@ using StateStore = std::map<std::string, SharedState, std::less<>>;
 /// such agents are few and slow.
 class ReplicaPool {
  public:
-  explicit ReplicaPool(std::vector<std::unique_ptr<Agent>> replicas);
+  /// Of `first`, which outlives it, and `others`.
+  ReplicaPool(Agent* first, std::vector<std::unique_ptr<Agent>> others);
 
   /// A replica for the caller alone, or null; then `waiter`, unless null or settled, is queued for
   /// one.
@@ -42,12 +43,12 @@ class ReplicaPool {
   /// Takes a settled decision out of the queue; false when it is not in it. It is never queued
   /// afterwards: the mutex orders its settling before any later look of Take().
   bool Forget(RequestState* waiter);
-  [[nodiscard]] int size() const { return static_cast<int>(replicas_.size()); }
+  [[nodiscard]] int size() const { return static_cast<int>(others_.size()) + 1; }
   /// Returns the decision that may go on now, or null.
   RequestState* GiveBack(Agent* agent);
 
  private:
-  const std::vector<std::unique_ptr<Agent>> replicas_;
+  const std::vector<std::unique_ptr<Agent>> others_;
   std::mutex mutex_;
   std::vector<Agent*> free_;
   std::deque<RequestState*> waiting_;  // bounded by the decisions in flight
