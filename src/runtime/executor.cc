@@ -197,9 +197,11 @@ template <bool kTimed>
     ctx.agent_ = step.index;
     ctx.info_ = step.info;
     ctx.seeded_ = false;
-    // The end of one call is the start of the next.
+    // The end of one call is the start of the next. Calls that are looked at are timed one by one.
     if constexpr (kTimed) {
       if (started == 0) started = clock_->Now();
+    } else if (look) [[unlikely]] {
+      started = clock_->Now();
     }
 
     Cause cause = Cause::kError;
@@ -228,9 +230,15 @@ template <bool kTimed>
       }
       // Too late: the outputs are published below, to a board that nobody reads any more.
       if (ended >= due) (void)cut(End::kExpired);
+    } else if (look) [[unlikely]] {
+      time->now = time->predicted = clock_->Now();
+      if (time->now - started > step.info->budget_nanos) {
+        health_->Late(record, false);
+      } else if (status.ok()) {
+        health_->Succeeded(record);
+      }
     } else {
       time->predicted += vitals.mean_nanos.load(std::memory_order_relaxed);
-      if (look && status.ok()) health_->Succeeded(record);
     }
 
     if (status.ok()) [[likely]] {

@@ -1,4 +1,5 @@
 // Circuit breakers and predictions, on a virtual clock: to the nanosecond, without waiting.
+#include <atomic>
 #include <string>
 #include <vector>
 
@@ -205,6 +206,47 @@ TEST_CASE("a change that fails leaves quarantines as they were") {
   change.Replace<Node>("moody", world.Moody());
   CHECK(!change.Add<Node>(NodeSpec{.name = "needs", .in = {"nowhere"}}).Commit().ok());
   CHECK(StatsOf(team->GetStats(), "moody").quarantined);
+}
+
+/// The system's clock, which an agent can turn forwards.
+class TurnedClock final : public Clock {
+ public:
+  int64_t Now() const override { return SystemClock::Get().Now() + turned; }
+  absl::Time WallNow() const override { return absl::UnixEpoch(); }
+  std::atomic<int64_t> turned{0};
+};
+
+TEST_CASE("calls beyond the budget are noticed one by one once one was, though few are timed") {
+  for (const Way way : kWays) {
+    INFO(Name(way));
+    TurnedClock clock;
+    std::atomic<int> late{0};
+    std::atomic<bool> slow{false};
+    RuntimeOptions options;
+    options.clock = &clock;
+    options.workers = 1;
+    auto team = MakeTeam({{.name = "slow",
+                           .in = {"ask"},
+                           .out = "x",
+                           .otherwise = 50,
+                           .body =
+                               [&](Context& ctx, Node& node) {
+                                 node.out(ctx) = 1;
+                                 if (!slow) return absl::OkStatus();
+                                 ++late;
+                                 clock.turned += 10'000'000;  // its budget is 5 ms
+                                 return absl::OkStatus();
+                               }},
+                          {.name = "says", .in = {"x"}, .out = "say"}},
+                         options);
+    for (int i = 0; i < 3'000; ++i) (void)Ask(*team, way, 1);  // so that few are timed
+    slow = true;
+    for (int i = 0; i < 100 && !StatsOf(team->GetStats(), "slow").quarantined; ++i) {
+      (void)Ask(*team, way, 1);
+    }
+    CHECK(StatsOf(team->GetStats(), "slow").quarantined);
+    CHECK(late <= 13);  // one is timed every 100 ms at least, then two more
+  }
 }
 
 }  // namespace
