@@ -30,7 +30,8 @@ BoardMemory::~BoardMemory() {
 }
 
 namespace {
-void ResetManaged(std::byte* data, const ManagedSlot& slot) {
+// Without its default the board would be of no use: a type whose copies throw ends the process.
+void ResetManaged(std::byte* data, const ManagedSlot& slot) noexcept {
   if (slot.value != nullptr) {
     slot.ops->assign(data + slot.offset, slot.value);
   } else {

@@ -158,7 +158,8 @@ std::shared_ptr<const Trace> Executor::MakeTrace(const RequestState& state,
       if (!late_seen) entry.outcome = Outcome::kLate;  // the first of these was being called
       late_seen = true;
     } else {  // its thread wrote the rest before it stored the outcome
-      entry.cause = static_cast<Cause>(board->cause(agent));
+      const bool ran = entry.outcome == Outcome::kRan;  // then the cause is of an earlier decision
+      entry.cause = ran ? Cause::kNone : static_cast<Cause>(board->cause(agent));
       entry.start_nanos = state.notes->timings[agent].start;
       entry.duration_nanos = state.notes->timings[agent].duration;
       entry.error = state.notes->errors[agent];

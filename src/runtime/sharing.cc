@@ -480,7 +480,8 @@ bool Sharing::UpdateStrands(const std::shared_ptr<const Plan>& plan) {
     return current_.worth = false;
   }
   if (current_.plan == plan && current_.strands != nullptr) {
-    // Under load nothing is shared, and costs are others: the cut will be looked at when it is used.
+    // Under load nothing is shared, and costs are others: the cut will be looked at when it is
+    // used.
     const uint64_t shared = shared_.load(std::memory_order_relaxed);
     const bool in_use = shared != std::exchange(shared_then_, shared);
     if (current_.worth && !in_use) return true;

@@ -130,5 +130,27 @@ TEST_CASE("every outcome, cause and verdict has a name") {
   CHECK(Name(static_cast<Verdict>(200)) == "unknown");
 }
 
+TEST_CASE("a trace tells nothing of why an earlier decision went otherwise") {
+  RuntimeOptions options;
+  options.max_in_flight = 1;  // so that it is the same ticket
+  auto team = MakeTeam({{.name = "extra", .in = {"ask"}, .out = "x", .otherwise = 1},
+                        {.name = "says", .in = {"x"}, .out = "say"}},
+                       options);
+  for (const Way way : kWays) {
+    INFO(Name(way));
+    REQUIRE(team->SetSwitchedOff("extra", true).ok());
+    CHECK(Ask(*team, way, 1).defaulted == 1);
+    REQUIRE(team->SetSwitchedOff("extra", false).ok());
+    Answer<int> answer;
+    REQUIRE(Eventually([&] {
+      answer = Ask(*team, way, 1, {.explain = true});
+      return answer.verdict == Verdict::kDecided;
+    }));
+    REQUIRE(answer.trace->agents.size() == 2);
+    CHECK(answer.trace->agents[0].outcome == Outcome::kRan);
+    CHECK(answer.trace->agents[0].cause == Cause::kNone);
+  }
+}
+
 }  // namespace
 }  // namespace adagents::testing

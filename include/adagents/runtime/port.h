@@ -72,7 +72,8 @@ class In : public Port {
 };
 
 /// Writes `key`. With a default for every output an agent is optional: when it does not run in
-/// time, the defaults stand. Without one it is required.
+/// time, the defaults stand. Without one it is required. A default is copied before every decision,
+/// which must not throw: where memory runs out meanwhile, the process ends (std::terminate).
 template <class T>
 class Out : public Port {
  public:
