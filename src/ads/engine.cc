@@ -299,6 +299,7 @@ absl::Status Engine::Build(EngineOptions options) {
   }
   if (sessions_ != nullptr) AddListener(builder);
   if (options.customize) options.customize(builder);
+  customized_ = static_cast<bool>(options.customize);
   const bool threads =
       options.background && !inline_scheduler && (ledger_ != nullptr || sessions_ != nullptr);
   auto runtime = builder.Build();
@@ -677,23 +678,25 @@ absl::Status Engine::SetCampaignEnabled(std::string_view campaign_id, bool enabl
 std::string Engine::WhyNot(const RequestPtr& request, std::string_view campaign_id) const {
   if (!request) return "there is no request\n";
   const RequestPtr clear = internal::WithConsent(request);
-  return internal::WhyNot({*clear,
-                           catalog_->Pin(),
-                           *switches_,
-                           *models_,
-                           *rates_,
-                           availability_,
-                           auction_,
-                           clock_->WallNow(),
-                           *caps_,
-                           *cap_policy_,
-                           clock_->Now(),
-                           {ledger_.get(), rates_.get()},
-                           pacer_.get(),
-                           sessions_.get(),
-                           moments_.get(),
-                           listener_.get()},
-                          campaign_id);
+  std::string text = internal::WhyNot({*clear,
+                                       catalog_->Pin(),
+                                       *switches_,
+                                       *models_,
+                                       *rates_,
+                                       availability_,
+                                       auction_,
+                                       clock_->WallNow(),
+                                       *caps_,
+                                       *cap_policy_,
+                                       clock_->Now(),
+                                       {ledger_.get(), rates_.get()},
+                                       pacer_.get(),
+                                       sessions_.get(),
+                                       moments_.get(),
+                                       listener_.get()},
+                                      campaign_id);
+  if (customized_) text += "agents of EngineOptions::customize were not asked; they may differ\n";
+  return text;
 }
 
 std::string Engine::Explain(const Answer<Decision>& answer) const {

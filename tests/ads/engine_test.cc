@@ -327,6 +327,25 @@ TEST_CASE("WhyNot says in plain words what kept a campaign out") {
   CHECK(engine->GetStats().bids == 0);  // asking decides nothing
 }
 
+TEST_CASE("WhyNot says that it asks no agents of one's own") {
+  class Veto final : public Agent {
+    In<Decision> decision_{this, kDecision};
+
+   public:
+    Veto() : Agent({.name = "veto", .must_run = true}) {}
+    absl::Status Run(Context&) override { return absl::PermissionDeniedError("never"); }
+  };
+  const auto why = [](EngineOptions options) {
+    const TestEngine engine({AudioCampaign("a", 5)}, std::move(options));
+    return engine->WhyNot(TestRequest().Done(), "a");
+  };
+  CHECK(why({}).find("were not asked") == std::string::npos);
+  EngineOptions options;
+  options.customize = [](AdRuntime::Builder& builder) { builder.Add<Veto>(); };
+  CHECK(why(std::move(options)).find("agents of EngineOptions::customize were not asked") !=
+        std::string::npos);
+}
+
 TEST_CASE("an imp that is secure gets nothing that would be fetched over http") {
   Campaign plain = AudioCampaign("plain", 5);
   plain.creatives[0].media_url = "http://cdn.example/plain.mp3";

@@ -219,7 +219,8 @@ class Engine {
   absl::Status SetCampaignEnabled(std::string_view campaign_id, bool enabled);
 
   /// Why `campaign_id` would not be shown on `request`, now and with the present state, in plain
-  /// words, a line for each imp and creative; or that it would be. Slow: for people.
+  /// words, a line for each imp and creative; or that it would be. Asks the built-in agents alone,
+  /// and says so where `customize` has added others. Slow: for people.
   [[nodiscard]] std::string WhyNot(const RequestPtr& request, std::string_view campaign_id) const;
 
   /// The decision's chain in plain words: every agent's outcome and reasons with the campaigns'
@@ -266,6 +267,7 @@ class Engine {
   const AuctionOptions auction_;
   const Clock* const clock_;
   const uint64_t first_id_;
+  bool customized_ = false;
   std::shared_ptr<const CurrencyRates> rates_;
   std::shared_ptr<Snapshot<Catalog>> catalog_;
   std::mutex catalog_writer_;  // of what follows, and of the order of catalogs
