@@ -107,7 +107,9 @@ bool Events::Deliver(Crew& crew, uint32_t index) {
 }
 
 void Events::TakeOver(uint32_t draining) {
-  if (draining != 0) Schedule(draining - 1);
+  if (draining == 0) return;
+  Schedule(draining - 1);
+  core_->NotifyWorkers();
 }
 
 }  // namespace adagents::internal

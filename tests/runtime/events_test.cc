@@ -227,6 +227,33 @@ TEST_CASE("a listener that hangs hands its key over, and the key's next events a
   CHECK(after.size() == 20);
 }
 
+// Without a spare, which would look for work as it starts.
+TEST_CASE("a key whose listener hangs goes on with a worker that was asleep") {
+  Door door;
+  const OpenAtEnd open(door);
+  RuntimeOptions options;
+  options.workers = 2;
+  options.spares = 0;
+  options.spin = absl::ZeroDuration();
+  options.deadline = absl::Milliseconds(10);
+  std::atomic<int> heard{0};
+  auto team = Listening({{"hangs",
+                          [&](const Signal& signal) {
+                            if (signal.number == 0) door.Wait();
+                            ++heard;
+                            return absl::OkStatus();
+                          }}},
+                        options)
+                  .Build();
+  REQUIRE(team.ok());
+  CHECK((*team)->Publish(Signal{1, 0}, 1).ok());
+  CHECK((*team)->Publish(Signal{1, 1}, 1).ok());
+  CHECK(Eventually([&] { return heard == 1; }));
+  CHECK(Eventually([&] { return (*team)->GetStats().workers_stuck == 1; }));
+  door.Open();
+  CHECK(Eventually([&] { return heard == 2; }));
+}
+
 // The watchdog is held between marking a stuck listener and handing its key over, until the
 // listener's thread is back and has another key's event in hand.
 TEST_CASE("a thread that comes back while its key is handed over does not lose either key") {

@@ -4,7 +4,9 @@
 // `scheduled` is true from the push that found it false until the drainer that found the shard
 // empty has stored false; both are exchanges, so either the pusher schedules the shard or the
 // drainer sees the push. When a drainer is stuck in a listener the watchdog hands its shard to
-// another thread: the stuck one learns so from its watch and touches the shard no more.
+// another thread, and wakes one: the stuck one learns so from its watch and touches the shard no
+// more. Whoever schedules a shard rings for a worker, but for a drainer, which goes on to look for
+// work itself.
 #pragma once
 
 #include <atomic>
