@@ -1,5 +1,6 @@
 #include "adagents/runtime/internal/events.h"
 
+#include "adagents/base/deadline.h"
 #include "adagents/base/ids.h"
 #include "adagents/runtime/internal/core.h"
 #include "fmt/format.h"
@@ -95,8 +96,7 @@ bool Events::Deliver(Crew& crew, uint32_t index) {
   while (shard.next_listener < listeners->size()) {
     const HotStep& step = crew.team->listeners[(*listeners)[shard.next_listener++]];
     draining_[crew.index].store(index + 1, std::memory_order_relaxed);
-    core_->BeginWatch(crew,
-                      core_->clock().Now() + absl::ToInt64Nanoseconds(core_->options().deadline));
+    core_->BeginWatch(crew, Deadline::In(core_->clock(), core_->options().deadline).nanos());
     core_->executor().RunListener(crew, step, event->event());
     // Only now: a watchdog that still marked this run must have read the shard.
     const bool taken_over = core_->EndWatch(crew);

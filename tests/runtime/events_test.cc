@@ -254,6 +254,32 @@ TEST_CASE("a key whose listener hangs goes on with a worker that was asleep") {
   CHECK(Eventually([&] { return heard == 2; }));
 }
 
+TEST_CASE("without a deadline a listener may take as long as it likes") {
+  Door next;
+  const OpenAtEnd open(next);
+  RuntimeOptions options;
+  options.workers = 2;
+  options.deadline = absl::InfiniteDuration();
+  options.breaker.late_in_a_row = 1'000'000;
+  std::atomic<bool> together{false};
+  auto team = Listening({{"takes long",
+                          [&](const Signal& signal) {
+                            if (signal.number == 1) next.Open();
+                            // Long enough for the watchdog to look several times.
+                            if (signal.number == 0) {
+                              together = next.WaitFor(std::chrono::milliseconds(100));
+                            }
+                            return absl::OkStatus();
+                          }}},
+                        options)
+                  .Build();
+  REQUIRE(team.ok());
+  CHECK((*team)->Publish(Signal{1, 0}, 1).ok());
+  CHECK((*team)->Publish(Signal{1, 1}, 1).ok());
+  CHECK(Eventually([&] { return (*team)->GetStats().events == 2; }));
+  CHECK_FALSE(together);
+}
+
 // The watchdog is held between marking a stuck listener and handing its key over, until the
 // listener's thread is back and has another key's event in hand.
 TEST_CASE("a thread that comes back while its key is handed over does not lose either key") {
