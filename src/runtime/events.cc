@@ -8,7 +8,7 @@
 namespace adagents::internal {
 namespace {
 // Events drained before the shard goes to the back of the queue, so that one busy key cannot keep a
-// worker from the others.
+// worker from the others; fewer when a decision waits.
 constexpr int kBatch = 32;
 }  // namespace
 
@@ -82,6 +82,10 @@ Events::Drained Events::Drain(Crew& crew, uint32_t index, int* count) {
     shard.current.reset();
     delivered_.fetch_add(1, std::memory_order_relaxed);
     pending_.fetch_sub(1, std::memory_order_relaxed);
+    if (core_->HasTickets()) {
+      ++*count;
+      break;
+    }
   }
   return Drained::kMore;
 }

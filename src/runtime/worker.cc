@@ -119,12 +119,12 @@ bool Core::Offers(const Crew& crew) const {
   return sharing_ != nullptr && sharing_->Offers(crew.team->plan.get());
 }
 
-bool Core::HasWork() const {
-  for (const auto& lane : lanes_) {
-    if (lane->SizeGuess() > 0) return true;
-  }
-  return events_->HasWork();
+bool Core::HasTickets() const {
+  return std::any_of(lanes_.begin(), lanes_.end(),
+                     [](const auto& lane) { return lane->SizeGuess() > 0; });
 }
+
+bool Core::HasWork() const { return HasTickets() || events_->HasWork(); }
 
 // Decisions that run or wait to, on workers and trusted callers. A caller that decided a moment ago
 // will do so again before a helper has arrived.
@@ -162,7 +162,8 @@ RequestState* Core::PopTicket(Crew& crew) {
 }
 
 bool Core::RunOne(Crew& crew) {
-  // Events have a turn of their own, so that requests without end cannot starve them.
+  // Events have a turn of their own, so that requests without end cannot starve them. Otherwise
+  // they come first, and wait for one event at most: see Events::RunSome().
   if (crew.turn % kTurns == 5) {
     ++crew.turn;
     if (events_->RunSome(crew) > 0) return true;

@@ -1,4 +1,5 @@
 // Events: in order per key, in parallel across keys, to every listener, whatever one of them does.
+#include <algorithm>
 #include <atomic>
 #include <map>
 #include <memory>
@@ -278,6 +279,53 @@ TEST_CASE("without a deadline a listener may take as long as it likes") {
   CHECK((*team)->Publish(Signal{1, 1}, 1).ok());
   CHECK(Eventually([&] { return (*team)->GetStats().events == 2; }));
   CHECK_FALSE(together);
+}
+
+TEST_CASE("decisions come before events that wait, and events still have their turn") {
+  constexpr int kDecisions = 60, kEvents = 20;
+  Door door;
+  const OpenAtEnd open(door);
+  RuntimeOptions options;
+  options.workers = 1;
+  options.spares = 0;
+  options.deadline = absl::Seconds(30);
+  std::mutex mutex;
+  std::string order;
+  const auto note = [&](char what) {
+    const std::lock_guard<std::mutex> lock(mutex);
+    order += what;
+    return absl::OkStatus();
+  };
+  auto builder = TeamOf({{.name = "says",
+                          .in = {"ask"},
+                          .out = "say",
+                          .body = [&](Context&, Node&) { return note('d'); }}},
+                        options);
+  std::atomic<bool> busy{false};
+  builder.Add<Listener>("hears", [&](const Signal& signal) {
+    if (signal.number == 0) {
+      busy = true;
+      door.Wait();
+    }
+    return note('e');
+  });
+  auto team = builder.Build();
+  REQUIRE(team.ok());
+  for (int i = 0; i < kEvents; ++i) CHECK((*team)->Publish(Signal{1, i}, 1).ok());
+  REQUIRE(Eventually([&] { return busy.load(); }));
+  std::atomic<int> decided{0};
+  for (int i = 0; i < kDecisions; ++i) {
+    (*team)->DecideAsync(
+        i, {}, [&](const Answer<int>& answer) { decided += answer.verdict == Verdict::kDecided; });
+  }
+  door.Open();
+  REQUIRE(
+      Eventually([&] { return decided == kDecisions && (*team)->GetStats().events == kEvents; }));
+  CHECK(order.substr(0, 2) == "ed");  // not a batch of events first
+  const std::string until_decided = order.substr(0, order.rfind('d'));
+  const auto events = std::count(until_decided.begin(), until_decided.end(), 'e');
+  CHECK(events >= 1 + kDecisions / 21);
+  CHECK(events <= 2 + kDecisions / 20);
 }
 
 // The watchdog is held between marking a stuck listener and handing its key over, until the

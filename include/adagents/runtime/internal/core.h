@@ -137,7 +137,9 @@ class Core final : public Host {
   void WakeNext() {
     worker_bell_.WakeNext([this] { return HasWork(); });
   }
-  /// Decisions or events wait for a worker.
+  /// Decisions wait for a worker.
+  bool HasTickets() const;
+  /// Decisions or events do.
   bool HasWork() const;
   /// One of the state's two users leaves.
   void Leave(RequestState& state);

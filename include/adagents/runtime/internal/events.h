@@ -33,7 +33,8 @@ class Events {
 
   /// ResourceExhausted when the key's shard is full. True in *wake when a worker should be woken.
   absl::Status Push(std::shared_ptr<EventNode> node, uint64_t order_by, bool* wake);
-  /// Drains a batch of one scheduled shard; how many events. 0 when none is scheduled.
+  /// Drains a batch of one scheduled shard, or a single event when a decision waits then; how many
+  /// events. 0 when none is scheduled.
   int RunSome(Crew& crew);
   [[nodiscard]] bool HasWork() const { return scheduled_.SizeGuess() > 0; }
 
