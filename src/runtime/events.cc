@@ -1,5 +1,7 @@
 #include "adagents/runtime/internal/events.h"
 
+#include <algorithm>
+
 #include "adagents/base/deadline.h"
 #include "adagents/base/ids.h"
 #include "adagents/runtime/internal/core.h"
@@ -75,7 +77,7 @@ Events::Drained Events::Drain(Crew& crew, uint32_t index, int* count) {
       std::shared_ptr<EventNode>* node = nullptr;
       if (!shard.queue.TryPop(&node)) return Drained::kEmpty;
       shard.current = std::move(*node);
-      shard.next_listener = 0;
+      shard.given.clear();
       delete node;
     }
     if (!Deliver(crew, index)) return Drained::kLost;
@@ -97,8 +99,12 @@ bool Events::Deliver(Crew& crew, uint32_t index) {
   const std::vector<uint32_t>* listeners = crew.team->plan->Listeners(shard.current->type);
   if (listeners == nullptr) return true;  // its last listener has been removed since
   const std::shared_ptr<EventNode> event = shard.current;  // outlives a take-over
-  while (shard.next_listener < listeners->size()) {
-    const HotStep& step = crew.team->listeners[(*listeners)[shard.next_listener++]];
+  for (const uint32_t listener : *listeners) {
+    const HotStep& step = crew.team->listeners[listener];
+    if (std::find(shard.given.begin(), shard.given.end(), step.record) != shard.given.end()) {
+      continue;
+    }
+    shard.given.push_back(step.record);
     draining_[crew.index].store(index + 1, std::memory_order_relaxed);
     core_->BeginWatch(crew, Deadline::In(core_->clock(), core_->options().deadline).nanos());
     core_->executor().RunListener(crew, step, event->event());

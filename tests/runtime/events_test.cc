@@ -383,5 +383,67 @@ TEST_CASE("a thread that comes back while its key is handed over does not lose e
   CHECK(LeftBehind(**team) == "");
 }
 
+// The watchdog is held between marking the stuck listener and handing its key over, until the team
+// has changed: another thread goes on with the event in the new team.
+TEST_CASE("the other listeners hear an event once though the team changes while one hangs") {
+  enum class Change { kRemoveFirst, kRemoveHung, kReplaceFirst, kReplaceHung, kNewName };
+  for (const Change change : {Change::kRemoveFirst, Change::kRemoveHung, Change::kReplaceFirst,
+                              Change::kReplaceHung, Change::kNewName}) {
+    INFO("change " << static_cast<int>(change));
+    Door door, stuck, changed;
+    const OpenAtEnd open1(door), open2(stuck), open3(changed);
+    RuntimeOptions options;
+    options.workers = 1;
+    options.spares = 1;
+    options.deadline = absl::Milliseconds(10);
+    options.log = [&](const LogEntry& entry) {
+      if (entry.text.find("stuck") == std::string_view::npos) return;
+      stuck.Open();
+      changed.Wait();
+    };
+    std::array<std::atomic<int>, 3> heard{};
+    const auto counts = [&](size_t listener) {
+      return [&, listener](const Signal& signal) {
+        ++heard[listener];
+        if (listener == 1 && signal.number == 0) door.Wait();
+        return absl::OkStatus();
+      };
+    };
+    auto team =
+        Listening({{"first", counts(0)}, {"hangs", counts(1)}, {"last", counts(2)}}, options)
+            .Build();
+    REQUIRE(team.ok());
+    CHECK((*team)->Publish(Signal{1, 0}, 1).ok());
+    stuck.Wait();
+    auto edit = (*team)->Edit();
+    switch (change) {
+      case Change::kRemoveFirst:
+        edit.Remove("first");
+        break;
+      case Change::kRemoveHung:
+        edit.Remove("hangs");
+        break;
+      case Change::kReplaceFirst:
+        edit.Remove("first").Add<Listener>("first", counts(0));
+        break;
+      case Change::kReplaceHung:
+        edit.Remove("hangs").Add<Listener>("hangs", counts(1));
+        break;
+      case Change::kNewName:
+        edit.Remove("first").Add<Listener>("another", counts(0));
+        break;
+    }
+    CHECK(edit.Commit().ok());
+    changed.Open();
+    CHECK(Eventually([&] { return (*team)->GetStats().events == 1; }));
+    // One of another name is new to the event.
+    CHECK(heard[0] == (change == Change::kNewName ? 2 : 1));
+    CHECK(heard[1] == 1);
+    CHECK(heard[2] == 1);
+    door.Open();
+    CHECK(LeftBehind(**team) == "");
+  }
+}
+
 }  // namespace
 }  // namespace adagents::testing

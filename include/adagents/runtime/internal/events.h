@@ -5,7 +5,8 @@
 // empty has stored false; both are exchanges, so either the pusher schedules the shard or the
 // drainer sees the push. When a drainer is stuck in a listener the watchdog hands its shard to
 // another thread, and wakes one: the stuck one learns so from its watch and touches the shard no
-// more. Whoever schedules a shard rings for a worker, but for a drainer, which goes on to look for
+// more. Its next drainer may have another team: what the event has reached is known by agent, not
+// by place, and noted before the listener is called. Whoever schedules a shard rings for a worker, but for a drainer, which goes on to look for
 // work itself.
 #pragma once
 
@@ -58,7 +59,7 @@ class Events {
     std::atomic<bool> scheduled{false};
     // Of the thread that drains it.
     std::shared_ptr<EventNode> current;
-    uint32_t next_listener = 0;
+    std::vector<const AgentRecord*> given;  // who has had it, or been left out
   };
   enum class Drained { kEmpty, kMore, kLost };
 
