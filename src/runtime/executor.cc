@@ -371,30 +371,38 @@ void Executor::Failed(RequestState& state, const HotStep& step, Cause cause,
   Publish(board, step, Outcome::kFailed);
 }
 
-void Executor::RunListener(Crew& crew, const HotStep& step, const void* event) {
+Agent* Executor::AdmitListener(const HotStep& step, bool* busy) {
   AgentRecord& record = *step.record;
   const bool look = step.vitals->flag.raised();
   if (look) {
     if (const Cause cause = health_->Admit(record); cause != Cause::kNone) {
       record.Count(cause == Cause::kBreakerOpen ? Outcome::kQuarantined : Outcome::kSkipped);
-      return;
+      return nullptr;
     }
   }
+  if ((step.flags & HotStep::kBounded) == 0) return step.agent;
+  ReplicaPool& pool = *step.info->spec->pool();
+  bool queued = false;
+  Agent* agent = pool.Take(nullptr, &queued);
+  if (agent != nullptr) return agent;
+  if (look) health_->Withdraw(record);
+  // Nobody waits for a replica when all of them are stuck.
+  if (record.stuck.load(std::memory_order_relaxed) >= pool.size()) {
+    record.Count(Outcome::kQuarantined);
+  } else {
+    *busy = true;
+  }
+  return nullptr;
+}
+
+void Executor::RunListener(Crew& crew, const HotStep& step, Agent* agent, const void* event) {
+  AgentRecord& record = *step.record;
+  const bool look = step.vitals->flag.raised();
   Context ctx(clock_);
   ctx.slots_ = step.slots;
   ctx.agent_ = step.index;
   ctx.info_ = step.info;
   ctx.event_ = event;
-  Agent* agent = step.agent;
-  if ((step.flags & HotStep::kBounded) != 0) {
-    bool queued = false;
-    agent = step.info->spec->pool()->Take(nullptr, &queued);
-    if (agent == nullptr) {
-      if (look) health_->Withdraw(record);
-      record.Count(Outcome::kSkipped);
-      return;
-    }
-  }
   crew.current.store(&record, std::memory_order_relaxed);
   const int64_t started = clock_->Now();
   Cause cause = Cause::kError;

@@ -21,7 +21,8 @@ struct Unheard {};
 class Listener final : public Agent {
  public:
   using Body = std::function<absl::Status(const Signal&)>;
-  Listener(std::string name, Body body) : Agent({.name = name}), body_(std::move(body)) {}
+  Listener(std::string name, Body body, int replicas = 0)
+      : Agent({.name = name, .replicas = replicas}), body_(std::move(body)) {}
   absl::Status Run(Context& ctx) override { return body_(ctx[on_]); }
 
  private:
@@ -442,6 +443,147 @@ TEST_CASE("the other listeners hear an event once though the team changes while 
     CHECK(heard[2] == 1);
     door.Open();
     CHECK(LeftBehind(**team) == "");
+  }
+}
+
+TEST_CASE("a listener with few replicas hears every event, in order per key") {
+  for (const int replicas : {1, 2}) {
+    for (const int workers : {1, 2, 4}) {
+      INFO(replicas << " replicas, " << workers << " workers");
+      constexpr int kKeys = 20, kEach = 200;
+      std::array<std::array<std::atomic<int>, kKeys>, 2> next{};
+      std::atomic<int> wrong{0}, inside{0}, most{0};
+      RuntimeOptions options;
+      options.workers = workers;
+      options.deadline = absl::Seconds(30);
+      options.breaker.late_in_a_row = 1'000'000;
+      auto builder = Listening({}, options);
+      builder.Add<Listener>(
+          "heavy",
+          [&](const Signal& signal) {
+            if (++inside > replicas) ++most;
+            std::this_thread::yield();
+            wrong += next[0][signal.key].fetch_add(1) != signal.number;
+            --inside;
+            return absl::OkStatus();
+          },
+          replicas);
+      builder.Add<Listener>("light", [&](const Signal& signal) {
+        wrong += next[1][signal.key].fetch_add(1) != signal.number;
+        return absl::OkStatus();
+      });
+      auto team = builder.Build();
+      REQUIRE(team.ok());
+      for (int i = 0; i < kEach; ++i) {
+        for (uint64_t key = 0; key < kKeys; ++key) {
+          CHECK((*team)->Publish(Signal{key, i}, key).ok());
+        }
+      }
+      CHECK(Eventually([&] { return (*team)->GetStats().events == kKeys * kEach; }));
+      CHECK(wrong == 0);
+      CHECK(most == 0);
+      CHECK(CountOf((*team)->GetStats(), "heavy", Outcome::kRan) == kKeys * kEach);
+      CHECK(CountOf((*team)->GetStats(), "light", Outcome::kRan) == kKeys * kEach);
+    }
+  }
+}
+
+TEST_CASE("events that wait for a listener's only replica pass it by while it hangs") {
+  const auto keys = DistinctKeys(2);
+  Door door;
+  const OpenAtEnd open(door);
+  std::atomic<bool> hangs{false};
+  std::atomic<int> light{0};
+  RuntimeOptions options;
+  options.workers = 2;
+  options.spares = 2;
+  options.deadline = absl::Milliseconds(10);
+  options.breaker.late_in_a_row = 1'000'000;
+  auto builder = Listening({}, options);
+  builder.Add<Listener>(
+      "heavy",
+      [&](const Signal& signal) {
+        if (signal.key == 0) {
+          hangs = true;
+          door.Wait();
+        }
+        return absl::OkStatus();
+      },
+      1);
+  builder.Add<Listener>("light", [&](auto&) {
+    ++light;
+    return absl::OkStatus();
+  });
+  auto team = builder.Build();
+  REQUIRE(team.ok());
+  CHECK((*team)->Publish(Signal{0, 0}, keys[0]).ok());
+  REQUIRE(Eventually([&] { return hangs.load(); }));
+  for (int i = 0; i < 5; ++i) CHECK((*team)->Publish(Signal{1, i}, keys[1]).ok());
+  CHECK(Eventually([&] { return light == 6; }));
+  CHECK(CountOf((*team)->GetStats(), "heavy", Outcome::kQuarantined) == 5);
+  door.Open();
+  CHECK(Eventually([&] { return (*team)->GetStats().workers_stuck == 0; }));
+  CHECK((*team)->Publish(Signal{1, 5}, keys[1]).ok());
+  CHECK(Eventually([&] { return light == 7; }));
+  CHECK(CountOf((*team)->GetStats(), "heavy", Outcome::kRan) == 2);
+  CHECK(LeftBehind(**team) == "");
+}
+
+// Several keys wait for one replica, and each is told only once that it is free.
+TEST_CASE("events that wait for a replica go on when its agent is removed, and at a shutdown") {
+  const auto keys = DistinctKeys(4);
+  for (const bool removed : {true, false}) {
+    INFO((removed ? "removed" : "shut down"));
+    Door door;
+    const OpenAtEnd open(door);
+    std::atomic<bool> busy{false};
+    std::atomic<int> before{0}, heavy{0}, after{0};
+    RuntimeOptions options;
+    options.workers = 2;
+    options.spares = 0;
+    options.deadline = absl::Seconds(30);
+    options.breaker.late_in_a_row = 1'000'000;
+    auto builder = Listening({}, options);
+    builder.Add<Listener>("before", [&](auto&) {
+      ++before;
+      return absl::OkStatus();
+    });
+    builder.Add<Listener>(
+        "heavy",
+        [&](const Signal& signal) {
+          ++heavy;
+          if (signal.key == 0) {
+            busy = true;
+            door.Wait();
+          }
+          return absl::OkStatus();
+        },
+        1);
+    builder.Add<Listener>("after", [&](auto&) {
+      ++after;
+      return absl::OkStatus();
+    });
+    auto team = builder.Build();
+    REQUIRE(team.ok());
+    CHECK((*team)->Publish(Signal{0, 0}, keys[0]).ok());
+    REQUIRE(Eventually([&] { return busy.load(); }));
+    for (uint64_t key = 1; key < 4; ++key) CHECK((*team)->Publish(Signal{key, 0}, keys[key]).ok());
+    REQUIRE(Eventually([&] { return before == 4; }));
+    if (removed) {
+      CHECK((*team)->Edit().Remove("heavy").Commit().ok());
+      door.Open();
+      CHECK(Eventually([&] { return after == 4; }));
+    }
+    std::thread opener([&] {
+      (void)Eventually([&] {
+        return (*team)->Publish(Unheard{}, 1).code() == absl::StatusCode::kFailedPrecondition;
+      });
+      door.Open();
+    });
+    CHECK(LeftBehind(**team) == "");
+    opener.join();
+    CHECK((removed ? heavy >= 1 : heavy == 4));
+    CHECK(after == 4);
   }
 }
 

@@ -39,7 +39,7 @@ struct AgentOptions {
   /// Run may be called concurrently: one instance serves every thread.
   bool reentrant = false;
   /// At most this many instances (0: one per executing thread), for agents that are heavy to hold.
-  /// While all are busy an optional agent takes its defaults and a required one is queued.
+  /// While all are busy an optional agent takes its defaults, a required one and events wait.
   int replicas = 0;
 };
 

@@ -6,13 +6,26 @@
 // drainer sees the push. When a drainer is stuck in a listener the watchdog hands its shard to
 // another thread, and wakes one: the stuck one learns so from its watch and touches the shard no
 // more. Its next drainer may have another team: what the event has reached is known by agent, not
-// by place, and noted before the listener is called. Whoever schedules a shard rings for a worker, but for a drainer, which goes on to look for
+// by place, and noted before the listener is called.
+//
+// A shard whose next listener has no free replica waits, and no thread with it: it stays
+// `scheduled`, but is in `waiting_` instead of the ring. Invariant: while a shard waits for a pool,
+// a thread that has one of its replicas tells of it when it gives it back, or a shard that was told
+// has not been drained since. Only listeners use those pools, so only events need to tell. A
+// drainer that found no replica waits only if nobody has told of one since before it looked
+// (`returns_`, changed under the mutex). A shard that was told and then takes no replica of that
+// pool tells the next. When a thread is stuck all that wait look again: where every replica is
+// stuck the listener is left out.
+//
+// Whoever schedules a shard rings for a worker, but for a drainer, which goes on to look for
 // work itself.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
+#include <deque>
 #include <memory>
+#include <mutex>
 #include <vector>
 
 #include "adagents/base/status.h"
@@ -44,7 +57,7 @@ class Events {
   [[nodiscard]] uint32_t Draining(const Crew& crew) const {
     return draining_[crew.index].load(std::memory_order_relaxed);
   }
-  /// The watchdog marked that run: its shard goes to another thread.
+  /// The watchdog marked that run: its shard, if any, goes to another thread.
   void TakeOver(uint32_t draining);
 
   [[nodiscard]] uint64_t delivered() const { return delivered_.load(std::memory_order_relaxed); }
@@ -60,17 +73,28 @@ class Events {
     // Of the thread that drains it.
     std::shared_ptr<EventNode> current;
     std::vector<const AgentRecord*> given;  // who has had it, or been left out
+    const ReplicaPool* told = nullptr;      // has a free replica; only compared
+  };
+  struct Waiting {
+    uint32_t shard;
+    const ReplicaPool* pool;
   };
   enum class Drained { kEmpty, kMore, kLost };
 
   Drained Drain(Crew& crew, uint32_t shard_index, int* count);
-  bool Deliver(Crew& crew, uint32_t shard_index);
+  bool Deliver(Crew& crew, uint32_t shard_index, bool* told_another);
+  bool Wait(uint32_t shard, const ReplicaPool* pool, bool first, uint64_t returns);
+  bool Tell(const ReplicaPool* pool);
+  void TellAll();
   void Schedule(uint32_t shard);
 
   Core* core_;
   std::vector<std::unique_ptr<Shard>> shards_;
   MpmcRing<uint32_t> scheduled_;
   std::vector<std::atomic<uint32_t>> draining_;  // by crew: shard + 1
+  std::mutex waiting_mutex_;  // held for a few instructions, for listeners with replicas only
+  std::deque<Waiting> waiting_;
+  std::atomic<uint64_t> returns_{0};
   std::atomic<uint64_t> delivered_{0};
   std::atomic<uint64_t> dropped_{0};
   std::atomic<uint64_t> pending_{0};

@@ -49,8 +49,11 @@ class Executor {
   /// Runs the given steps, for a strand of a shared decision. True unless it was cut.
   bool RunStrand(Crew& crew, RequestState& state, const uint32_t* agents, uint32_t count,
                  StrandTime* time);
+  /// The replica with which a listener may be called now, for RunListener() to give back. Null when
+  /// it is left out (counted), or with *busy when other threads have all replicas.
+  Agent* AdmitListener(const HotStep& step, bool* busy);
   /// One event to one listener.
-  void RunListener(Crew& crew, const HotStep& step, const void* event);
+  void RunListener(Crew& crew, const HotStep& step, Agent* agent, const void* event);
 
   /// After all steps: prepares result and ending, then settles. True when this call settled it.
   bool Complete(Crew& crew, RequestState& state);
