@@ -15,7 +15,7 @@ bool HoldsDecisions(const std::string& path);
 absl::StatusOr<std::vector<std::string>> ReadDecisions(const std::string& path);
 
 /// In words: totals of both sides, what changed, the first changes one by one. InvalidArgument
-/// that names the line when one is no decision.
+/// that names file, line and field when one is no decision.
 absl::StatusOr<std::string> Compare(const std::string& name_a, const std::vector<std::string>& a,
                                     const std::string& name_b, const std::vector<std::string>& b);
 

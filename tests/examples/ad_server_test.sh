@@ -48,6 +48,7 @@ done
 cmp "$work/a" "$work/b" || fail "two runs with --inline differ"
 [[ $(wc -l < "$work/a") == $(wc -l < "$samples/sample-requests.ndjson") ]] || fail "--out lacks lines"
 expect 0 "240 are decided alike" --diff "$work/a" "$work/b"
+[[ $(grep -c "sum of prices, CPM in" "$work/said") == 2 ]] || fail "--diff adds up currencies"
 grep -q '"loss":102' "$work/a" || fail "--out does not say why losers lost"
 grep -q '"sequence":2' "$work/a" || fail "--out does not say in which order a pod plays"
 
@@ -59,6 +60,23 @@ done
 expect 0 "have the same winner at another price" --diff "$work/first" "$work/second"
 sed 's/"max_cpm": *[0-9.]*/"max_cpm": 0.01/' "$samples/sample-campaigns.json" > "$work/poor.json"
 expect 0 "have a bid only in A" --diff "$samples/sample-campaigns.json" "$work/poor.json"
+
+# What is JSON, but no whole decision, is named by file, line and field.
+# no_decision WHAT LINE
+no_decision() {
+  { head -1 "$work/a"; echo "$2"; } > "$work/no_decision"
+  expect 1 "$work/no_decision, line 2$1" --diff "$work/a" "$work/no_decision"
+}
+no_decision ": is no decision of --out" '[1]'
+no_decision ", line: must be a whole number from 0, and is missing" '{}'
+no_decision ", line: must be a whole number" '{"line":"x","bids":[]}'
+no_decision ", request: must be a text, and is missing" '{"line":1}'
+no_decision ", request: must be a text" '{"line":1,"request":5,"bids":[]}'
+no_decision ", bids: must be an array" '{"line":1,"request":"r","bids":{}}'
+no_decision ", bids[0]: must be an object" '{"line":1,"request":"r","bids":[3]}'
+no_decision ", bids[0].price: must be a number" \
+  '{"line":1,"request":"r","bids":[{"creative":"c","campaign":"d","cur":"USD","price":"1"}]}'
+no_decision ", why: must be a text" '{"line":1,"request":"r","bids":[]}'
 
 id=$(sed -n 's/.*"request":"\([^"]*\)".*"bids":\[{.*/\1/p' "$work/a" | head -1)
 expect 0 "wins at" --inline --seed 3 --generate-campaigns 500 --explain "$id"
