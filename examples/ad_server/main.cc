@@ -16,6 +16,7 @@
 #include "replay.h"
 #include "report.h"
 #include "setting.h"
+#include "shared/output.h"
 
 namespace ad_server {
 namespace {
@@ -164,8 +165,10 @@ int Run(const Options& options) {
 }  // namespace ad_server
 
 int main(int argc, char** argv) {
-  ad_server::Options options;
-  int exit_code = 0;
-  if (!ad_server::ParseOptions(argc, argv, &options, &exit_code)) return exit_code;
-  return ad_server::Run(options);
+  return examples::WithOutput("ad_server", [&] {
+    ad_server::Options options;
+    int exit_code = 0;
+    if (!ad_server::ParseOptions(argc, argv, &options, &exit_code)) return exit_code;
+    return ad_server::Run(options);
+  });
 }

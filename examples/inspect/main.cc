@@ -19,6 +19,7 @@
 #include "fmt/format.h"
 #include "look.h"
 #include "screen.h"
+#include "shared/output.h"
 
 namespace inspect {
 namespace {
@@ -106,11 +107,8 @@ int Watch(const Options& options) {
   return 0;
 }
 
-}  // namespace
-}  // namespace inspect
-
-int main(int argc, char** argv) {
-  inspect::Options options;
+int Main(int argc, char** argv) {
+  Options options;
   CLI::App app(
       "Shows what is in a region of adagents, without disturbing who writes it.\n"
       "Exit codes: 0, 1 when there is no such region or it is damaged, 2 for wrong options.");
@@ -131,7 +129,14 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : inspect::kBadUsage;
+    return app.exit(error) == 0 ? 0 : kBadUsage;
   }
-  return options.once ? inspect::Once(options) : inspect::Watch(options);
+  return options.once ? Once(options) : Watch(options);
+}
+
+}  // namespace
+}  // namespace inspect
+
+int main(int argc, char** argv) {
+  return examples::WithOutput("inspect", [&] { return inspect::Main(argc, argv); });
 }

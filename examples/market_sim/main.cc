@@ -26,6 +26,7 @@
 #include "judge.h"
 #include "plots.h"
 #include "report.h"
+#include "shared/output.h"
 #include "simulate.h"
 #include "tune.h"
 #include "work.h"
@@ -176,4 +177,6 @@ int Main(int argc, char** argv) {
 }  // namespace
 }  // namespace market_sim
 
-int main(int argc, char** argv) { return market_sim::Main(argc, argv); }
+int main(int argc, char** argv) {
+  return examples::WithOutput("market_sim", [&] { return market_sim::Main(argc, argv); });
+}

@@ -18,6 +18,7 @@
 #include "episodes.h"
 #include "fmt/format.h"
 #include "log.h"
+#include "shared/output.h"
 
 namespace replay_auctions {
 namespace {
@@ -171,4 +172,6 @@ int Main(int argc, char** argv) {
 }  // namespace
 }  // namespace replay_auctions
 
-int main(int argc, char** argv) { return replay_auctions::Main(argc, argv); }
+int main(int argc, char** argv) {
+  return examples::WithOutput("replay_auctions", [&] { return replay_auctions::Main(argc, argv); });
+}

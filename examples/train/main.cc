@@ -24,6 +24,7 @@
 #include "fmt/format.h"
 #include "log.h"
 #include "report.h"
+#include "shared/output.h"
 #include "shared/read_text.h"
 #include "team.h"
 
@@ -265,4 +266,6 @@ int Main(int argc, char** argv) {
 
 }  // namespace train
 
-int main(int argc, char** argv) { return train::Main(argc, argv); }
+int main(int argc, char** argv) {
+  return examples::WithOutput("train", [&] { return train::Main(argc, argv); });
+}

@@ -26,6 +26,10 @@ expect 1 "line 1, campaigns[0]" --campaigns "$work/wrong.json" --out "$work/kept
 [[ $(cat "$work/kept") == kept ]] || fail "--out is emptied although nothing was decided"
 : > "$work/empty.ndjson"
 expect 1 "holds no lines" --replay "$work/empty.ndjson"
+full
+full --help
+full --json
+full --explain req-0001-4bf9af41
 
 # Bad lines are counted and named, and the others decided; a wrapped request is taken out.
 {

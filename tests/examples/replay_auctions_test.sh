@@ -59,6 +59,10 @@ true_that "$(field adagents cost) <= 2 && $(field adagents impressions) <= 3"
 "$program" --generate 40000 --seed 7 > "$work/log"
 "$program" --generate 40000 --seed 7 | cmp - "$work/log" || fail "two logs of one seed differ"
 [[ $(wc -l < "$work/log") == 40000 ]] || fail "not 40000 lines"
+full --generate 1
+full --generate 40000
+full "$work/log" --budget-fraction 0.125
+full "$work/log" --budget-fraction 0.125 --json
 expect 0 "cost per click" "$work/log" --budget-fraction 0.125
 cp "$work/said" "$work/table"
 if command -v xz > /dev/null; then
