@@ -108,9 +108,11 @@ bool Events::Deliver(Crew& crew, uint32_t index, bool* told_another) {
   const std::shared_ptr<EventNode> event = shard.current;  // outlives a take-over
   for (const uint32_t listener : *listeners) {
     const HotStep& step = crew.team->listeners[listener];
-    if (std::find(shard.given.begin(), shard.given.end(), step.record) != shard.given.end()) {
-      continue;
-    }
+    const bool given =
+        std::any_of(shard.given.begin(), shard.given.end(), [&](const AgentRecord* had) {
+          return had == step.record || had->name == step.record->name;
+        });
+    if (given) continue;
     const bool bounded = (step.flags & HotStep::kBounded) != 0;
     const ReplicaPool* const pool = bounded ? step.info->spec->pool() : nullptr;
     Agent* agent = nullptr;
