@@ -94,28 +94,6 @@ void AgentRecord::Refresh() {
   cost.Decay(4096);
 }
 
-void AgentRecord::Clear() {
-  cost.Clear();
-  vitals.mean_nanos.store(0, std::memory_order_relaxed);
-  vitals.p99_nanos.store(0, std::memory_order_relaxed);
-  breaker.store(kClosed, std::memory_order_relaxed);
-  late_row.store(0, std::memory_order_relaxed);
-  failed_row.store(0, std::memory_order_relaxed);
-  backoff.store(0, std::memory_order_relaxed);
-  UpdateFlag();
-}
-
-void AgentRecord::Continue(const AgentRecord& before) {
-  for (size_t i = 0; i < outcomes.size(); ++i) {
-    outcomes[i].store(before.outcomes[i].load(std::memory_order_relaxed),
-                      std::memory_order_relaxed);
-  }
-  quarantines.store(before.quarantines.load(std::memory_order_relaxed), std::memory_order_relaxed);
-  switched_off.store(before.switched_off.load(std::memory_order_relaxed),
-                     std::memory_order_relaxed);
-  UpdateFlag();
-}
-
 bool AgentRecord::NeedsLook() const {
   return switched_off.load(std::memory_order_relaxed) ||
          breaker.load(std::memory_order_relaxed) != kClosed ||

@@ -15,12 +15,9 @@ absl::Status Core::Install(std::vector<std::shared_ptr<AgentSpec>> specs) {
   if (!compiled.ok()) return compiled.status();
   const std::shared_ptr<Plan> plan = *std::move(compiled);
   plan->version = version_ + 1;
-  std::vector<AgentRecord*> fresh;
   for (const auto& spec : specs) {
     if (absl::Status status = spec->MakePool(states_); !status.ok()) return status;
-    if (spec->record != nullptr) continue;
-    spec->record = RecordOf(spec->name());
-    fresh.push_back(spec->record);
+    if (spec->record == nullptr) spec->record = NewRecord(spec->name());
   }
   std::vector<std::unique_ptr<Team>> teams;
   for (const auto& crew : crews_) {
@@ -28,7 +25,6 @@ absl::Status Core::Install(std::vector<std::shared_ptr<AgentSpec>> specs) {
     if (!team.ok()) return team.status();
     teams.push_back(*std::move(team));
   }
-  for (AgentRecord* record : fresh) record->Clear();  // a new agent starts afresh
   for (size_t i = 0; i < crews_.size(); ++i) {
     // Release: the crew's thread acquires the team with the pointer. What it had not adopted yet
     // nobody will.
@@ -125,17 +121,18 @@ void Core::FreeRetired() {
   }
 }
 
-AgentRecord* Core::RecordOf(const std::string& name) {
+// A new agent starts afresh: what becomes of its predecessor's calls says nothing of it.
+AgentRecord* Core::NewRecord(const std::string& name) {
   const std::lock_guard<std::mutex> lock(mutex_);
   const auto known = std::find_if(records_.rbegin(), records_.rend(),
                                   [&](const auto& record) { return record->name == name; });
-  // Calls of a predecessor that hang keep its record: what becomes of them says nothing of this
-  // one.
-  const bool free =
-      known != records_.rend() && (*known)->stuck.load(std::memory_order_relaxed) == 0;
-  if (free) return known->get();
-  auto record = std::make_unique<AgentRecord>(name, &vitals_.emplace_back());
-  if (known != records_.rend()) record->Continue(**known);
+  const AgentRecord* const before = known != records_.rend() ? known->get() : nullptr;
+  auto record = std::make_unique<AgentRecord>(name, &vitals_.emplace_back(), before);
+  if (before != nullptr) {
+    record->switched_off.store(before->switched_off.load(std::memory_order_relaxed),
+                               std::memory_order_relaxed);
+    record->UpdateFlag();
+  }
   records_.push_back(std::move(record));
   return records_.back().get();
 }

@@ -134,7 +134,8 @@ absl::StatusOr<std::shared_ptr<Core>> Core::Create(CoreSetup setup) {
   if (closed_.load(std::memory_order_acquire) || Forked()) return Verdict::kShutDown;
   const int64_t now = clock().Now();
   state.admitted = now;
-  state.arrival = options.arrival_nanos != 0 ? options.arrival_nanos : now;
+  // Later than now would be another clock's time, and no deadline at all.
+  state.arrival = options.arrival_nanos != 0 ? std::min(options.arrival_nanos, now) : now;
   int64_t time = default_nanos_;
   if (options.tmax != absl::InfiniteDuration()) {
     time = std::min(time, absl::ToInt64Nanoseconds(options.tmax));
@@ -268,7 +269,8 @@ void Core::Submit(RequestState& state, const CallOptions& options, Mode mode) {
   state.latch.Reset();
   OpenState(state, options, mode, options.id != 0 ? options.id : NextId(1));
   // Not before request and callback are in place: from here on others may end it.
-  state.generation = state.gate.Open();
+  state.generation = state.gate.Next();
+  (void)state.gate.Open();
   // Sequentially consistent, as is the opening: either this sees that the workers are ending, or
   // Shutdown() sees the open decision.
   if (stop_.load(std::memory_order_seq_cst)) [[unlikely]] {

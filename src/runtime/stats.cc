@@ -56,16 +56,20 @@ Stats Core::GetStats() {
     const AgentRecord& record = *spec->record;
     AgentStats agent;
     agent.name = record.name;
-    for (size_t o = 0; o < agent.outcomes.size(); ++o) {
-      agent.outcomes[o] = record.outcomes[o].load(std::memory_order_relaxed);
+    for (const AgentRecord* of = &record; of != nullptr; of = of->before) {  // counts go on
+      for (size_t o = 0; o < agent.outcomes.size(); ++o) {
+        agent.outcomes[o] += of->outcomes[o].load(std::memory_order_relaxed);
+      }
+      if (const auto runs = clean.find(of); runs != clean.end()) {
+        agent.outcomes[static_cast<size_t>(Outcome::kRan)] += runs->second;
+      }
+      agent.quarantines += of->quarantines.load(std::memory_order_relaxed);
     }
-    agent.outcomes[static_cast<size_t>(Outcome::kRan)] += clean[&record];
     agent.timed = record.cost.count();
     agent.mean_nanos = record.cost.Mean();
     agent.p99_nanos = record.cost.Quantile(0.99);
     agent.switched_off = record.switched_off.load(std::memory_order_relaxed);
     agent.quarantined = health_.quarantined(record);
-    agent.quarantines = record.quarantines.load(std::memory_order_relaxed);
     agent.stuck = record.stuck.load(std::memory_order_relaxed);
     stats.agents.push_back(std::move(agent));
   }

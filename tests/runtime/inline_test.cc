@@ -260,5 +260,25 @@ TEST_CASE("inline, what comes after the shutdown is called back at once") {
   CHECK(called == 1);
 }
 
+TEST_CASE("an arrival that is yet to come gives no more time") {
+  VirtualClock clock;
+  RuntimeOptions options;
+  options.clock = &clock;
+  options.inline_scheduler.emplace();
+  auto team = MakeTeam({{.name = "slow",
+                         .in = {"ask"},
+                         .out = "x",
+                         .body =
+                             [&](Context& ctx, Node& node) {
+                               clock.Advance(absl::Milliseconds(60));
+                               node.out(ctx) = 1;
+                               return absl::OkStatus();
+                             }},
+                        {.name = "says", .in = {"x"}, .out = "say"}},
+                       options);
+  const int64_t later = clock.Now() + 3'600'000'000'000;
+  CHECK(team->Decide(1, {.arrival_nanos = later}).verdict == Verdict::kExpired);
+}
+
 }  // namespace
 }  // namespace adagents::testing

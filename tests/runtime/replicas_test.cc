@@ -318,40 +318,48 @@ TEST_CASE("a bounded agent has no more instances than it may have") {
 }
 
 TEST_CASE("what hangs of a replaced agent is not held against its successor") {
-  Door door;
-  const OpenAtEnd open(door);
-  std::atomic<bool> fails{false};
-  RuntimeOptions options;
-  options.workers = 2;
-  options.deadline = absl::Milliseconds(5);
-  const auto says = [](std::function<absl::Status(Context&, Node&)> body) {
-    return NodeSpec{.name = "says",
-                    .in = {"ask"},
-                    .out = "say",
-                    .body = std::move(body),
-                    .options = {.name = {}, .budget = absl::Seconds(10), .replicas = 1}};
-  };
-  auto team = MakeTeam({says([&](Context&, Node&) {
-                         door.Wait();
-                         return absl::OkStatus();
-                       })},
-                       options);
-  CHECK(team->Decide(1).verdict == Verdict::kExpired);
-  REQUIRE(Eventually([&] { return StatsOf(team->GetStats(), "says").stuck == 1; }));
-  REQUIRE(team->Edit()
-              .Replace<Node>("says", says([&](Context& ctx, Node& node) {
-                               node.out(ctx) = 2;
-                               return fails ? absl::InternalError("once") : absl::OkStatus();
-                             }))
-              .Commit()
-              .ok());
-  CHECK(StatsOf(team->GetStats(), "says").stuck == 0);
-  CHECK(Eventually([&] { return team->Decide(1).value == 2; }));
-  fails = true;
-  CHECK(team->Decide(1).verdict == Verdict::kFallback);
-  fails = false;
-  CHECK(Eventually([&] { return team->Decide(1).value == 2; }));
-  CHECK(CountOf(team->GetStats(), "says", Outcome::kFailed) == 1);
+  // Replaced once the watchdog has noticed, and before.
+  for (const bool noticed : {true, false}) {
+    INFO("noticed " << noticed);
+    Door entered, door;
+    const OpenAtEnd open(door);
+    std::atomic<bool> fails{false};
+    RuntimeOptions options;
+    options.workers = 2;
+    options.deadline = absl::Milliseconds(noticed ? 5 : 300);
+    const auto says = [](std::function<absl::Status(Context&, Node&)> body) {
+      return NodeSpec{.name = "says",
+                      .in = {"ask"},
+                      .out = "say",
+                      .body = std::move(body),
+                      .options = {.name = {}, .budget = absl::Seconds(10), .replicas = 1}};
+    };
+    auto team = MakeTeam({says([&](Context&, Node&) {
+                           entered.Open();
+                           door.Wait();
+                           return absl::OkStatus();
+                         })},
+                         options);
+    team->DecideAsync(1, {}, nullptr);
+    entered.Wait();
+    const auto stuck = [&] { return team->GetStats().workers_stuck == 1; };
+    if (noticed) REQUIRE(Eventually(stuck));
+    REQUIRE(team->Edit()
+                .Replace<Node>("says", says([&](Context& ctx, Node& node) {
+                                 node.out(ctx) = 2;
+                                 return fails ? absl::InternalError("once") : absl::OkStatus();
+                               }))
+                .Commit()
+                .ok());
+    REQUIRE(Eventually(stuck));
+    CHECK(StatsOf(team->GetStats(), "says").stuck == 0);
+    CHECK(Eventually([&] { return team->Decide(1).value == 2; }));
+    fails = true;
+    CHECK(team->Decide(1).verdict == Verdict::kFallback);
+    fails = false;
+    CHECK(Eventually([&] { return team->Decide(1).value == 2; }));
+    CHECK(CountOf(team->GetStats(), "says", Outcome::kFailed) == 1);
+  }
 }
 
 }  // namespace

@@ -87,7 +87,8 @@ struct CallOptions {
   Lane lane = Lane::kNormal;
   /// Time from arrival to answer; the runtime's deadline when longer.
   absl::Duration tmax = absl::InfiniteDuration();
-  /// When the request arrived, on the runtime's clock; 0: now. Time already spent is not available.
+  /// When the request arrived, on the runtime's clock; 0, or later than now: now. Time already
+  /// spent is not available.
   int64_t arrival_nanos = 0;
   /// Runs the agents on the calling thread: no hand-over, and no copy of the request unless idle
   /// workers help with it. An agent that hangs takes its caller with it, unless it hangs on a

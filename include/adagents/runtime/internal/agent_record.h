@@ -64,12 +64,15 @@ struct AgentVitals {
 struct AgentRecord {
   enum Breaker : uint8_t { kClosed = 0, kOpen = 1, kProbing = 2 };
 
-  /// `of_agent` must outlive it.
-  AgentRecord(std::string agent_name, AgentVitals* of_agent)
-      : name(std::move(agent_name)), vitals(*of_agent) {}
+  /// `of_agent` and `predecessor`, the record of the last agent of this name or null, must outlive
+  /// it.
+  AgentRecord(std::string agent_name, AgentVitals* of_agent, const AgentRecord* predecessor)
+      : name(std::move(agent_name)), vitals(*of_agent), before(predecessor) {}
 
   const std::string name;
   AgentVitals& vitals;
+  /// Calls of that agent may still run, and hang, so it keeps its record; its counts are added.
+  const AgentRecord* const before;
   std::atomic<uint8_t> breaker{kClosed};
   std::atomic<bool> switched_off{false};
   std::atomic<int> stuck{0};  // calls that are overdue right now
@@ -92,10 +95,6 @@ struct AgentRecord {
   /// Counts a call that was left out for want of time; now and then lets old costs fade, so that
   /// an agent that was slow for a while is tried again.
   void LeftOut();
-  /// Forgets everything, for a replaced agent.
-  void Clear();
-  /// Takes over the counts and the switch of `before`, an agent of the same name.
-  void Continue(const AgentRecord& before);
   /// Recomputes the flag from the rest.
   void UpdateFlag();
   void Look() { vitals.flag.Raise(); }

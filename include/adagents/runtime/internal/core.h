@@ -154,7 +154,7 @@ class Core final : public Host {
   absl::Status Install(std::vector<std::shared_ptr<AgentSpec>> specs);
   absl::StatusOr<std::unique_ptr<Team>> MakeTeam(const std::shared_ptr<const Plan>& plan,
                                                  uint32_t crew);
-  AgentRecord* RecordOf(const std::string& name);
+  AgentRecord* NewRecord(const std::string& name);
   void LetGo();
   /// Makes idle callers and free tickets let go of old plans; untidy_ when some were not idle.
   /// Under config_.

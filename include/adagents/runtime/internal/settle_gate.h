@@ -33,11 +33,16 @@ class SettleGate {
   enum Site : int { kOpenSite, kSettle, kRegister, kRead, kSweep };
   static constexpr int kMaxHolds = 32;
 
+  /// What Open() will return: for what others may read once it is open. Only the owner.
+  [[nodiscard]] uint32_t Next() const {
+    return static_cast<uint32_t>(((word_.load(std::memory_order_relaxed) >> kGenShift) + 1) &
+                                 kGenMask);
+  }
   /// Starts the next generation and returns it. Only the owner, with no other user left.
   uint32_t Open() {
-    const uint64_t next = ((word_.load(std::memory_order_relaxed) >> kGenShift) + 1) & kGenMask;
-    word_.store(next << kGenShift, Atomics::At(kOpenSite, std::memory_order_seq_cst));
-    return static_cast<uint32_t>(next);
+    const uint32_t next = Next();
+    word_.store(uint64_t{next} << kGenShift, Atomics::At(kOpenSite, std::memory_order_seq_cst));
+    return next;
   }
 
   /// True for exactly one caller per generation; `*holds` then has bit i set for each registered
