@@ -63,9 +63,9 @@ class Members {
     const auto found = object.find(std::string(key));
     if (found != object.end() && ((*found).*is_right)()) return &*found;
     if (status_.ok()) {
-      status_ = InvalidArgument(fmt::format("{}, line {}, {}{}: must be {}{}", name_, number_,
-                                            within, key, kind,
-                                            found == object.end() ? ", and is missing" : ""));
+      status_ =
+          InvalidArgument(fmt::format("{}, line {}, {}{}: must be {}{}", name_, number_, within,
+                                      key, kind, found == object.end() ? ", and is missing" : ""));
     }
     return nullptr;
   }

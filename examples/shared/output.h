@@ -10,8 +10,8 @@
 
 namespace examples {
 
-/// What `run` returns. When not all that it printed could be written, says so on standard error, and
-/// returns 1 in place of 0.
+/// What `run` returns. When not all that it printed could be written, says so on standard error,
+/// and returns 1 in place of 0.
 template <class Run>
 int WithOutput(const char* program, const Run& run) {
   int code = 0;
@@ -23,11 +23,13 @@ int WithOutput(const char* program, const Run& run) {
     reason = error.code().message();
   }
   errno = 0;
-  const bool flushed = std::fflush(stdout) == 0;
-  if (flushed && std::ferror(stdout) == 0) return code;
-  if (reason.empty() && !flushed) reason = std::generic_category().message(errno);
-  fmt::print(stderr, "{}: cannot write standard output{}{}\n", program,
-             reason.empty() ? "" : ": ", reason);
+  bool written = std::fflush(stdout) == 0;
+  if (written && std::ferror(stdout) == 0) return code;
+  // An earlier write failed, and why is forgotten: a further one tells.
+  if (written) written = std::fputc('\n', stdout) != EOF && std::fflush(stdout) == 0;
+  if (reason.empty() && !written) reason = std::generic_category().message(errno);
+  fmt::print(stderr, "{}: cannot write standard output{}{}\n", program, reason.empty() ? "" : ": ",
+             reason);
   return code == 0 ? 1 : code;
 }
 

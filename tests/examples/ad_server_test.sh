@@ -52,7 +52,7 @@ done
 cmp "$work/a" "$work/b" || fail "two runs with --inline differ"
 [[ $(wc -l < "$work/a") == $(wc -l < "$samples/sample-requests.ndjson") ]] || fail "--out lacks lines"
 expect 0 "240 are decided alike" --diff "$work/a" "$work/b"
-[[ $(grep -c "sum of prices, CPM in" "$work/said") == 2 ]] || fail "--diff adds up currencies"
+[[ $(grep -c "sum of prices, CPM in" "$work/said") -ge 2 ]] || fail "--diff adds up currencies"
 grep -q '"loss":102' "$work/a" || fail "--out does not say why losers lost"
 grep -q '"sequence":2' "$work/a" || fail "--out does not say in which order a pod plays"
 
