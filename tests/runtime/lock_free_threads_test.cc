@@ -175,7 +175,7 @@ TEST_CASE("a recording is written by all who work on its decision and read after
     std::atomic<int> round{0};
   };
   AgentVitals vitals;
-  const AgentRecord agent("agent", &vitals);
+  const AgentRecord agent("agent", &vitals, nullptr);
   std::atomic<uint64_t> spans{0}, wrong{0}, recorded{0};
   Tracer tracer(
       2,
