@@ -109,9 +109,8 @@ bool Events::Deliver(Crew& crew, uint32_t index, bool* told_another) {
   for (const uint32_t listener : *listeners) {
     const HotStep& step = crew.team->listeners[listener];
     const bool given =
-        std::any_of(shard.given.begin(), shard.given.end(), [&](const AgentRecord* had) {
-          return had == step.record || had->name == step.record->name;
-        });
+        std::any_of(shard.given.begin(), shard.given.end(),
+                    [&](const AgentRecord* had) { return had->name == step.record->name; });
     if (given) continue;
     const bool bounded = (step.flags & HotStep::kBounded) != 0;
     const ReplicaPool* const pool = bounded ? step.info->spec->pool() : nullptr;

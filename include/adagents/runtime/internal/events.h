@@ -5,7 +5,7 @@
 // empty has stored false; both are exchanges, so either the pusher schedules the shard or the
 // drainer sees the push. When a drainer is stuck in a listener the watchdog hands its shard to
 // another thread, and wakes one: the stuck one learns so from its watch and touches the shard no
-// more. Its next drainer may have another team: what the event has reached is known by agent, not
+// more. Its next drainer may have another team: what the event has reached is known by name, not
 // by place, and noted before the listener is called.
 //
 // A shard whose next listener has no free replica waits, and no thread with it: it stays
