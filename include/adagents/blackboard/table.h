@@ -142,10 +142,13 @@ class Table {
   Table& operator=(const Table&) = delete;
 
   /// Copies the value of `key`. False, and *value untouched, when there is none or it has expired.
-  [[nodiscard]] bool Find(const K& key, V* value) const { return FindAt(key, value, Now()); }
+  [[nodiscard]] bool Find(const K& key, V* value) const {
+    return ttl_ == kNever ? FindAt<false>(key, value, 0) : FindAt<true>(key, value, Now());
+  }
   /// The same, when the caller knows the time (`now` of the table's clock) already.
   [[nodiscard]] bool Find(const K& key, V* value, int64_t now) const {
-    return FindAt(key, value, now + time_offset_);
+    return ttl_ == kNever ? FindAt<false>(key, value, 0)
+                          : FindAt<true>(key, value, now + time_offset_);
   }
   [[nodiscard]] bool Contains(const K& key) const {
     V ignored;
@@ -350,8 +353,8 @@ class Table {
   /// one was free when it came, for a Find() or Upsert() some 100 ns later.
   void Prefetch(const K& key) const {
     const Place place = PlaceOf(key);
+    PrefetchSlot<true>(place.home, place.fingerprint);
     __builtin_prefetch(&sets_[place.home]);
-    PrefetchSlot(place);
   }
 
   /// Entries, expired ones that were not yet replaced included. Reads every set.
@@ -463,18 +466,22 @@ class Table {
   /// The region's time. Without a time to live nothing expires, and the clock is not asked.
   int64_t Now() const { return ttl_ == kNever ? 0 : clock_->Now() + time_offset_; }
   /// The slot where the key is or goes if that one was free when it came: see Fill().
-  void PrefetchSlot(const Place& place) const {
-    const uint32_t slot = place.fingerprint % kSlots;
-    if (ttl_ != kNever) __builtin_prefetch(&sets_[place.home].expires[slot]);
-    const Entry* entry = &entries_[place.home * kSlots + slot];
+  template <bool kExpires>
+  void PrefetchSlot(size_t index, uint16_t fingerprint) const {
+    const uint32_t slot = fingerprint % kSlots;
+    if (kExpires && ttl_ != kNever) __builtin_prefetch(&sets_[index].expires[slot]);
+    const Entry* entry = &entries_[index * kSlots + slot];
     __builtin_prefetch(entry);
     __builtin_prefetch(reinterpret_cast<const char*>(entry + 1) - 1);
   }
   enum class Look : uint8_t { kMissing, kExpired, kFound, kChanged };
+  /// Without kExpires nothing is asked, or loaded, that only a time to live needs.
+  template <bool kExpires>
   bool FindAt(const K& key, V* value, int64_t now) const {
     const Place place = PlaceOf(key);
-    PrefetchSlot(place);  // else the slot would be waited for after the header that tells of it
-    const Look look = LookIn(place.home, place.fingerprint, key, value, now);
+    // Else the slot would be waited for after the header that tells of it.
+    PrefetchSlot<kExpires>(place.home, place.fingerprint);
+    const Look look = LookIn<kExpires>(place.home, place.fingerprint, key, value, now);
     if (look == Look::kFound) [[likely]] {
       return true;
     }
@@ -485,6 +492,7 @@ class Table {
   /// look.
   [[gnu::noinline]] bool FindAnywhere(const K& key, V* value, int64_t now) const {
     const Place place = PlaceOf(key);
+    if (HasOverflow()) PrefetchSlot<true>(OverflowOf(place), place.fingerprint);
     Look look = LookUntilWhole(place.home, place.fingerprint, key, value, now);
     if (look == Look::kMissing && IsAway(place)) {
       look = LookUntilWhole(OverflowOf(place), place.fingerprint, key, value, now);
@@ -494,10 +502,11 @@ class Table {
   Look LookUntilWhole(size_t index, uint16_t fingerprint, const K& key, V* value,
                       int64_t now) const {
     for (;;) {
-      const Look look = LookIn(index, fingerprint, key, value, now);
+      const Look look = LookIn<true>(index, fingerprint, key, value, now);
       if (look != Look::kChanged) return look;
     }
   }
+  template <bool kExpires>
   Look LookIn(size_t index, uint16_t fingerprint, const K& key, V* value, int64_t now) const {
     const Set& set = sets_[index];
     const uint64_t state = set.state.load(Atomics::At(kRead, std::memory_order_acquire));
@@ -508,7 +517,7 @@ class Table {
       if (!HoldsKey(entry, key)) [[unlikely]] {
         continue;
       }
-      const int64_t expires = ExpiryOf(set, slot);
+      const int64_t expires = kExpires ? ExpiryOf(set, slot) : kNever;
       V copy;
       ValueWords::Load(entry.value, &copy, kSlotLoad);
       if (!unchanged()) [[unlikely]] {
