@@ -114,6 +114,7 @@ void RelevanceModel::Score(const RequestFeatures& context,
   };
   const auto fetch = [&](const CreativeFeatures& f) {
     fetch_row(RowAt(f.row));
+    __builtin_prefetch(weights_.get() + CampaignAt(f.campaign));
     // Of the traits there are few, but for brands.
     const uint16_t brand = f.traits[CreativeFeatures::kBrand];
     if (traits[brand].call != call) fetch_row(TraitAt(brand));
