@@ -3,10 +3,10 @@
 //
 //   inspect_demo /dev/shm/demo [SECONDS]
 #include <csignal>
-#include <cstdlib>
 #include <cstring>
 #include <thread>
 
+#include "absl/strings/numbers.h"
 #include "adagents/ads/frequency_caps.h"
 #include "adagents/base/random.h"
 #include "adagents/base/status.h"
@@ -63,7 +63,8 @@ int Main(const char* path, double seconds) {
                               .expiry = Expiry::kAfterCreation,
                               .region = &*region,
                               .name = "last"});
-  ads::FrequencyCaps caps({.windows = 20'000, .bids = 2000, .region = &*region});
+  // A bid is remembered for its notices for 90 minutes, and some twenty are won a second.
+  ads::FrequencyCaps caps({.windows = 20'000, .bids = 150'000, .region = &*region});
   Stream<Outcome> outcomes(4096, &*region, "outcomes");
   if (!region->status().ok()) {
     fmt::print(stderr, "inspect_demo: {}\n", Message(region->status()));
@@ -92,7 +93,9 @@ int Main(const char* path, double seconds) {
     const int64_t price = 500 + static_cast<int64_t>(random.Below(4000));
     const ads::CapWindow twice_a_minute{Mix64(listener), campaign, 60, 2};
     const uint64_t decision = random();
-    if (!caps.Reserve(decision, 0, {&twice_a_minute, 1}).ok) {
+    if (random.Below(100) != 0) {
+      // Most auctions are lost.
+    } else if (!caps.Reserve(decision, 0, {&twice_a_minute, 1}).ok) {
       // This listener has met the campaign twice.
     } else if (!(*budget)->TryAdd(price)) {
       caps.Release(decision, 0);
@@ -113,10 +116,12 @@ int Main(const char* path, double seconds) {
 }  // namespace demo
 
 int main(int argc, char** argv) {
-  if (argc < 2 || argc > 3) {
+  double seconds = 0;
+  if (argc < 2 || argc > 3 || argv[1][0] == '-' ||
+      (argc == 3 && (!absl::SimpleAtod(argv[2], &seconds) || !(seconds > 0)))) {
     fmt::print(stderr, "usage: inspect_demo REGION [SECONDS]\n");
     return 2;
   }
   for (const int signal : {SIGINT, SIGTERM}) std::signal(signal, [](int) { demo::stop = 1; });
-  return demo::Main(argv[1], argc == 3 ? std::atof(argv[2]) : 0);
+  return demo::Main(argv[1], seconds);
 }
