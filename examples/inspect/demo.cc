@@ -118,7 +118,7 @@ int Main(const char* path, double seconds) {
 int main(int argc, char** argv) {
   double seconds = 0;
   if (argc < 2 || argc > 3 || argv[1][0] == '-' ||
-      (argc == 3 && (!absl::SimpleAtod(argv[2], &seconds) || !(seconds > 0)))) {
+      (argc == 3 && (!absl::SimpleAtod(argv[2], &seconds) || !(seconds > 0 && seconds < 1e9)))) {
     fmt::print(stderr, "usage: inspect_demo REGION [SECONDS]\n");
     return 2;
   }

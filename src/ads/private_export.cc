@@ -148,12 +148,16 @@ absl::StatusOr<AudienceExport> ExportAudience(const Sessions& sessions, uint32_t
   std::vector<uint64_t> counted;
   for (const Heard& h : heard) counted.push_back(h.session);
   std::sort(counted.begin(), counted.end());
+  std::vector<bool> added(counted.size());  // a session that came anew meanwhile comes twice
 
   AudienceExport out;
   out.milli_epsilon = milli_epsilon;
   sessions.ForEach([&](uint64_t session, const SessionState& s) {
     const auto at = std::lower_bound(counted.begin(), counted.end(), session);
     if (at == counted.end() || *at != session) return;
+    const auto place = static_cast<size_t>(at - counted.begin());
+    if (added[place]) return;
+    added[place] = true;
     out.listeners += kWhole;
     AddShares(s.genres, &out.genres);
     AddShares(s.moods, &out.moods);

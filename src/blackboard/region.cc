@@ -135,6 +135,22 @@ bool IsStill(int fd, const std::string& path, bool alone) {
          (!alone || opened.st_nlink == 1);
 }
 
+// Makes a file that may have lain there before one of ours: another user's could be changed by
+// them.
+absl::Status Own(int fd, const std::string& path, uint32_t permissions) {
+  struct stat facts {};
+  if (fstat(fd, &facts) != 0) return SystemError(path, "fstat", errno);
+  if (facts.st_uid != geteuid()) return SystemError(path, "belongs to another user", EPERM);
+  if (fchmod(fd, static_cast<mode_t>(permissions)) != 0) return SystemError(path, "fchmod", errno);
+  return absl::OkStatus();
+}
+
+bool LeadsNowhere(const std::string& path) {
+  struct stat facts {};
+  return lstat(path.c_str(), &facts) == 0 && S_ISLNK(facts.st_mode) &&
+         stat(path.c_str(), &facts) != 0 && errno == ENOENT;
+}
+
 }  // namespace
 
 // Anonymous memory --------------------------------------------------------------------------------
@@ -205,6 +221,9 @@ absl::StatusOr<Region> Region::Open(const std::string& path, const RegionOptions
         region.fd_ = -1;  // refused: left as it is
         return status;
       }
+      // Of a creation that was killed after the region had its name.
+      const std::string other_name = path + ".new";
+      if (IsStill(file.fd, other_name, /*alone=*/false)) (void)unlink(other_name.c_str());
       file.Keep();
       return region;
     }
@@ -225,7 +244,9 @@ absl::StatusOr<Region> Region::Open(const std::string& path, const RegionOptions
       if (IsStill(fresh.fd, unfinished, /*alone=*/false)) (void)unlink(unfinished.c_str());
       continue;
     }
-    status = region.Create(fresh.fd, ToPages(std::max(options.bytes, FileOverhead())), options);
+    status = Own(fresh.fd, unfinished, options.permissions);
+    if (!status.ok()) return status;
+    status = region.Create(fresh.fd, std::max(options.bytes, FileOverhead()), options);
     if (!status.ok()) {
       region.fd_ = -1;
       (void)unlink(unfinished.c_str());
@@ -240,6 +261,7 @@ absl::StatusOr<Region> Region::Open(const std::string& path, const RegionOptions
     region.fd_ = -1;
     (void)unlink(unfinished.c_str());
     if (failed != EEXIST) return SystemError(path, "link", failed);
+    if (LeadsNowhere(path)) return SystemError(path, "a link to a file that is not there", ENOENT);
   }
   return Unavailable(path + ": is being made and removed by others");
 }
@@ -256,9 +278,10 @@ absl::Status Region::Map(int fd, size_t bytes) {
 absl::Status Region::Create(int fd, size_t bytes, const RegionOptions& options) {
   const auto boot = BootOf(options);
   if (!boot.ok()) return boot.status();
-  if (bytes > static_cast<size_t>(std::numeric_limits<off_t>::max())) {
+  if (bytes > static_cast<size_t>(std::numeric_limits<off_t>::max()) / 2) {
     return ResourceExhausted(path_ + ": " + std::to_string(bytes) + " bytes are too many");
   }
+  bytes = ToPages(bytes);
   // Emptied first: a creation that was killed may have left something.
   if (ftruncate(fd, 0) != 0) return SystemError(path_, "ftruncate", errno);
   int failed = EINTR;
@@ -307,12 +330,8 @@ absl::Status Region::Adopt(int fd, size_t bytes, const RegionOptions& options) {
     absl::Status status = internal::CheckObject(base_, object, path_);
     if (!status.ok()) return status;
   }
-  if (header_.allocating > header_.used) {  // a killed process was making an object there
-    std::memset(base_ + header_.used, 0, header_.allocating - header_.used);
-  }
 
-  header_.allocating = 0;
-  header_.closed = 0;
+  const bool was_closed = std::exchange(header_.closed, 0) != 0;
   if (++header_.owner_epoch == 0) header_.owner_epoch = 1;  // 0 is the free writer word
   header_.writer_pid = getpid();
   if (!same_time) {
@@ -327,6 +346,18 @@ absl::Status Region::Adopt(int fd, size_t bytes, const RegionOptions& options) {
   objects_ = std::move(contents->objects);
   uses_.resize(objects_.size());
   internal::WriteHeader(base_, header_);
+  // On the disk before any other page is: or a machine that goes down would leave pages of
+  // different moments under a header that says they were closed.
+  if (was_closed && msync(base_, internal::kFirstObject, MS_SYNC) != 0) {
+    return SystemError(path_, "msync", errno);
+  }
+  if (header_.allocating != 0) {  // a killed process was making an object there
+    if (header_.allocating > header_.used) {
+      std::memset(base_ + header_.used, 0, header_.allocating - header_.used);
+    }
+    header_.allocating = 0;
+    internal::WriteHeader(base_, header_);
+  }
   fd_ = fd;
   reopened_ = true;
   return absl::OkStatus();
@@ -347,7 +378,9 @@ absl::Status Region::Sync() {
 
 void Region::Close() {
   if (base_ == nullptr) return;
-  if (fd_ >= 0 && Sync().ok()) {
+  // The child of a fork leaves the file to its parent, which writes on.
+  const bool ours = fd_ >= 0 && header_.writer_pid == getpid();
+  if (ours && Sync().ok()) {
     header_.closed = 1;
     internal::WriteHeader(base_, header_);
     (void)msync(base_, internal::kFirstObject, MS_SYNC);
@@ -402,6 +435,10 @@ absl::StatusOr<Region::Attached> Region::Attach(const RegionObject& wanted, bool
 
 absl::StatusOr<Region::Attached> Region::AttachOrFail(const RegionObject& wanted, bool exclusive) {
   const std::string name = path_ + ": '" + std::string(wanted.Name()) + "'";
+  if (!wanted.NameFits()) {
+    return InvalidArgument(name + "...: a name has at most " +
+                           std::to_string(RegionObject::kNameBytes - 1) + " bytes, and no NUL");
+  }
   if (wanted.Name().empty()) {
     return InvalidArgument(path_ + ": an object without a name could not be found again");
   }

@@ -14,6 +14,9 @@ namespace {
 // More than fits in any address space is as wrong as a size that overflows.
 constexpr uint64_t kMostBytes = uint64_t{1} << 47;
 
+// Of one key or value.
+constexpr uint32_t kMostValueBytes = uint32_t{1} << 28;
+
 template <size_t N>
 std::string_view Text(const char (&field)[N]) {
   return {field, strnlen(field, N)};
@@ -53,6 +56,7 @@ std::string_view NameOf(ObjectKind kind) {
   return "unknown";
 }
 
+bool RegionObject::NameFits() const { return name[sizeof name - 1] == 0; }
 std::string_view RegionObject::Name() const { return Text(name); }
 std::string_view RegionObject::KeyType() const { return Text(key_type); }
 std::string_view RegionObject::ValueType() const { return Text(value_type); }
@@ -65,6 +69,9 @@ RegionObject DescribeObject(ObjectKind kind, std::string_view name, uint64_t cap
                             const TypeFacts& value, const TypeFacts& key) {
   RegionObject object{};
   SetText(object.name, name);
+  if (name.size() >= sizeof object.name || name.find('\0') != std::string_view::npos) {
+    object.name[sizeof object.name - 1] = '!';  // see NameFits()
+  }
   SetType(key, object.key_type, &object.key_type_hash);
   SetType(value, object.value_type, &object.value_type_hash);
   SetText(object.key_fields, key.fields);
@@ -83,6 +90,7 @@ uint64_t BytesOf(const RegionObject& object) {
   using Wide = unsigned __int128;
   const Wide value = WordsFor(object.value_bytes) * 8;
   const Wide key = WordsFor(object.key_bytes) * 8;
+  if (object.value_bytes > kMostValueBytes || object.key_bytes > kMostValueBytes) return 0;
   if (value == 0 || object.capacity == 0 || object.capacity > kMostBytes) return 0;
   Wide bytes = 0;
   switch (object.kind) {

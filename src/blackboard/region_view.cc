@@ -31,9 +31,9 @@ uint64_t Load(const char* at) { return Load(at, std::memory_order_acquire); }
 
 std::vector<unsigned char> LoadBytes(const char* at, uint32_t bytes) {
   std::vector<unsigned char> out(bytes);
-  for (uint32_t i = 0; i < bytes; i += 8) {
+  for (size_t i = 0; i < bytes; i += 8) {
     const uint64_t word = Load(at + i);
-    std::memcpy(out.data() + i, &word, std::min(8U, bytes - i));
+    std::memcpy(out.data() + i, &word, std::min<size_t>(8, bytes - i));
   }
   return out;
 }

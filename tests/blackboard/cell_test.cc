@@ -3,6 +3,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <stdexcept>
 
 #include "blackboard/support.h"
 #include "catch.h"
@@ -32,6 +33,17 @@ TEST_CASE("an update gets the current value and returns what it wrote") {
   Cell<int> cell(20);
   CHECK(cell.Update([](int v) { return v + 1; }) == 21);
   CHECK(cell.Read() == 21);
+}
+
+TEST_CASE("an update whose functor throws changes nothing and leaves the cell usable") {
+  Cell<uint64_t> cell(7);
+  for (int i = 0; i < 2 * Cell<uint64_t>::kSlots; ++i) {
+    CHECK_THROWS_AS(cell.Update([](uint64_t) -> uint64_t { throw std::runtime_error("no"); }),
+                    std::runtime_error);
+  }
+  CHECK(cell.Read() == 7);
+  cell.Write(8);
+  CHECK(cell.Update([](uint64_t v) { return v + 1; }) == 9);
 }
 
 TEST_CASE("readers and writers on real threads never see a torn value") {

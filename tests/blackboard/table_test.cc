@@ -9,7 +9,9 @@
 #include <map>
 #include <set>
 #include <stdexcept>
+#include <thread>
 #include <unordered_map>
+#include <vector>
 
 #include "adagents/base/random.h"
 #include "adagents/blackboard/region.h"
@@ -337,6 +339,41 @@ TEST_CASE("a table is visited in parts, each entry in one of them") {
     CHECK(std::count(seen.begin(), seen.end(), 1) == 500);
   }
   table.ForEachIn(table.sets() + 3, 5, [](uint64_t, uint64_t) { FAIL("there is nothing there"); });
+}
+
+TEST_CASE("an entry is visited once though updates move it meanwhile") {
+  testing::VirtualClock clock;
+  Table<int, int> table({.capacity = 10, .ttl = absl::Minutes(1), .clock = &clock});
+  for (int key = 0; key < 10; ++key) table.Put(key, 0);
+  for (int round = 0; round < 100; ++round) {
+    std::vector<int> seen;
+    table.ForEach([&](const int& key, const int&) {
+      seen.push_back(key);
+      clock.Advance(absl::Nanoseconds(1));  // another expiry: each update takes another slot
+      for (int other = 0; other < 10; ++other) table.Put(other, round);
+    });
+    std::sort(seen.begin(), seen.end());
+    CHECK(seen == std::vector<int>({0, 1, 2, 3, 4, 5, 6, 7, 8, 9}));
+  }
+}
+
+TEST_CASE("a set that changes all the while is visited all the same, each entry once") {
+  Table<int, std::array<int, 2>> table({.capacity = 10, .ttl = absl::Hours(1)});
+  for (int key = 0; key < 10; ++key) table.Put(key, {});
+  std::atomic<bool> stop{false};
+  std::thread writer([&] {
+    for (int n = 1; !stop; ++n) table.Put(n % 10, {n, -n});
+  });
+  for (int round = 0; round < 2000; ++round) {
+    std::array<int, 10> times{};
+    table.ForEach([&](const int& key, const std::array<int, 2>& v) {
+      CHECK(v[0] == -v[1]);
+      ++times[static_cast<size_t>(key)];
+    });
+    CHECK(std::all_of(times.begin(), times.end(), [](int n) { return n == 1; }));
+  }
+  stop = true;
+  writer.join();
 }
 
 TEST_CASE("a key that finds no room finds it when what is beside it has gone") {

@@ -68,7 +68,7 @@ class alignas(kCacheLine) Cell {
   }
 
   /// Replaces the value by `modify(value)`, atomically: no other write is lost. `modify` may be
-  /// called several times. Returns what was written.
+  /// called several times. Returns what was written. If it throws, nothing changes.
   template <class F>
   T Update(F&& modify) {
     const uint64_t mine = Claim();
@@ -77,7 +77,14 @@ class alignas(kCacheLine) Cell {
       uint64_t state = state_.load(Atomics::At(kRead, std::memory_order_acquire));
       Payload::Load(slots_[Current(state)].words, &before, kWordLoad);
       if (!SameValue(state, state_.load(std::memory_order_relaxed))) continue;
-      const T after = modify(std::as_const(before));
+      const T after = [&] {
+        try {
+          return modify(std::as_const(before));
+        } catch (...) {
+          GiveBack(mine);
+          throw;
+        }
+      }();
       Payload::Store(slots_[mine].words, after, kWordStore);
       for (const uint64_t read = state; SameValue(read, state);) {
         if (Publish(state, mine)) return after;
@@ -132,6 +139,15 @@ class alignas(kCacheLine) Cell {
                                               std::memory_order_relaxed)) {
         return slot;
       }
+    }
+  }
+
+  /// Released as a publish is: to whoever claims it next, it was mine before.
+  void GiveBack(uint64_t mine) {
+    uint64_t state = state_.load(std::memory_order_relaxed);
+    while (!state_.compare_exchange_weak(state, state & ~Bit(mine),
+                                         Atomics::At(kPublish, std::memory_order_release),
+                                         std::memory_order_relaxed)) {
     }
   }
 

@@ -48,6 +48,8 @@ struct RegionObject {
   uint64_t bytes;
 
   std::string_view Name() const;
+  /// False when it was cut: two objects could have what is left of their names in common.
+  bool NameFits() const;
   std::string_view KeyType() const;
   std::string_view ValueType() const;
   std::string_view KeyFields() const;

@@ -308,8 +308,9 @@ class Table {
     return erased;
   }
 
-  /// Calls visit(const K&, const V&) for every entry that has not expired. Each entry is whole; all
-  /// together are not of one moment. For inspection: reads the whole table.
+  /// Calls visit(const K&, const V&) for every entry that has not expired, once; one that is erased
+  /// and inserted again meanwhile may come twice or not at all. Those of a set are of one moment,
+  /// all together are not. For inspection: reads the whole table.
   template <class F>
   void ForEach(F&& visit) const {
     ForEachIn(0, set_count_, std::forward<F>(visit));
@@ -321,22 +322,11 @@ class Table {
     const int64_t now = Now();
     const size_t end = first < set_count_ ? set_count_ - first : 0;
     const size_t last = first + (count < end ? count : end);
+    SetCopy copy;
     for (size_t s = first; s < last; ++s) {
-      const Set& set = sets_[s];
-      for (uint32_t slot = 0; slot < kSlots; ++slot) {
-        const Entry& entry = entries_[s * kSlots + slot];
-        for (;;) {
-          const uint64_t state = set.state.load(Atomics::At(kRead, std::memory_order_acquire));
-          if ((state >> slot & 1) == 0) break;
-          const int64_t expires = ExpiryOf(set, slot);
-          K key;
-          V value;
-          KeyWords::Load(entry.key, &key, kSlotLoad);
-          ValueWords::Load(entry.value, &value, kSlotLoad);
-          if (set.state.load(std::memory_order_relaxed) != state) continue;
-          if (expires > now) visit(key, value);
-          break;
-        }
+      CopySet(s, now, &copy);
+      for (uint32_t i = 0; i < copy.count; ++i) {
+        visit(std::as_const(copy.keys[i]), std::as_const(copy.values[i]));
       }
     }
   }
@@ -473,6 +463,35 @@ class Table {
     const Entry* entry = &entries_[index * kSlots + slot];
     __builtin_prefetch(entry);
     __builtin_prefetch(reinterpret_cast<const char*>(entry + 1) - 1);
+  }
+  /// The entries of a set that have not expired.
+  struct SetCopy {
+    uint32_t count = 0;
+    K keys[kSlots];
+    V values[kSlots];
+  };
+  /// All of one moment: an update moves its entry to another slot, where a look at one slot after
+  /// the other would meet it again, or not at all. A set that changes all the while is locked.
+  void CopySet(size_t s, int64_t now, SetCopy* out) const {
+    constexpr int kTries = 8;
+    const Set& set = sets_[s];
+    const auto copied = [&] {
+      const uint64_t state = set.state.load(Atomics::At(kRead, std::memory_order_acquire));
+      out->count = 0;
+      for (uint32_t live = Live(state); live != 0; live &= live - 1) {
+        const auto slot = static_cast<uint32_t>(std::countr_zero(live));
+        if (ExpiryOf(set, slot) <= now) continue;
+        out->keys[out->count] = KeyAt(s, slot);
+        ValueWords::Load(entries_[s * kSlots + slot].value, &out->values[out->count], kSlotLoad);
+        ++out->count;
+      }
+      return set.state.load(std::memory_order_relaxed) == state;
+    };
+    for (int i = 0; i < kTries; ++i) {
+      if (copied()) return;
+    }
+    const WriterLock lock(const_cast<Set&>(set).writer, owner_);  // tables are never const objects
+    copied();
   }
   enum class Look : uint8_t { kMissing, kExpired, kFound, kChanged };
   /// Without kExpires nothing is asked, or loaded, that only a time to live needs.
