@@ -67,7 +67,7 @@ struct RegionOptions {
   size_t bytes = size_t{64} << 20;
   /// Of your types: raise it when their meaning changes but neither their names nor their sizes.
   uint32_t schema_version = 0;
-  /// Of a new file, as in chmod(2).
+  /// Of a new file, as in chmod(2): whatever the umask.
   uint32_t permissions = 0600;
   /// Of time; must outlive the region. Null: the system's.
   const Clock* clock = nullptr;
@@ -79,7 +79,8 @@ struct RegionOptions {
 
 /// Thread-compatible: open, allocate and make objects from one thread at a time, before the memory
 /// is shared. The memory itself is as thread-safe as what is put into it. Outlives its objects; may
-/// be moved under them. In the child of a fork it must not be used.
+/// be moved under them. In the child of a fork it must not be used; destroyed there, it leaves the
+/// file alone.
 class Region {
  public:
   /// Anonymous memory: reserves address space for `bytes` (rounded up to pages); pages cost memory
@@ -93,6 +94,7 @@ class Region {
   ///   FailedPrecondition  another layout or schema version, hash function or host
   ///   DataLoss            truncated, altered, or its machine went down while it was open
   ///   InvalidArgument     no region at all
+  ///   PermissionDenied    PATH.new, in which a region is made, is another user's
   ///   ResourceExhausted   no space
   ///   and what the system says of a path that cannot be opened.
   static absl::StatusOr<Region> Open(const std::string& path, const RegionOptions& options = {});
@@ -116,7 +118,8 @@ class Region {
 
   /// The Cell, Counter or BoundedCounter of this name: as the last process left it or, the first
   /// time, made from `args`. Later calls give the same object. ResourceExhausted when there is no
-  /// room, FailedPrecondition when the name is that of something else.
+  /// room, FailedPrecondition when the name is that of something else, InvalidArgument when it has
+  /// more than 63 bytes or a NUL.
   template <class S, class... Args>
   absl::StatusOr<S*> Place(std::string_view name, Args&&... args) {
     static_assert(std::is_trivially_destructible_v<S>, "nothing in a region is ever destroyed");
