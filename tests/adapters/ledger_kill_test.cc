@@ -158,9 +158,10 @@ TEST_CASE("a process that is killed while it spends overspends nothing and loses
   const auto goes_on = [&](size_t so_far) {
     return done < kills || (so_far == 0 && done < 4 * kills);
   };
-  for (uint64_t s = 0; goes_on(spent_all); ++s) {  // a store for every 50 lives
+  for (uint64_t s = 0; goes_on(spent_all); ++s) {  // a store for every 50 lives, or until one spent all
     World world(folder + "/ledger-" + std::to_string(s), seed + s * 1000);
-    for (uint64_t life = 0; life < 50 && goes_on(spent_all + world.spent_all.size());
+    const auto spent_so_far = [&] { return spent_all + world.spent_all.size(); };
+    for (uint64_t life = 0; (life < 50 || spent_so_far() == 0) && goes_on(spent_so_far());
          ++life, ++done) {
       INFO("ADAGENTS_SEED=" << seed << ", store " << s << ", life " << life);
       world.Live(life);
