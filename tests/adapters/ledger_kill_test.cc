@@ -158,7 +158,8 @@ TEST_CASE("a process that is killed while it spends overspends nothing and loses
   const auto goes_on = [&](size_t so_far) {
     return done < kills || (so_far == 0 && done < 4 * kills);
   };
-  for (uint64_t s = 0; goes_on(spent_all); ++s) {  // a store for every 50 lives, or until one spent all
+  // A store for every 50 lives, or more until one has spent all.
+  for (uint64_t s = 0; goes_on(spent_all); ++s) {
     World world(folder + "/ledger-" + std::to_string(s), seed + s * 1000);
     const auto spent_so_far = [&] { return spent_all + world.spent_all.size(); };
     for (uint64_t life = 0; (life < 50 || spent_so_far() == 0) && goes_on(spent_so_far());
