@@ -153,17 +153,9 @@ TEST_CASE("a process that is killed while it spends overspends nothing and loses
   size_t spent_all = 0;
   double worst = 0;
   uint64_t done = 0;
-  // On a busy machine a life gets less done: there are more then, until some campaign has spent
-  // all.
-  const auto goes_on = [&](size_t so_far) {
-    return done < kills || (so_far == 0 && done < 4 * kills);
-  };
-  // A store for every 50 lives, or more until one has spent all.
-  for (uint64_t s = 0; goes_on(spent_all); ++s) {
+  for (uint64_t s = 0; done < kills; ++s) {  // a store for every 50 lives
     World world(folder + "/ledger-" + std::to_string(s), seed + s * 1000);
-    const auto spent_so_far = [&] { return spent_all + world.spent_all.size(); };
-    for (uint64_t life = 0; (life < 50 || spent_so_far() == 0) && goes_on(spent_so_far());
-         ++life, ++done) {
+    for (uint64_t life = 0; life < 50 && done < kills; ++life, ++done) {
       INFO("ADAGENTS_SEED=" << seed << ", store " << s << ", life " << life);
       world.Live(life);
     }
