@@ -64,7 +64,7 @@ expect 0 "[0-9]+ -> 8 bytes [0-9a-f]{16} " "$region" --once  # fields that were 
 expect 0 "outcomes +[0-9,]+ +4,096 +campaign=[0-9]+ clicked=(true|false) price" "$region" --once
 expect 0 "caps/windows +[0-9,~]+ .* ttl_s=900$" "$region" --once
 # Of large objects it looks at a part, which the first windows may miss.
-until_true 20 says '"name":"caps/windows","kind":"windows".*"terms":"ttl_s=900".*"opened":[1-9]' --json
+until_true 20 says '"name":"caps/windows","kind":"windows".*"terms":"lines=2 ttl_s=900".*"opened":[1-9]' --json
 expect 0 '^\{"path":.*"name":"sessions","kind":"table".*"value":\{"requests":[0-9]+' "$region" --once --json
 expect 0 "^requests " "$region" --once --object requests
 expect 1 "has no object 'nobody'" "$region" --once --object nobody

@@ -74,7 +74,8 @@ struct FrequencyCapsOptions {
   std::string name = "caps";     ///< of its objects in the region: "caps/windows", "caps/bids"
 };
 
-/// Thread-safe: looking and reserving take no lock in windows that were opened already.
+/// Thread-safe. Looking takes no lock; reserving and counting take one that the windows of a line
+/// of memory share, for some ten instructions each.
 class FrequencyCaps {
  public:
   static constexpr size_t kMostWindows = 12;  ///< of one bid
