@@ -188,7 +188,7 @@ class SpecialistsArm final : public Arm {
 }  // namespace
 
 std::vector<std::string> ArmNames() {
-  return {"random", "blended", std::string(kSpecialists), "oracle"};
+  return {"random", "blended", "blended-small", std::string(kSpecialists), "oracle"};
 }
 
 std::vector<std::string> AblatedArms() {
@@ -201,7 +201,7 @@ std::vector<std::string> AblatedArms() {
 absl::StatusOr<std::unique_ptr<Arm>> MakeArm(std::string_view name, const BlendedOptions& blended) {
   if (name == "random") return std::make_unique<RandomArm>();
   if (name == "oracle") return std::make_unique<OracleArm>();
-  if (name == "blended") return std::make_unique<BlendedArm>(blended);
+  if (name == "blended" || IsSmallBlended(name)) return std::make_unique<BlendedArm>(blended);
   if (name == kSpecialists) return std::make_unique<SpecialistsArm>("");
   const auto ablated = AblatedArms();
   if (std::find(ablated.begin(), ablated.end(), name) != ablated.end()) {

@@ -2,6 +2,7 @@
 //
 //   random       any of the candidates, each as likely, at what its action is worth on average
 //   blended      one model of everything, see blended.h
+//   blended-small  the same with no more numbers than the team learns
 //   specialists  the team of agents that the library has, see team.h
 //   specialists-AGENT  the same with that agent switched off
 //   specialists-assumptions  the same, but nothing is assumed before outcomes tell
@@ -47,7 +48,9 @@ class Arm {
 std::vector<std::string> ArmNames();
 /// One for each specialist that can be removed: "specialists-relevance", ...
 std::vector<std::string> AblatedArms();
-/// InvalidArgument that names what there is.
+/// Whether it is the one that TunedSmallFor() is for.
+[[nodiscard]] inline bool IsSmallBlended(std::string_view arm) { return arm == "blended-small"; }
+/// InvalidArgument that names what there is. `blended`: of either one.
 absl::StatusOr<std::unique_ptr<Arm>> MakeArm(std::string_view name, const BlendedOptions& blended);
 
 }  // namespace market_sim

@@ -79,6 +79,13 @@ BlendedOptions TunedFor(std::string_view world) {
   return options;
 }
 
+BlendedOptions TunedSmallFor(std::string_view world) {
+  BlendedOptions options = TunedFor(world);
+  options.machine.bits = 11;
+  options.machine.width = 3;
+  return options;
+}
+
 absl::StatusOr<BlendedOptions> ParseBlended(std::string_view text, BlendedOptions options) {
   while (!text.empty()) {
     const std::string item(text.substr(0, text.find(',')));

@@ -39,7 +39,7 @@ constexpr uint64_t kFirstJudged = 1, kFirstTuned = 9001;  // apart, so that tuni
 
 struct Options {
   std::vector<std::string> worlds = {"direct", "music", "flat"};
-  std::vector<std::string> arms = {"random", "blended", "specialists", "oracle"};
+  std::vector<std::string> arms = {"random", "blended", "blended-small", "specialists", "oracle"};
   bool ablate = false, json = false, tune = false;
   size_t seeds = 10, sessions = 20'000, jobs = 0;
   uint64_t first_seed = 0;
@@ -85,7 +85,8 @@ int Judge(const Options& o) {
     if (!blended.ok()) return Complain(blended.status(), kBadUsage);
     for (size_t s = 0; s < o.seeds; ++s) {
       for (const std::string& arm : o.arms) {
-        runs.push_back({world, arm, o.first_seed + s, o.sessions, o.warmup, *blended});
+        runs.push_back({world, arm, o.first_seed + s, o.sessions, o.warmup,
+                        IsSmallBlended(arm) ? TunedSmallFor(world) : *blended});
       }
     }
   }
@@ -96,6 +97,7 @@ int Judge(const Options& o) {
     if (worlds.empty() || worlds.back().world != runs[i].world) {
       worlds.push_back({runs[i].world, runs[i].blended, o.arms, {}});
     }
+    if (!IsSmallBlended(runs[i].arm)) worlds.back().blended = runs[i].blended;
     worlds.back().results[runs[i].arm].push_back(std::move((*results)[i]));
   }
   for (const WorldRuns& world : worlds) {
@@ -116,7 +118,9 @@ int Judge(const Options& o) {
 int Main(int argc, char** argv) {
   Options o;
   CLI::App app{
-      "Compares arms on simulated listening sessions: random, blended, specialists, oracle, and\n"
+      "Compares arms on simulated listening sessions: random, blended, blended-small (with as "
+      "many\n"
+      "numbers as the team learns), specialists, oracle, and\n"
       "specialists-AGENT without that agent, specialists-assumptions with nothing assumed. All\n"
       "meet the same listeners and noise."};
   app.add_option("--world", o.worlds,
@@ -144,8 +148,10 @@ int Main(int argc, char** argv) {
   app.add_option(
       "--blended", o.blended,
       "Settings of the blended model, instead of those tuned for the world: rate=0.1,width=4");
-  app.add_flag("--tune", o.tune,
-               "Tunes the blended model's settings one after the other in the first world");
+  app.add_flag(
+      "--tune", o.tune,
+      "Tunes the blended model's settings one after the other in the first world; those that\n"
+      "--blended names stay as they are");
   app.add_flag("--json", o.json, "Print one JSON object");
   app.footer("Exit codes: 0 done; 1 a run failed or a file cannot be written; 2 wrong usage.");
   try {
@@ -168,7 +174,7 @@ int Main(int argc, char** argv) {
   const RunOptions base{o.worlds.front(), "blended",
                         o.first_seed,     o.sessions,
                         o.warmup,         *ParseBlended(o.blended, TunedFor(o.worlds.front()))};
-  if (absl::Status status = Tune(base, o.seeds, o.jobs); !status.ok()) {
+  if (absl::Status status = Tune(base, o.blended, o.seeds, o.jobs); !status.ok()) {
     return Complain(status, kFailed);
   }
   return 0;

@@ -33,11 +33,17 @@ std::vector<Grid> Grids() {
           {"explore", {0.25, 0.35, 0.5, 0.7}}};
 }
 
+/// Whether settings, "rate=0.1,width=4", have one of this name.
+bool Names(std::string_view settings, std::string_view name) {
+  return fmt::format(",{}", settings).find(fmt::format(",{}=", name)) != std::string::npos;
+}
+
 }  // namespace
 
-absl::Status Tune(const RunOptions& base, size_t seeds, size_t jobs) {
+absl::Status Tune(const RunOptions& base, std::string_view fixed, size_t seeds, size_t jobs) {
   std::string best = ToText(base.blended);
   for (const Grid& grid : Grids()) {
+    if (Names(fixed, grid.name)) continue;
     std::vector<std::string> settings;
     std::vector<RunOptions> runs;
     for (const double value : grid.values) {

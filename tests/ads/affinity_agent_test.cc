@@ -4,6 +4,7 @@
 
 #include "adagents/ads/agents/affinity.h"
 #include "adagents/ads/agents/fatigue.h"
+#include "adagents/ads/reasons.h"
 #include "ads/listener_kit.h"
 
 namespace adagents::ads::test {
@@ -132,26 +133,52 @@ TEST_CASE("who has no session is decided for by what the request tells, where th
 }
 
 TEST_CASE("bedtime that is hardly likely is enough for strict rules") {
-  const auto forbidden = [](std::vector<SuitabilityRule> rules, float bedtime,
-                            const std::string& pace) {
+  const auto why = [](std::vector<SuitabilityRule> rules, float bedtime, const std::string& pace,
+                      float energy, const std::string& tone = "calm") {
     CreativeOptions options;
     options.rules = std::move(rules);
     Creative creative = AudioAd("1");
     creative.pace = pace;
+    creative.tone = tone;
     Listener listener;
     listener.known = true;
+    if (energy >= 0) listener.state.energy = listener.state.wanted = ToByte(energy);
     Intents intents;
     intents.known = true;
     intents.p[static_cast<size_t>(Intent::kBedtime)] = bedtime;
-    return ForbiddenBy(options, creative, listener, intents) != nullptr;
+    return ForbiddenBy(options, creative, listener, intents);
   };
-  CHECK_FALSE(forbidden(DefaultSuitability(), 0.1f, "fast"));
-  CHECK(forbidden(StrictSuitability(), 0.1f, "fast"));
-  CHECK(forbidden(StrictSuitability(), 0.15f, "medium"));
-  CHECK(forbidden(StrictSuitability(), 0.02f, "fast"));
-  CHECK_FALSE(forbidden(StrictSuitability(), 0.02f, "medium"));
-  CHECK_FALSE(forbidden(StrictSuitability(), 0.005f, "fast"));
-  CHECK_FALSE(forbidden(StrictSuitability(), 0.9f, "slow"));
+  const std::vector<SuitabilityRule> strict = StrictSuitability();
+  CHECK(why(DefaultSuitability(), 0.1f, "fast", 0.2f) == nullptr);
+  CHECK(why(strict, 0.1f, "fast", 0.2f) == &reasons::kTooLively);
+  CHECK(why(strict, 0.005f, "fast", 0.9f) == &reasons::kTooLively);
+  CHECK(why(strict, 0.001f, "fast", 0.2f) == nullptr);
+  CHECK(why(strict, 0.02f, "slow", 0.4f, "playful") == &reasons::kTooLively);
+  // Of slow and medium, one is left, by what plays; nobody said: slow.
+  CHECK(why(strict, 0.5f, "medium", 0.4f) == &reasons::kTooLively);
+  CHECK(why(strict, 0.5f, "slow", 0.4f) == nullptr);
+  CHECK(why(strict, 0.5f, "medium", 0.7f) == nullptr);
+  CHECK(why(strict, 0.5f, "slow", 0.7f) == &reasons::kTooSlow);
+  CHECK(why(strict, 0.5f, "medium", -1) == &reasons::kTooLively);
+  CHECK(why(strict, 0.5f, "slow", -1) == nullptr);
+  CHECK(why(strict, 0.005f, "medium", 0.4f) == nullptr);
+  CHECK(why(strict, 0.005f, "medium", 0.2f) == &reasons::kTooLively);
+  // What has been heard to its end counts as much as what begins.
+  Listener between;
+  between.known = true;
+  between.state.energy = ToByte(0.9f);
+  between.state.wanted = ToByte(0.1f);
+  Intents asleep;
+  asleep.known = true;
+  asleep.p[static_cast<size_t>(Intent::kBedtime)] = 0.5f;
+  CreativeOptions options;
+  options.rules = strict;
+  Creative slow = AudioAd("1");
+  slow.pace = "slow";
+  slow.tone = "calm";
+  CHECK(ForbiddenBy(options, slow, between, asleep) == nullptr);
+  between.state.wanted = ToByte(0.5f);
+  CHECK(ForbiddenBy(options, slow, between, asleep) == &reasons::kTooSlow);
 }
 
 }  // namespace

@@ -207,6 +207,11 @@ inline constexpr ReasonCode kTooLively{
     "campaign {subject}: its creative is too fast or loud for a listener who falls asleep "
     "(loss {number})",
     kCreativeFiltered};
+inline constexpr ReasonCode kTooSlow{
+    "too_slow",
+    "campaign {subject}: its creative is too slow beside lively music, for a listener who falls "
+    "asleep (loss {number})",
+    kCreativeFiltered};
 inline constexpr ReasonCode kTooCheerful{
     "too_cheerful",
     "campaign {subject}: its creative makes fun where the music is sad (loss {number})",

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "adagents/ads/prior_rates.h"
 #include "adagents/ads/reasons.h"
@@ -20,8 +21,16 @@ bool Lists(const std::vector<std::string>& words, const std::string& word) {
   return std::find(words.begin(), words.end(), word) != words.end();
 }
 
+float EnergyOf(const SessionState& s) {
+  if (s.energy == kNoByte) return s.wanted == kNoByte ? 0 : FromByte(s.wanted);
+  return s.wanted == kNoByte ? FromByte(s.energy) : (FromByte(s.energy) + FromByte(s.wanted)) / 2;
+}
+
 bool Applies(const SuitabilityRule& rule, const Listener& listener, const Intents& intents) {
-  if (intents.known && intents.Of(rule.intent) >= rule.at_least) return true;
+  if (intents.known && intents.Of(rule.intent) >= rule.at_least) {
+    const float energy = EnergyOf(listener.state);
+    if (energy >= rule.energy_from && energy < rule.energy_below) return true;
+  }
   return listener.known && rule.mood != Mood::kUnknown && listener.state.mood == rule.mood;
 }
 
@@ -48,7 +57,7 @@ std::vector<SuitabilityRule> Suitability(float bedtime) {
            .why = &reasons::kTooLively},
           {.mood = Mood::kSad,
            .paces = {},
-           .tones = {"funny", "humorous", "silly"},
+           .tones = {"playful", "funny", "humorous", "silly"},
            .why = &reasons::kTooCheerful}};
 }
 
@@ -59,10 +68,24 @@ std::vector<SuitabilityRule> DefaultSuitability() {
 }
 
 std::vector<SuitabilityRule> StrictSuitability() {
-  std::vector<SuitabilityRule> rules = Suitability(0.01f);
-  rules.push_back({.intent = Intent::kBedtime,
-                   .at_least = 0.1f,
-                   .paces = {"medium"},
+  // Who falls asleep wants less than is still playing; where that is lively, slow words do not go
+  // with it. So one of the two paces is always left.
+  constexpr float kGentle = 0.28f, kLively = 0.54f;
+  std::vector<SuitabilityRule> rules = Suitability(0.002f);
+  const auto at_bedtime = [&](float at_least, float from, float below, std::string pace,
+                              const ReasonCode& why) {
+    rules.push_back({.at_least = at_least,
+                     .energy_from = from,
+                     .energy_below = below,
+                     .paces = {std::move(pace)},
+                     .tones = {},
+                     .why = &why});
+  };
+  at_bedtime(0.003f, 0, kGentle, "medium", reasons::kTooLively);
+  at_bedtime(0.01f, 0, kLively, "medium", reasons::kTooLively);
+  at_bedtime(0.01f, kLively, 2, "slow", reasons::kTooSlow);
+  rules.push_back({.at_least = 0.01f,
+                   .paces = {},
                    .tones = {"playful", "funny", "humorous", "silly"},
                    .why = &reasons::kTooLively});
   return rules;

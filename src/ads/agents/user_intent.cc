@@ -22,8 +22,6 @@ constexpr Weights kSave = {.7f, .8f, .8f, .8f, .9f, .2f, 3.0f, .4f};
 constexpr Weights kSearch = {.6f, .7f, .8f, 1.2f, .8f, .2f, 3.0f, .4f};
 constexpr Weights kEnd = {1.15f, 1.0f, 1.0f, .95f, 1.1f, 1.1f, .8f, 1.2f};
 constexpr Weights kPause = {1.0f, .9f, 1.2f, .6f, 1.0f, .8f, 1.1f, 1.0f};
-constexpr Weights kTurnedLow = {1.2f, .4f, .7f, .2f, 1.3f, 2.0f, .8f, 1.3f};
-constexpr Weights kTurnedHigh = {.6f, 2.0f, 1.2f, 2.5f, .6f, .1f, 1.1f, .7f};
 constexpr Weights kLowEnergy = {1.4f, .2f, .8f, .2f, 1.7f, 2.5f, .9f, 1.0f};
 constexpr Weights kHighEnergy = {.6f, 2.5f, 1.1f, 2.5f, .5f, .1f, 1.0f, 1.0f};
 constexpr Weights kCalmMood = {1.4f, .3f, .9f, .3f, 1.6f, 2.2f, .9f, 1.1f};
@@ -45,6 +43,8 @@ constexpr Weights kOnTheGo = {1.0f, 1.3f, 1.3f, .8f, .9f, 1.0f, 1.1f, .8f};
 constexpr Weights kComputer = {2.2f, .2f, .1f, .6f, .9f, .3f, 1.3f, 1.2f};
 constexpr Weights kSpeaker = {.9f, .5f, .3f, 1.6f, 1.3f, 1.2f, .7f, 1.5f};
 constexpr Weights kTelevision = {.6f, .4f, .05f, 1.6f, 1.3f, .5f, 1.0f, 1.4f};
+constexpr Weights kTurnedLow = {1.2f, .4f, .7f, .2f, 1.3f, 2.0f, .8f, 1.3f};
+constexpr Weights kTurnedHigh = {.6f, 2.0f, 1.2f, 2.5f, .6f, .1f, 1.1f, .7f};
 constexpr Weights kScreenOn = {.8f, .8f, .7f, .9f, .9f, .4f, 2.2f, .6f};
 constexpr Weights kScreenOff = {1.1f, 1.1f, 1.2f, 1.1f, 1.1f, 1.4f, .4f, 1.2f};
 constexpr Weights kUntouched = {1.3f, .6f, .8f, .7f, 1.2f, 2.0f, .2f, 1.8f};
@@ -135,10 +135,6 @@ void Observe(const ListenEvent& e, Weights* p) {
     case PlaybackKind::kSearch:
       Multiply(kSearch, p);
       break;
-    case PlaybackKind::kVolume:
-      if (e.volume != kNoByte && FromByte(e.volume) < kQuiet) Multiply(kTurnedLow, p);
-      if (e.volume != kNoByte && FromByte(e.volume) > kLoud) Multiply(kTurnedHigh, p);
-      break;
     default:
       break;
   }
@@ -185,6 +181,8 @@ Intents IntentsOf(const SessionState& s, int64_t now_ms, int hour) {
   out.p = Believed(s, now_ms);
   Multiply(OfHour(hour), &out.p);
   if (const Weights* device = OfDevice(s.devicetype); device != nullptr) Multiply(*device, &out.p);
+  if (s.volume != kNoByte && FromByte(s.volume) < kQuiet) Multiply(kTurnedLow, &out.p);
+  if (s.volume != kNoByte && FromByte(s.volume) > kLoud) Multiply(kTurnedHigh, &out.p);
   if (s.screen >= 0) Multiply(s.screen == 1 ? kScreenOn : kScreenOff, &out.p);
   const int64_t touched = s.touched_ms != 0 ? s.touched_ms : s.began_ms;
   if (now_ms - touched > kUntouchedMs) Multiply(kUntouched, &out.p);

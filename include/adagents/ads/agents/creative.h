@@ -37,6 +37,9 @@ struct SuitabilityRule {
   float at_least = 2.0f;
   /// The mood of what plays now or, between tracks, played last; kUnknown: it does not matter.
   Mood mood = Mood::kUnknown;
+  /// Of intents only: how lively the music has to be, 0 to 1, from the first and below the second;
+  /// the mean of what plays and of what was heard to its end. 0 where nobody said.
+  float energy_from = 0, energy_below = 2;
   std::vector<std::string> paces, tones;
   const ReasonCode* why = nullptr;  ///< of reasons.h, never null; lives for ever
 };
