@@ -16,8 +16,9 @@
 // nothing reads two lines. The second line follows from the first and the tag (Fan et al.: "Cuckoo
 // filter", 2014), so two windows with one tag that could meet in a line have the same two lines,
 // and may share one count: that only ever blocks more, and at ten slots and 24 bits concerns one
-// window in more than a million. All windows of one listener lie in one group of 512 lines, so
-// asking for hundreds of candidates of one request stays in 32 KiB.
+// window in more than a million. Lines come in groups of 512, and the windows of one subject lie in
+// 16 groups: so asking for hundreds of candidates of one request stays in 512 KiB, and a subject
+// with thousands of windows takes nobody else's room.
 //
 // Invariants: a window has at most one slot: slots are given to a window only under one opening
 // lock that all windows with the same tag in these lines have in common, after a look at all of
@@ -29,7 +30,8 @@
 //
 // Progress: looking is wait-free but for windows that come and go meanwhile. Reserving and settling
 // wait for whoever changes a window of the same line, which takes some ten instructions, and, where
-// a window is new, for those who open windows under the same lock.
+// a window is new, for those who open windows under the same lock. Where a holder was preempted,
+// those who wait give their core away; with real-time priorities above its, they may wait for long.
 //
 // Why not a compare-and-swap on the word, without a lock: where that is depends on the tags, and
 // processors begin no later load before it is done, so a loop of reservations has one line on its
@@ -56,6 +58,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <typeinfo>
 
 #if defined(__SSE2__)
@@ -125,7 +128,8 @@ class CapTable {
   [[nodiscard]] CapPlace PlaceOf(uint64_t subject, uint64_t target, const CapShape& shape) const {
     // Subject and target are hashes; that small numbers spread as well is for tests.
     const uint64_t what = CombineHash(subject, target * kTargetSpread + shape.span);
-    const uint64_t group = (subject * kSubjectSpread >> 32) * groups_ >> 32;
+    const uint64_t share = subject + (what >> 16 & (kGroupsEach - 1));
+    const uint64_t group = (share * kSubjectSpread >> 32) * groups_ >> 32;
     CapPlace place;
     place.tag = static_cast<uint32_t>(what >> 40) << 8 | shape.code;
     place.line[0] = static_cast<uint32_t>(group * kGroup + (what & (kGroup - 1)));
@@ -145,14 +149,17 @@ class CapTable {
     });
   }
   /// Ends a reservation of the moment `reserved_at`: `played` counts an impression instead, also
-  /// when the reservation has expired. False when there is no room to count it.
+  /// when the reservation has expired. False when there is no room to count it, which there always
+  /// is for one that has not.
   bool Settle(const CapPlace& place, uint32_t reserved_at, bool played, uint32_t now) {
     if (!played && Find(place).at == nullptr) return true;
-    return Change(place, WidthOf(place.tag), now, [&](CapWord& w) {
-             w.Unreserve(reserved_at, ttl_);
-             if (played) w.Count();
-             return true;
-           }) == CapTaken::kYes;
+    bool counted = true;
+    const CapTaken taken = Change(place, WidthOf(place.tag), now, [&](CapWord& w) {
+      w.Unreserve(reserved_at, ttl_);
+      if (played) counted = w.Count();
+      return true;
+    });
+    return counted && taken == CapTaken::kYes;
   }
   /// The counts at `now`. Lock-free.
   [[nodiscard]] CapWord Look(const CapPlace& place, uint32_t now) const {
@@ -207,6 +214,7 @@ class CapTable {
   // A window comes into its first line while that has so many free slots. With one, 95 % instead of
   // 90 % would be there at capacity, and ten times as many find room nowhere.
   static constexpr uint32_t kRoomy = 2;
+  static constexpr uint64_t kGroupsEach = 16;  // in which a subject's windows are
   // Odd, with ones and zeros in no order (Steele, Vigna: "Computationally easy, spectrally good
   // multipliers for congruential pseudorandom number generators", 2021).
   static constexpr uint64_t kSubjectSpread = 0xd1342543de82ef95, kTargetSpread = 0xaf251af3b0f025b5;
@@ -230,15 +238,25 @@ class CapTable {
   class Lock {
    public:
     [[gnu::always_inline]] explicit Lock(Byte& lock) : lock_(lock) {
-      while (lock_.exchange(1, Atomics::At(kTake, std::memory_order_acquire)) != 0) [[unlikely]] {
-          Atomics::Pause();
-        }
+      for (int tries = 0; lock_.exchange(1, Atomics::At(kTake, std::memory_order_acquire)) != 0;
+           ++tries) {
+        Wait(tries);
+      }
     }
     ~Lock() { lock_.store(0, Atomics::At(kGiveBack, std::memory_order_release)); }
     Lock(const Lock&) = delete;
     Lock& operator=(const Lock&) = delete;
 
    private:
+    /// Its holder needs some ten instructions, unless it was preempted: then it needs the core.
+    [[gnu::noinline]] static void Wait(int tries) {
+      constexpr int kPatience = 100;
+      if (Atomics::kModelled || tries < kPatience) {
+        Atomics::Pause();
+      } else {
+        std::this_thread::yield();
+      }
+    }
     Byte& lock_;
   };
   using LineLock = Lock<kLock, kUnlock>;

@@ -164,10 +164,12 @@ struct CapWord {
       --fresh;
     }
   }
-  /// One impression. Beyond kMost in a slice, which only ones whose reservation had expired reach,
-  /// they are one.
-  void Count() {
-    if ((slices & 15) < kMost) ++slices;
+  /// One impression. False, and nothing, when the room of a slice is taken, by impressions or for
+  /// those that are reserved: only one whose own reservation had expired meets that.
+  [[nodiscard]] bool Count() {
+    if ((slices & 15) + Reserved() >= kMost) return false;
+    ++slices;
+    return true;
   }
   /// From when on there is room, if nothing else happens; `time` when there is.
   [[nodiscard]] uint32_t FreeFrom(uint32_t limit, const CapShape& shape,

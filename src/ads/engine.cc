@@ -493,11 +493,16 @@ void Engine::DecideAsync(const RequestPtr& request, const CallOptions& options, 
 }
 
 absl::Status Engine::Record(const OutcomeEvent& event) {
+  absl::Status money;
   if (ledger_ != nullptr) {
-    if (absl::Status status = Settle(event); !status.ok()) return status;
+    money = Settle(event);
+    // What is to be reported again, and what is about no campaign, is told to nobody else. What
+    // cannot be charged was heard all the same.
+    if (absl::IsResourceExhausted(money) || (!money.ok() && event.campaign == 0)) return money;
     if (pacer_ != nullptr) TellOfAction(event);
   }
-  return runtime_->Publish(event, event.decision);
+  absl::Status told = runtime_->Publish(event, event.decision);
+  return money.ok() ? told : money;
 }
 
 absl::Status Engine::Play(const PlaybackEvent& event) {
@@ -544,10 +549,9 @@ absl::Status Engine::Settle(const OutcomeEvent& event) {
                            ReleaseCause::kLoss);
     return absl::OkStatus();
   }
-  // A campaign that is in no catalog any more is charged in the currency of the notice.
-  const CatalogPin catalog = catalog_->Pin();
-  const auto index = catalog->FindKey(event.campaign);
-  const Currency currency = index ? catalog->facts(*index).currency : event.cur;
+  // The account's, which stays when a campaign is in no catalog any more. One that nobody knows is
+  // listed by the ledger.
+  const Currency currency = ledger_->CurrencyOf(event.campaign).value_or(event.cur);
   Micros cost;
   if (!internal::Budgets{ledger_.get(), rates_.get()}.CostOf(event.price, event.cur, currency,
                                                              &cost)) {

@@ -17,11 +17,12 @@ using internal::CapTaken;
 using internal::kCapUnitSeconds;
 
 constexpr int64_t kNanos = 1'000'000'000;
+constexpr int32_t kLongestSeconds = 31 * 86'400;
 
 /// The windows that a bid has a place in, until its impression is too late to count.
 struct HeldPlaces {
-  enum State : uint32_t { kHeld, kCounted, kReleased };
-  uint32_t state = kReleased;
+  enum State : uint32_t { kHeld, kCounted, kNone };
+  uint32_t state = kNone;
   uint32_t since = 0;  // of the reservation, units
   uint32_t count = 0;
   CapPlace places[FrequencyCaps::kMostWindows];
@@ -40,7 +41,7 @@ absl::Duration Units(uint32_t units) { return absl::Seconds(int64_t{units} * kCa
 
 uint64_t BidKey(uint64_t decision, uint32_t bid) { return CombineHash(decision, bid); }
 CapShape ShapeOf(const CapWindow& w) {
-  return CapShape::Of(static_cast<uint32_t>(std::max(w.seconds, 1)));
+  return CapShape::Of(static_cast<uint32_t>(std::clamp(w.seconds, 1, kLongestSeconds)));
 }
 uint32_t LimitOf(const CapWindow& w) { return static_cast<uint32_t>(std::max(w.limit, 0)); }
 
@@ -114,10 +115,24 @@ FrequencyCaps::Reservation FrequencyCaps::Reserve(uint64_t decision, uint32_t bi
   held.state = HeldPlaces::kHeld;
   held.since = now;
   CapShape shapes[kMostWindows];
-  for (const CapWindow& w : windows) {
-    shapes[held.count] = ShapeOf(w);
-    held.places[held.count] = s.PlaceOf(w, shapes[held.count]);
-    s.windows.Prefetch(held.places[held.count++]);
+  uint32_t limits[kMostWindows], which[kMostWindows];
+  for (uint32_t i = 0; i < windows.size(); ++i) {
+    const CapShape shape = ShapeOf(windows[i]);
+    const CapPlace place = s.PlaceOf(windows[i], shape);
+    const uint32_t limit = LimitOf(windows[i]);
+    // Lengths that are the same in units are one window, with the lower limit.
+    const auto k = static_cast<uint32_t>(std::find(held.places, held.places + held.count, place) -
+                                         held.places);
+    if (k == held.count) {
+      ++held.count;
+      held.places[k] = place;
+      shapes[k] = shape;
+      s.windows.Prefetch(place);
+    } else if (limits[k] <= limit) {
+      continue;
+    }
+    limits[k] = limit;
+    which[k] = i;
   }
   HeldPlaces before;
   if (s.bids.Find(BidKey(decision, bid), &before) && before.state == HeldPlaces::kHeld &&
@@ -126,12 +141,12 @@ FrequencyCaps::Reservation FrequencyCaps::Reserve(uint64_t decision, uint32_t bi
     if (before.Holds(held)) return {.ok = true};
   }
   for (uint32_t i = 0; i < held.count; ++i) {
-    const CapTaken taken = s.windows.Reserve(held.places[i], LimitOf(windows[i]), shapes[i], now);
+    const CapTaken taken = s.windows.Reserve(held.places[i], limits[i], shapes[i], now);
     if (taken == CapTaken::kYes) continue;
     s.GiveBack(held, i, now);
     s.refused.Add(1);
     if (taken == CapTaken::kFull) s.full.Add(1);
-    return {.ok = false, .full = taken == CapTaken::kFull, .which = i};
+    return {.ok = false, .full = taken == CapTaken::kFull, .which = which[i]};
   }
   before = HeldPlaces();
   bool others = false;
@@ -187,13 +202,9 @@ FrequencyCaps::Counted FrequencyCaps::Count(uint64_t decision, uint32_t bid) {
 bool FrequencyCaps::Release(uint64_t decision, uint32_t bid) {
   State& s = *state_;
   HeldPlaces held;
-  if (!s.bids.Find(BidKey(decision, bid), &held)) return false;
-  bool mine = false;
-  s.bids.Upsert(BidKey(decision, bid), [&](HeldPlaces& there, bool existed) {
-    mine = existed && there.state == HeldPlaces::kHeld;
-    if (!mine) return;
+  const bool mine = s.bids.EraseIf(BidKey(decision, bid), [&](const HeldPlaces& there) {
     held = there;
-    there.state = HeldPlaces::kReleased;
+    return there.state == HeldPlaces::kHeld;
   });
   if (!mine) return false;
   // Only now: killed in between, the places stay taken until they expire.

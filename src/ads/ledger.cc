@@ -515,6 +515,12 @@ bool Ledger::Durable(uint64_t ticket) const {
   return ticket != 0 && state_->board.durable.load(std::memory_order_relaxed) >= ticket;
 }
 
+std::optional<Currency> Ledger::CurrencyOf(uint64_t campaign) const {
+  uint32_t index = 0;
+  if (!state_->board.FindAccount(campaign, &index)) return std::nullopt;
+  return state_->board.account(index).currency;
+}
+
 Micros Ledger::MaxOpen(uint64_t campaign) const {
   uint32_t index = 0;
   if (!state_->board.FindAccount(campaign, &index)) return {};

@@ -30,7 +30,8 @@ absl::Status OtherCurrency(Currency has) {
 }
 
 int64_t Share(double share, int64_t of) {
-  return static_cast<int64_t>(share * static_cast<double>(of));
+  const double part = share * static_cast<double>(of);
+  return part < 9e18 ? std::min(of, static_cast<int64_t>(part)) : of;
 }
 
 }  // namespace
@@ -79,12 +80,14 @@ absl::Status LedgerKeeper::TickLocked() {
   absl::Status status;
   for (;;) {
     const uint64_t before = log.popped();
+    more_to_return_ = false;
     DrainLog();
     Expire();
     if (retry_after_ > 0 && now_ < next_try_ && !shutting_down_) return health().status;
     VisitThoseWhoCalled();
     status = Flush();
     if (!status.ok()) return status;
+    if (shutting_down_ && more_to_return_) continue;
     if (log.popped() >= pushed) break;
     if (log.popped() == before) return status;  // a thread is in the middle of its TryPush()
   }
@@ -224,8 +227,12 @@ void LedgerKeeper::TakeUnlisted(uint32_t index) {
 void LedgerKeeper::GiveBack(uint32_t index, size_t which) {
   Pool& pool = board_->account(index).pools[which];
   const int64_t free = pool.used.left();
-  // Those that cannot be returned yet stay where they are.
-  if (free == 0 || batch_.returns.size() >= kMostAsks || !pool.used.TryAdd(free)) return;
+  if (free == 0) return;
+  if (batch_.returns.size() >= kMostAsks) {  // they stay where they are until the next group
+    more_to_return_ = true;
+    return;
+  }
+  if (!pool.used.TryAdd(free)) return;
   Book& book = books_[index];
   book.pools[which].returned += free;
   book.seen += free;
@@ -310,11 +317,12 @@ void LedgerKeeper::Granted() {
     Pool& pool = account.pools[which];
     book.leased += ask.granted;
     pool.used.SetLimit(book.leased);
-    // What is wanted meanwhile is asked for by the next bid.
-    if (pool.used.left() >= account.wanted.load(std::memory_order_relaxed)) {
+    const bool exhausted = ask.granted < ask.want;
+    // What is wanted meanwhile, or still, is asked for by the next bid: without bids the account is
+    // idle, whatever was refused.
+    if (exhausted || pool.used.left() >= account.wanted.load(std::memory_order_relaxed)) {
       account.wanted.store(0, std::memory_order_relaxed);
     }
-    const bool exhausted = ask.granted < ask.want;
     pool.low_water.store(exhausted ? Pool::kExhausted : books_[index].block / 2,
                          std::memory_order_relaxed);
     if (exhausted) book.next_ask = now_ + kAskAgain;

@@ -96,6 +96,7 @@ class LedgerKeeper {
   int64_t visited_at_ = 0;  // when the round of all accounts went on
   uint32_t next_visit_ = 0;
   bool shutting_down_ = false, shut_down_ = false;
+  bool more_to_return_ = false;  // than one group holds
   absl::Status shutdown_status_;
   LeaseBatch batch_;
   std::vector<Place> spend_places_, unlisted_places_, ask_places_;  // of the batch's entries

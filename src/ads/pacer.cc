@@ -125,8 +125,16 @@ absl::Status Pacer::Set(uint64_t campaign, const PacingGoal& goal, Micros spent,
   const std::lock_guard<std::mutex> lock(mutex_);
   size_t place = Find(campaign);
   if (place != kNowhere) {
-    campaigns_[place]->goal = goal;
-    campaigns_[place]->pending = true;  // planned anew for what is left, knowing what it knows
+    internal::PacedCampaign& known = *campaigns_[place];
+    const bool other_periods = (goal.daily.value > 0) != (known.goal.daily.value > 0);
+    known.goal = goal;
+    known.pending = true;  // planned anew for what is left, knowing what it knows
+    if (other_periods && as_of != absl::InfinitePast()) {  // of which the caller knows more
+      known.spent_here = spent.value;
+      known.spent_before = spent_before.value;
+      known.spent = known.at_begin = slots_[place].spent.load(std::memory_order_relaxed);
+      PeriodAt(goal, as_of, &known.begin, &known.end);
+    }
     return absl::OkStatus();
   }
   place = FindFree(campaign);
@@ -219,7 +227,8 @@ void Pacer::BeginPeriod(internal::PacedCampaign& c, absl::Time now) {
   const PacingGoal& goal = c.goal;
   c.spent_here += c.spent - c.at_begin;
   c.at_begin = c.spent;
-  if (now >= c.end) {  // also when its goal was changed before its end
+  // Also when its goal was changed before its end, and when a clock that was ahead is right again.
+  if (now >= c.end || now < c.begin) {
     c.spent_before += c.spent_here;
     c.spent_here = 0;
   }
@@ -276,7 +285,7 @@ void Pacer::Step(internal::PacedCampaign& c, absl::Time from, absl::Time now, do
   c.spent = spent;
   c.wins = wins;
   c.actions = actions;
-  if (now >= c.end || !c.in_period || c.pending) BeginPeriod(c, now);
+  if (now >= c.end || now < c.begin || !c.in_period || c.pending) BeginPeriod(c, now);
   if (!c.in_period) {
     slot.allowance.store(std::numeric_limits<int64_t>::min(), std::memory_order_relaxed);
     return;

@@ -454,5 +454,44 @@ TEST_CASE("an engine and its ledger may be shut down by several threads at once"
   }
 }
 
+TEST_CASE("a campaign that has left the catalog is charged in its account's currency, and counts") {
+  EngineOptions options;
+  options.rates = {{kEur, 0.5}};
+  Campaign c = Budgeted("a", 100);
+  c.currency = kEur;
+  Shop shop({c, Budgeted("b", 100, 1)}, std::move(options));
+  shop.Lease();
+  const Decision d = shop.Decide();
+  REQUIRE(d.bids.size() == 1);
+  REQUIRE(d.bids[0].campaign->id == "a");
+  REQUIRE(d.bids[0].cur == kUsd);
+  REQUIRE(shop.engine->SwapCatalog(MakeCatalog({Budgeted("b", 100, 1)})).ok());
+  shop.Record(d);
+  for (const AccountReport& report : shop.ledger->Report()) {
+    if (report.currency != kEur) continue;
+    CHECK(report.committed.count == 1);
+    CHECK(report.committed.amount.units() ==
+          Approx(d.bids[0].price.units() / 1000 * 0.5).margin(1e-5));
+  }
+}
+
+TEST_CASE("what cannot be charged was heard all the same") {
+  Campaign c = Budgeted("a", 100);
+  c.caps = {{CapPer::kListener, 1, absl::Hours(24)}};
+  Shop shop({c});
+  shop.Lease();
+  TestRequest request;
+  request.request.user.id = "carl";
+  const RequestPtr asked = request.Done();
+  const Decision d = shop.engine->Decide(asked).value;
+  REQUIRE(d.bids.size() == 1);
+  OutcomeEvent heard = EventOf(d, 0, OutcomeKind::kImpression);
+  heard.cur = *Currency::Parse("JPY");  // for which there is no rate
+  CHECK(absl::IsInvalidArgument(shop.engine->Record(heard)));
+  shop.engine->runtime().RunPending();
+  shop.clock.Advance(absl::Hours(3));  // its reservation is over
+  CHECK(shop.engine->Decide(asked).value.bids.empty());
+}
+
 }  // namespace
 }  // namespace adagents::ads::test

@@ -202,6 +202,39 @@ TEST_CASE("caps count per listener, household, session or device, as they say") 
   CHECK(Play(engine, request("ann", "h2", "d1")) == "home-1");
 }
 
+TEST_CASE("an identifier is its giver's, and zeros are nobody's") {
+  SECTION("of listeners") {
+    TestEngine engine({Capped("a", 5, Cap(1, absl::Hours(24)))});
+    const auto play = [&](const char* source) {
+      TestRequest request;
+      const Uid uid{"1000017", {}};
+      request.request.user.eids =
+          request.made.arena->Copy({Eid{source, request.made.arena->Copy({uid})}});
+      return Play(engine, request.Done());
+    };
+    const std::string shown = play("one.example");
+    CHECK(play("one.example") != shown);
+    CHECK(play("other.example") == shown);
+    CHECK(play("other.example") != shown);
+  }
+  SECTION("of devices") {
+    TestEngine engine({Capped("a", 5, Cap(1, absl::Hours(24), CapPer::kDevice))});
+    const auto play = [&](const char* ifa, const char* ip) {
+      TestRequest request;
+      request.request.device.ifa = ifa;
+      request.request.device.ip = ip;
+      return Play(engine, request.Done());
+    };
+    const char *zeros = "00000000-0000-0000-0000-000000000000",
+               *phone = "6d92078a-8246-4ba4-ae5b-76104861e7dc";
+    const std::string shown = play(zeros, "192.0.2.1");
+    CHECK(play(zeros, "192.0.2.1") != shown);  // its network stands in
+    CHECK(play(zeros, "198.51.100.1") == shown);
+    CHECK(play(phone, "203.0.113.1") == shown);
+    CHECK(play(phone, "203.0.114.1") != shown);
+  }
+}
+
 TEST_CASE("without an identifier the policy decides") {
   const std::vector<Campaign> campaigns = {Capped("capped", 9, Cap(1, absl::Hours(1))),
                                            AudioCampaign("free", 1)};

@@ -1,7 +1,10 @@
 #include "adagents/ads/ledger.h"
 
+#include <limits>
 #include <map>
+#include <memory>
 #include <string>
+#include <vector>
 
 #include "adagents/base/random.h"
 #include "adagents/base/status.h"
@@ -88,6 +91,62 @@ TEST_CASE("several imps and campaigns of one decision are reserved apart") {
     }
     CHECK(kit.Report(campaign).reserved.value == 3001);
   }
+}
+
+TEST_CASE("a budget without bound may be leased whole") {
+  LedgerKit kit({.max_open_share = 1.0});
+  kit.Account(Micros{std::numeric_limits<int64_t>::max()});
+  CHECK(kit.ledger->MaxOpen(kAcme).value == std::numeric_limits<int64_t>::max());
+  CHECK(kit.Reserve(1000).ok());
+}
+
+TEST_CASE("the currency of an account is known, also of a closed one") {
+  LedgerKit kit;
+  kit.Account({100 * kUnit});
+  CHECK(kit.ledger->CurrencyOf(kAcme) == kEur);
+  kit.ledger->CloseAccount(kAcme);
+  CHECK(kit.ledger->CurrencyOf(kAcme) == kEur);
+  CHECK_FALSE(kit.ledger->CurrencyOf(4711).has_value());
+}
+
+TEST_CASE("a bid that was refused for want of budget does not keep the rest from being returned") {
+  LedgerKit kit;
+  kit.Account({4 * kUnit});
+  REQUIRE(kit.Reserve(kUnit / 10).ok());
+  REQUIRE(kit.Commit(kUnit / 10).outcome == CommitOutcome::kCommitted);
+  CHECK_FALSE(kit.Reserve(4 * kUnit).ok());
+  for (int i = 0; i < 60; ++i) {
+    kit.clock.Advance(absl::Minutes(1));
+    REQUIRE(kit.ledger->Tick().ok());
+  }
+  CHECK(kit.Report().free.value == 0);
+  CHECK(kit.Totals().returned > 0);
+}
+
+TEST_CASE("an orderly end returns all that is free, of however many accounts") {
+  constexpr uint64_t kAccounts = 9'000;  // more than one group returns
+  testing::VirtualClock clock{absl::FromUnixSeconds(1'780'000'000)};
+  const std::unique_ptr<MemoryLeaseSource> source = MemoryLeaseSource::Create(3);
+  LedgerOptions options;
+  options.background = false;
+  options.clock = &clock;
+  options.max_accounts = kAccounts;
+  auto ledger = Ledger::Create(source.get(), options);
+  REQUIRE(ledger.ok());
+  std::vector<uint64_t> campaigns;
+  for (uint64_t c = 1; c <= kAccounts; ++c) {
+    REQUIRE((*ledger)->SetAccount({.campaign = c, .currency = kEur, .daily = Micros{kUnit}}).ok());
+    campaigns.push_back(c);
+  }
+  REQUIRE((*ledger)->LeaseAhead(campaigns).ok());
+  for (int i = 0; i < 5; ++i) REQUIRE((*ledger)->Tick().ok());
+  int64_t open = 0;
+  for (const uint64_t c : campaigns) open += source->Totals(c) ? source->Totals(c)->open : 0;
+  CHECK(open > static_cast<int64_t>(kAccounts) * 1000);
+  REQUIRE((*ledger)->Shutdown().ok());
+  open = 0;
+  for (const uint64_t c : campaigns) open += source->Totals(c) ? source->Totals(c)->open : 0;
+  CHECK(open == 0);
 }
 
 TEST_CASE("a loss gives its money back once") {

@@ -512,5 +512,41 @@ TEST_CASE("many threads spend, decide and change goals while the pacer ticks") {
   }
 }
 
+TEST_CASE("a clock that was ahead for a moment does not stop a campaign") {
+  Pacer pacer(Expecting(2));
+  REQUIRE(pacer.Set(kCampaign, {.daily = Micros{100'000'000}}).ok());
+  Market market(pacer);
+  (void)market.RunUntil(kMonday + absl::Hours(6));
+  pacer.Tick(kMonday + absl::Hours(30 * 24));
+  market.now = kMonday + absl::Hours(6);
+  CHECK(market.RunUntil(kMonday + absl::Hours(24)) > 0);
+  for (int day = 1; day <= 3; ++day) {
+    INFO("day " << day);
+    const int64_t spent = market.RunUntil(kMonday + absl::Hours(24 * (day + 1)));
+    CHECK(spent > 90'000'000);
+    CHECK(spent <= 101'000'000);
+  }
+}
+
+TEST_CASE("a daily bound that is added later counts what was spent that day, not in the flight") {
+  Pacer pacer(Expecting(2));
+  const absl::Time end = kMonday + absl::Hours(24 * 10);
+  const auto lifetime = Micros{1'000'000'000};
+  REQUIRE(pacer.Set(kCampaign, {.lifetime = lifetime, .start = kMonday, .end = end}).ok());
+  Market market(pacer);
+  const int64_t before = market.RunUntil(kMonday + absl::Hours(48));
+  const int64_t today = market.RunUntil(kMonday + absl::Hours(60));
+  CHECK(before > 150'000'000);
+  CHECK(today > 30'000'000);
+  REQUIRE(
+      pacer
+          .Set(kCampaign,
+               {.daily = Micros{120'000'000}, .lifetime = lifetime, .start = kMonday, .end = end},
+               Micros{today}, Micros{before}, market.now)
+          .ok());
+  const int64_t rest = market.RunUntil(kMonday + absl::Hours(72));
+  CHECK(static_cast<double>(today + rest) == Approx(120e6).epsilon(0.03));
+}
+
 }  // namespace
 }  // namespace adagents::ads

@@ -451,6 +451,32 @@ TEST_CASE("with one category for all but a few, the others are still found") {
   CHECK(Played(TestEngine(campaigns).Decide(PodRequest(90).Done())) == "car0 bread soap");
 }
 
+TEST_CASE("who was left out of the combination is still the next in line") {
+  for (const auto pricing :
+       {AuctionPricing::kSecondPrice, AuctionPricing::kGeneralizedSecondPrice}) {
+    for (const uint64_t top : {50, 63, 64, 70, 200}) {
+      std::vector<Campaign> campaigns;
+      for (uint64_t i = 0; i < top; ++i) {
+        Campaign& c = campaigns.emplace_back(Ad(Numbered("top", i), 10));
+        c.cat = {"IAB1"};
+      }
+      for (uint64_t i = 0; i < 8; ++i) campaigns.push_back(Ad(Numbered("other", i), 5));
+      EngineOptions options;
+      options.auction.pricing = pricing;
+      TestEngine e(std::move(campaigns), std::move(options));
+      PodRequest request(60);
+      request.request.at = 2;
+      request.audio.maxseq = 2;
+      const Decision d = e.engine->Decide(request.Done()).value;
+      INFO(top << " of one category: " << Played(d));
+      REQUIRE(d.bids.size() == 2);
+      const Bid& other = d.bids[0].value.units() < 7 ? d.bids[0] : d.bids[1];
+      CHECK(other.value.units() == Approx(5));
+      CHECK(other.price.units() == Approx(5).margin(0.02));
+    }
+  }
+}
+
 TEST_CASE("a pod whose best combination is not found within the limit is filled, and says so") {
   // All lengths even, the pod's odd, and every second worth the same: no bound ever says that the
   // best is found (Chvatal: "Hard knapsack problems", 1980).

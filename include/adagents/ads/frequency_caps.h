@@ -20,6 +20,9 @@
 // place may have been given to another, and Counts::late says so. Each bid counts once, however
 // often its impression is reported; a bid that nobody knows (any more) changes nothing.
 //
+// An impression counts for `late` after its reservation has ended, unless 15 places of a seventh of
+// its window are taken by then; Counts::dropped says how often.
+//
 // Memory is fixed. A window that counts something is never evicted: when there is no room for a new
 // one, its first reservation is refused ("full means no") and Counts::full says how often.
 // In a Region over a file all of it outlives the process: bids of before a crash count after it.
@@ -46,7 +49,7 @@ namespace adagents::ads {
 struct CapWindow {
   uint64_t subject = 0;  ///< whose impressions: a keyed hash, never an identifier
   uint64_t target = 0;   ///< of what: a hash of a campaign, creative or brand
-  int32_t seconds = 0;   ///< its length, up to 31 days
+  int32_t seconds = 0;   ///< its length, up to 31 days; longer ones are 31 days
   int32_t limit = 0;     ///< impressions; above 15, at most 15 of them within a seventh of it
 };
 
@@ -60,10 +63,12 @@ struct CapUse {
 
 struct FrequencyCapsOptions {
   /// Windows that count something at one time to make room for; 20.7 bytes each. With random keys
-  /// one in about a million finds no room then.
+  /// one in about a million finds no room then; one in 10,000 where some subjects have hundreds.
   size_t windows = 1'000'000;
-  /// Bids that are out at one time with caps on them; 250 bytes each. More are refused.
-  size_t bids = 65'536;
+  /// Bids with caps on them that are out at one time, and impressions that were counted less than
+  /// twice `ttl` and `late` ago (90 minutes), so that none counts twice; 250 bytes each. More are
+  /// refused: with this default, capped campaigns have 48 impressions a second.
+  size_t bids = 262'144;
   /// How long a reservation is sure to count: about as long as an impression takes. 4 s to a day;
   /// it must stay the same for a region's life.
   absl::Duration ttl = absl::Minutes(15);
@@ -103,8 +108,8 @@ class FrequencyCaps {
   Reservation ReserveOnce(uint64_t decision, uint32_t bid, std::span<const CapWindow> windows);
 
   enum class Counted : uint8_t { kYes, kLate, kAgain, kUnknown };
-  /// The impression of a bid. kAgain: it was counted or released before; kLate: counted, but after
-  /// its reservation had ended.
+  /// The impression of a bid. kAgain: it was counted before; kLate: counted, but after its
+  /// reservation had ended; kUnknown: it was released, or is forgotten, or never was.
   Counted Count(uint64_t decision, uint32_t bid);
   /// Gives the places of a bid back. False when it has none (any more).
   bool Release(uint64_t decision, uint32_t bid);

@@ -48,6 +48,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -176,7 +177,7 @@ enum class CommitOutcome : uint8_t {
   kCommitted,
   kDuplicate,      ///< was reported before; nothing changed
   kLate,           ///< its reservation was given up, but there was budget: charged and listed
-  kLateUncharged,  ///< the same without budget: listed
+  kLateUncharged,  ///< the same with nothing free of what is leased: listed
   kPending,        ///< of an earlier process: the source decides with the next flush, and lists it
   kTooLate,        ///< of an earlier process and older than `ttl`: listed, not charged
   kUnknown,        ///< no such reservation is remembered: listed, not charged
@@ -308,6 +309,8 @@ class Ledger {
   [[nodiscard]] std::vector<AccountReport> Report() const;
   /// The last 1,024 wins that did not come as they should.
   [[nodiscard]] std::vector<LedgerEvent> Recent() const;
+  /// Of the account, also when it was closed; nullopt: there never was one.
+  [[nodiscard]] std::optional<Currency> CurrencyOf(uint64_t campaign) const;
   /// The most that a crash can cost this account on one day. 0: unknown.
   [[nodiscard]] Micros MaxOpen(uint64_t campaign) const;
 

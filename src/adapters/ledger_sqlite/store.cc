@@ -119,6 +119,8 @@ absl::Status LocalLeaseSource::Store::WriteBatch(const LeaseBatch& batch) {
   }
   if (status.ok() && wins_since_forgetting_ >= kForgetEvery) {
     status = ForgetWins(batch.forget_nanos);
+    status.Update(
+        ForgetLates(batch.wall_nanos - absl::ToInt64Nanoseconds(options_.keep_late_wins)));
     wins_since_forgetting_ = 0;
   }
   return status;

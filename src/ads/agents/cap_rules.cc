@@ -18,27 +18,35 @@ bool Lists(const std::vector<std::string>& sources, Text source) {
   return std::find(sources.begin(), sources.end(), source) != sources.end();
 }
 
+/// An identifier, and who gave it: others may have given the same one to somebody else.
+struct Identity {
+  Text id, giver = {};
+};
+
 /// The first uid of the eids that `wanted` takes.
 template <class F>
-Text EidOf(const Request& request, F wanted) {
+Identity EidOf(const Request& request, F wanted) {
   for (const Eid& eid : request.user.eids) {
     if (!wanted(eid.source)) continue;
     for (const Uid& uid : eid.uids) {
-      if (!uid.id.empty()) return uid.id;
+      if (!uid.id.empty()) return {uid.id, eid.source};
     }
   }
   return {};
 }
 
-Text IdentityOf(const Request& request, const FrequencyCapPolicy& policy, CapPer per) {
+/// What devices send that must not be told apart: zeros, in whatever form.
+bool IsNobody(Text ifa) { return ifa.find_first_not_of("0-{}") == Text::npos; }
+
+Identity IdentityOf(const Request& request, const FrequencyCapPolicy& policy, CapPer per) {
   if (policy.identify) {
     const Text id = policy.identify(request, per);
-    if (!id.empty()) return id;
+    if (!id.empty()) return {id};
   }
   switch (per) {
     case CapPer::kListener:
-      if (!request.user.id.empty()) return request.user.id;
-      if (!request.user.buyeruid.empty()) return request.user.buyeruid;
+      if (!request.user.id.empty()) return {request.user.id};
+      if (!request.user.buyeruid.empty()) return {request.user.buyeruid, "buyeruid"};
       return EidOf(request, [&](Text source) {
         return !Lists(policy.household_sources, source) && !Lists(policy.session_sources, source);
       });
@@ -47,7 +55,7 @@ Text IdentityOf(const Request& request, const FrequencyCapPolicy& policy, CapPer
     case CapPer::kSession:
       return EidOf(request, [&](Text source) { return Lists(policy.session_sources, source); });
     case CapPer::kDevice:
-      return request.device.ifa;
+      return {IsNobody(request.device.ifa) ? Text() : request.device.ifa};
   }
   return {};
 }
@@ -90,8 +98,9 @@ void CapReader::Read(const Request& request) {
   // Without consent the fields are empty already; what the host's own function says counts too.
   if (!request.consent.may_identify) return;
   for (int per = 0; per < kNetwork; ++per) {
+    const Identity identity = IdentityOf(request, policy_, static_cast<CapPer>(per));
     subjects_[static_cast<size_t>(per)] =
-        Hash(per, IdentityOf(request, policy_, static_cast<CapPer>(per)));
+        Hash(per, identity.id) ^ Hash(kNetwork + 2, identity.id.empty() ? Text() : identity.giver);
   }
   if (policy_.network_stands_in) subjects_[kNetwork] = NetworkOf(request);
 }

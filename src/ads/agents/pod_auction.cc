@@ -246,6 +246,42 @@ void PodAuction::TakeInTurn() {
     }
     pool.resize(kept);
   }
+  RaiseRivals();
+}
+
+/// Where there were more than could be combined, whoever was left out may be next in line: the best
+/// of those that could stand in an ad's place has to be exceeded as well, if one of the first looks
+/// finds it.
+void PodAuction::RaiseRivals() {
+  const auto stands_apart = [&](uint64_t mark) {
+    return taken_.contains(mark) &&
+           std::find(own_marks_.begin(), own_marks_.end(), mark) == own_marks_.end();
+  };
+  const auto read = [&](const Candidate& c, Separation::Marks* marks) {
+    separation_.Read(sale_->catalog(), c.campaign, c.creative, /*house=*/false, dedupe_, marks);
+  };
+  int looks_left = kMostLooks;
+  for (Sold& s : sold_) {
+    const Section& section = sections_[s.section];
+    const Pays pays = sale_->PaysOf(section.imp, s.offer);
+    if (pays != Pays::kSecond && pays != Pays::kNextRank) continue;
+    const Candidate& own = sale_->item(s.offer);
+    read(own, &own_marks_);
+    for (const Offer& offer : section.pool) {
+      const Candidate& c = sale_->item(offer);
+      if (offer.tier != s.offer.tier || offer.value <= s.rival || c.campaign == own.campaign ||
+          MillisOf(offer) > section.left_ms + MillisOf(s.offer) ||
+          (section.dynamic && MillisOf(offer) <= 0)) {
+        continue;
+      }
+      if (looks_left-- <= 0) return;
+      if (sale_->Blocked(offer) != nullptr || !sale_->CouldClaim(offer)) continue;
+      read(c, &marks_);
+      if (std::none_of(marks_.begin(), marks_.end(), stands_apart)) {
+        s.rival = std::min(offer.value, s.offer.value);
+      }
+    }
+  }
 }
 
 /// What would be dead air goes to house ads: as much of it as their lengths allow.

@@ -21,6 +21,8 @@ class PodAuction {
   /// Candidates of one imp that are combined at least, when there are many imps.
   static constexpr size_t kLeastQuota = 4;
 
+  static constexpr int kMostLooks = 2048;  // for who is next in line, of a pod
+
   static constexpr size_t kMostImps = 256;  // of one pod; the others stay empty
   static constexpr uint16_t kNoRoom = UINT16_MAX;
   /// How often a pod is filled, each time without those that could not have what they need. Who can
@@ -72,6 +74,7 @@ class PodAuction {
   void Combine();
   int64_t CriticalOf(size_t choice, const PodFiller::Filling& filling, int* nodes);
   void TakeInTurn();
+  void RaiseRivals();
   void FillWithHouse();
   void Take(const Choice& choice);
   void SetRivals();
@@ -107,6 +110,7 @@ class PodAuction {
   absl::flat_hash_set<uint64_t> taken_;  // marks of what was sold
   // Creatives that must not stand beside what was sold: a pod of many slots meets them in each.
   absl::flat_hash_set<uint64_t> apart_;
+  Separation::Marks own_marks_, marks_;
   std::vector<Note> notes_;
   // Candidates that could not be claimed, and those that are: they hold what they need until the
   // pod has been filled anew, so it is not given to the others that are considered.
