@@ -121,7 +121,7 @@ struct Peer {
   bool Fill(uint64_t listener, uint64_t w) {
     const uint64_t key = KeyOf(listener, w);
     CapWord word{kNow, 0, 0, 0};
-    word.Count();
+    (void)word.Count();
     Store(word, &Of(key).map[key]);
     return true;
   }

@@ -80,9 +80,16 @@ BlendedOptions TunedFor(std::string_view world) {
 }
 
 BlendedOptions TunedSmallFor(std::string_view world) {
-  BlendedOptions options = TunedFor(world);
-  options.machine.bits = 11;
-  options.machine.width = 3;
+  BlendedOptions options;
+  MachineOptions& machine = options.machine;
+  machine.bits = 11;
+  machine.width = 3;
+  if (world == "direct") {
+    machine.rate = 0.2;
+    machine.vector_rate = 0.1;
+  } else {
+    machine.vector_rate = world == "podcasts" ? 0.01 : 0.02;
+  }
   return options;
 }
 

@@ -37,7 +37,7 @@
 // processors begin no later load before it is done, so a loop of reservations has one line on its
 // way at a time. The lock is where the line is, which is known beforehand. For the same reason
 // there is little to execute beside waiting: the less that is, the more of them are under way. Lock
-// and tags that are compared at once took bench/caps_bench from 217-250 ns a window to 129-148.
+// and tags that are compared at once took bench/caps_bench from 217-250 ns a window to 138-148.
 //
 // A process that is killed midway leaves a lock or a claimed slot, in which nothing was counted
 // yet; Recover() frees both. Every count is one word, so it is there before or after, whole.
@@ -238,9 +238,8 @@ class CapTable {
   class Lock {
    public:
     [[gnu::always_inline]] explicit Lock(Byte& lock) : lock_(lock) {
-      for (int tries = 0; lock_.exchange(1, Atomics::At(kTake, std::memory_order_acquire)) != 0;
-           ++tries) {
-        Wait(tries);
+      if (lock_.exchange(1, Atomics::At(kTake, std::memory_order_acquire)) != 0) [[unlikely]] {
+        Wait();
       }
     }
     ~Lock() { lock_.store(0, Atomics::At(kGiveBack, std::memory_order_release)); }
@@ -249,12 +248,15 @@ class CapTable {
 
    private:
     /// Its holder needs some ten instructions, unless it was preempted: then it needs the core.
-    [[gnu::noinline]] static void Wait(int tries) {
+    [[gnu::noinline, gnu::cold]] void Wait() {
       constexpr int kPatience = 100;
-      if (Atomics::kModelled || tries < kPatience) {
-        Atomics::Pause();
-      } else {
-        std::this_thread::yield();
+      for (int tries = 0; lock_.exchange(1, Atomics::At(kTake, std::memory_order_acquire)) != 0;
+           ++tries) {
+        if (Atomics::kModelled || tries < kPatience) {
+          Atomics::Pause();
+        } else {
+          std::this_thread::yield();
+        }
       }
     }
     Byte& lock_;

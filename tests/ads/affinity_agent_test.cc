@@ -177,6 +177,11 @@ TEST_CASE("bedtime that is hardly likely is enough for strict rules") {
   slow.pace = "slow";
   slow.tone = "calm";
   CHECK(ForbiddenBy(options, slow, between, asleep) == nullptr);
+  // Where nobody could look, something is left: what is slow and calm.
+  CHECK(ForbiddenBy(options, slow, Listener(), Intents(), true) == nullptr);
+  slow.pace = "medium";
+  CHECK(ForbiddenBy(options, slow, Listener(), Intents(), true) == &reasons::kSuitUnknown);
+  slow.pace = "slow";
   between.state.wanted = ToByte(0.5f);
   CHECK(ForbiddenBy(options, slow, between, asleep) == &reasons::kTooSlow);
 }

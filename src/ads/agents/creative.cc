@@ -95,7 +95,11 @@ const ReasonCode* ForbiddenBy(const CreativeOptions& options, const Creative& cr
                               const Listener& listener, const Intents& intents, bool missing) {
   for (const SuitabilityRule& rule : options.rules) {
     if (!Forbids(rule, creative)) continue;
-    if (missing) return &reasons::kSuitUnknown;
+    if (missing) {
+      // Nobody said what plays, so it is as quiet as may be.
+      if (rule.energy_from <= 0) return &reasons::kSuitUnknown;
+      continue;
+    }
     if (Applies(rule, listener, intents)) return rule.why;
   }
   return nullptr;

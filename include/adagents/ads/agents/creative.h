@@ -85,7 +85,7 @@ struct CreativeFits {
 inline constexpr Key<CreativeFits> kFits{"fits"};
 
 /// Why a creative may not be played at this moment; null when it may. `missing`: nobody knows the
-/// moment, so every rule applies.
+/// moment, so every rule applies but those of lively music.
 [[nodiscard]] const ReasonCode* ForbiddenBy(const CreativeOptions& options,
                                             const Creative& creative, const Listener& listener,
                                             const Intents& intents, bool missing = false);
