@@ -429,6 +429,18 @@ CommitResult Ledger::State::CommitLate(const Win& win, const Record& record) {
     result.ticket = Charge(win, record.account, static_cast<uint8_t>(today), price, true);
     return result;
   }
+  // Nothing is leased just now, which does not say that nothing is left.
+  if (!board.closed.load(std::memory_order_relaxed)) {
+    const uint64_t ticket = board.log.TryPush({.decision = win.decision,
+                                               .campaign = win.campaign,
+                                               .amount = price,
+                                               .imp = win.imp,
+                                               .account = record.account,
+                                               .currency = win.currency,
+                                               .late = true,
+                                               .owed = true});
+    if (ticket != 0) return {CommitOutcome::kPending, {}, price < win.price.value, ticket};
+  }
   account.late_uncharged.Add(win.price.value);
   Note(win, CommitOutcome::kLateUncharged, 0);
   return {CommitOutcome::kLateUncharged};

@@ -123,6 +123,7 @@ struct LoggedWin {
   uint8_t pool = 0;
   bool late = false;
   bool foreign = false;  // of an earlier process
+  bool owed = false;     // late, and in no pool yet
 };
 
 /// The last so many events. Its lock is held for a copy of one; only the unusual gets here.

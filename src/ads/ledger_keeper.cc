@@ -84,10 +84,11 @@ absl::Status LedgerKeeper::TickLocked() {
     DrainLog();
     Expire();
     if (retry_after_ > 0 && now_ < next_try_ && !shutting_down_) return health().status;
+    SettleOwed();
     VisitThoseWhoCalled();
     status = Flush();
     if (!status.ok()) return status;
-    if (shutting_down_ && more_to_return_) continue;
+    if (!owed_.empty() || (shutting_down_ && more_to_return_)) continue;
     if (log.popped() >= pushed) break;
     if (log.popped() == before) return status;  // a thread is in the middle of its TryPush()
   }
@@ -106,7 +107,12 @@ void LedgerKeeper::LookAtClocks() {
 /// Reads wins as long as they fit into one group.
 void LedgerKeeper::DrainLog() {
   LoggedWin win;
-  while (batch_.spends.size() + batch_.lates.size() < kMostWins && board_->log.TryPop(&win)) {
+  while (batch_.spends.size() + batch_.lates.size() + owed_.size() < kMostWins &&
+         board_->log.TryPop(&win)) {
+    if (win.owed) {
+      owed_.push_back({win, board_->log.popped()});
+      continue;
+    }
     if (win.foreign) {
       batch_.lates.push_back(
           {win.decision, win.imp, win.campaign, win.currency, win.amount, {}, 0, 0});
@@ -118,6 +124,65 @@ void LedgerKeeper::DrainLog() {
     batch_.spends.push_back({win.decision, win.imp, win.campaign, pool.day, win.amount, win.late});
     spend_places_.push_back({win.account, win.pool});
   }
+}
+
+/// Late wins for which nothing was leased: paid from what is by now, or more is asked for. As one
+/// account may have more of them than it may have open at once, it goes on while any are paid.
+void LedgerKeeper::SettleOwed() {
+  constexpr int kMostTries = 3;
+  const size_t before = owed_.size();
+  std::erase_if(owed_, [this](const Owed& owed) { return Pay(owed.win); });
+  for (Owed& owed : owed_) owed.tries = owed_.size() < before ? 0 : owed.tries + 1;
+  std::erase_if(owed_, [this](const Owed& owed) {
+    if (owed.tries > kMostTries) {
+      NotPaid(owed.win);
+      return true;
+    }
+    Account& account = board_->account(owed.win.account);
+    account.wanted.fetch_add(owed.win.amount, std::memory_order_relaxed);
+    board_->Call(owed.win.account);
+    return false;
+  });
+}
+
+/// From the pool of today. False when that has not so much, or no day.
+bool LedgerKeeper::Pay(const LoggedWin& win) {
+  Account& account = board_->account(win.account);
+  const int today = account.PoolAt(wall_);
+  if (today < 0) return false;
+  const auto which = static_cast<size_t>(today);
+  if (!account.pools[which].used.TryAdd(win.amount)) return false;
+  account.pools[which].spent.fetch_add(win.amount, std::memory_order_relaxed);
+  account.late.Add(win.amount);
+  carried_over_[win.campaign] += win.amount;
+  PoolBook& pool = books_[win.account].pools[which];
+  pool.drained += win.amount;
+  batch_.spends.push_back({win.decision, win.imp, win.campaign, pool.day, win.amount, true});
+  spend_places_.push_back({win.account, which});
+  board_->events.Add({CommitOutcome::kLate,
+                      win.decision,
+                      win.imp,
+                      win.campaign,
+                      {win.amount},
+                      {win.amount},
+                      absl::FromUnixNanos(wall_)});
+  return true;
+}
+
+void LedgerKeeper::NotPaid(const LoggedWin& win) {
+  board_->account(win.account).late_uncharged.Add(win.amount);
+  board_->events.Add({CommitOutcome::kLateUncharged,
+                      win.decision,
+                      win.imp,
+                      win.campaign,
+                      {win.amount},
+                      {},
+                      absl::FromUnixNanos(wall_)});
+}
+
+/// Up to where in the log everything is settled, once what was read of it is on the disk.
+uint64_t LedgerKeeper::DurableTo() const {
+  return owed_.empty() ? board_->log.popped() : owed_.front().ticket - 1;
 }
 
 /// Gives up the reservations whose time is over and forgets those that were settled long ago.
@@ -251,8 +316,8 @@ void LedgerKeeper::Ask(uint32_t index, size_t which) {
     account.wanted.store(0, std::memory_order_relaxed);
     return;
   }
-  const PoolBook& known = book.pools[which];
-  if (now_ < known.next_ask) return;
+  PoolBook& known = book.pools[which];
+  if (now_ < known.next_ask || known.asked) return;
   if (batch_.asks.size() >= kMostAsks) {
     board_->Call(index);
     return;
@@ -267,19 +332,27 @@ void LedgerKeeper::Ask(uint32_t index, size_t which) {
                          .daily = book.config.daily.value,
                          .lifetime = book.config.lifetime.value});
   ask_places_.push_back({index, which});
+  known.asked = true;
 }
 
 absl::Status LedgerKeeper::Flush() {
-  if (batch_.empty() && now_ < next_idle_apply_ && !shutting_down_) return absl::OkStatus();
+  const uint64_t durable_to = DurableTo();
+  if (batch_.empty() && now_ < next_idle_apply_ && !shutting_down_) {
+    board_->durable.store(durable_to, std::memory_order_relaxed);
+    return absl::OkStatus();
+  }
   next_idle_apply_ = now_ + kRound;
   batch_.wall_nanos = wall_;
   batch_.forget_nanos = wall_ - board_->ttl - kSlack;
-  const uint64_t drained_to = board_->log.popped();
   const absl::Status status = source_->Apply(&batch_);
   SetHealth(status);
   if (!status.ok()) {
     // All but the asks is tried again as it is.
-    for (const Place& place : ask_places_) board_->Call(place.account);
+    for (const Place& place : ask_places_) {
+      books_[place.account].pools[place.pool].asked = false;
+      board_->Call(place.account);
+    }
+    for (Owed& owed : owed_) owed.tries = 0;
     batch_.asks.clear();
     ask_places_.clear();
     retry_after_ = std::clamp(2 * retry_after_, kFirstRetry, kLastRetry);
@@ -291,7 +364,7 @@ absl::Status LedgerKeeper::Flush() {
   NoteLates();
   Granted();
   batch_.clear();
-  board_->durable.store(drained_to, std::memory_order_relaxed);
+  board_->durable.store(durable_to, std::memory_order_relaxed);
   return status;
 }
 
@@ -315,6 +388,7 @@ void LedgerKeeper::Granted() {
     PoolBook& book = books_[index].pools[which];
     Account& account = board_->account(index);
     Pool& pool = account.pools[which];
+    book.asked = false;
     book.leased += ask.granted;
     pool.used.SetLimit(book.leased);
     const bool exhausted = ask.granted < ask.want;

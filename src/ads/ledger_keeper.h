@@ -52,6 +52,7 @@ class LedgerKeeper {
     int64_t durable = 0;   // the part of `drained` that the source has
     int64_t returned = 0;  // taken out, and on its way to the source or there
     int64_t next_ask = 0;  // after the source had no more
+    bool asked = false;    // in the group that is being made
   };
   struct Book {
     AccountConfig config;
@@ -61,6 +62,12 @@ class LedgerKeeper {
     int64_t seen = 0;  // what every reservation changes, at the last visit
     int64_t busy_at = std::numeric_limits<int64_t>::min() / 2;  // when that last changed
   };
+  /// A late win for which nothing was leased when it came.
+  struct Owed {
+    LoggedWin win;
+    uint64_t ticket = 0;
+    int tries = 0;  // rounds in which more was asked for
+  };
   struct Place {
     uint32_t account;
     size_t pool;
@@ -69,6 +76,10 @@ class LedgerKeeper {
   absl::Status TickLocked();
   void LookAtClocks();
   void DrainLog();
+  void SettleOwed();
+  bool Pay(const LoggedWin& win);
+  void NotPaid(const LoggedWin& win);
+  [[nodiscard]] uint64_t DurableTo() const;
   void Expire();
   void VisitThoseWhoCalled();
   void Visit(uint32_t index);
@@ -101,6 +112,7 @@ class LedgerKeeper {
   LeaseBatch batch_;
   std::vector<Place> spend_places_, unlisted_places_, ask_places_;  // of the batch's entries
   std::vector<uint32_t> late_accounts_;
+  std::vector<Owed> owed_;                              // in the log's order
   std::unordered_map<uint64_t, int64_t> carried_over_;  // by campaign, until it is taken
   std::vector<uint64_t> due_;
   int64_t next_idle_apply_ = 0;  // so that the source can close old processes

@@ -207,15 +207,79 @@ TEST_CASE("a reservation is given up after its time, and a win after that is lat
   }
   SECTION("listed when there is none") {
     CHECK(kit.SpendAll(kUnit) == 2 * kUnit);
-    CHECK(kit.Commit(kUnit, decision).outcome == CommitOutcome::kLateUncharged);
+    const CommitResult win = kit.Commit(kUnit, decision);
+    CHECK(win.outcome == CommitOutcome::kPending);
+    CHECK_FALSE(kit.ledger->Durable(win.ticket));
+    REQUIRE(kit.ledger->Tick().ok());
+    CHECK(kit.ledger->Durable(win.ticket));
     CHECK(kit.Report().spent.value == 2 * kUnit);
-    CHECK(kit.ledger->Recent().back().outcome == CommitOutcome::kLateUncharged);
+    CHECK(kit.Report().late_uncharged.amount.value == kUnit);
+    CHECK(kit.Commit(kUnit, decision).outcome == CommitOutcome::kDuplicate);
+    REQUIRE(kit.ledger->Recent().size() == 2);
+    CHECK(kit.ledger->Recent().front().outcome == CommitOutcome::kLateUncharged);
   }
   SECTION("unknown when it is no longer remembered") {
     kit.clock.Advance(absl::Minutes(40));
     REQUIRE(kit.ledger->Tick().ok());
     CHECK(kit.Commit(kUnit, decision).outcome == CommitOutcome::kUnknown);
     CHECK(kit.Report().spent.value == 0);
+  }
+}
+
+TEST_CASE("late wins are charged to the budget, although what was leased has been returned") {
+  LedgerKit kit;
+  kit.Account({100 * kUnit});
+  std::vector<uint64_t> decisions;
+  for (int i = 0; i < 12; ++i) {
+    REQUIRE(kit.Reserve(3 * kUnit).ok());
+    decisions.push_back(kit.last);
+    // In turn, as only a tenth of the budget may be open.
+    kit.clock.Advance(absl::Seconds(1));
+    REQUIRE(kit.ledger->Release(ReservationId(kit.last, 0, kAcme), ReleaseCause::kLoss) ==
+            ReleaseResult::kReleased);
+  }
+  for (int i = 0; i < 20; ++i) {
+    kit.clock.Advance(absl::Minutes(1));
+    REQUIRE(kit.ledger->Tick().ok());
+  }
+  REQUIRE(kit.Report().free.value == 0);
+  REQUIRE(kit.Totals().open == 0);
+  const CommitResult first = kit.Commit(3 * kUnit, decisions[0]);
+  CHECK(first.outcome == CommitOutcome::kPending);
+  CHECK(kit.Commit(3 * kUnit, decisions[0]).outcome == CommitOutcome::kDuplicate);
+
+  SECTION("one") {
+    REQUIRE(kit.ledger->Tick().ok());
+    CHECK(kit.ledger->Durable(first.ticket));
+    CHECK(kit.Report().late.amount.value == 3 * kUnit);
+    CHECK(kit.Report().late_uncharged.count == 0);
+    CHECK(kit.Totals().spent == 3 * kUnit);
+    REQUIRE(kit.memory->LateWins()->size() == 1);
+    CHECK(kit.memory->LateWins()->front().decision == decisions[0]);
+    const std::vector<CarriedSpend> carried = kit.ledger->TakeCarriedOver();
+    REQUIRE(carried.size() == 1);
+    CHECK(carried[0].amount.value == 3 * kUnit);
+  }
+  SECTION("more than may be open at once") {
+    for (size_t i = 1; i < decisions.size(); ++i) (void)kit.Commit(3 * kUnit, decisions[i]);
+    REQUIRE(kit.ledger->Tick().ok());
+    CHECK(kit.Report().late.count == 12);
+    CHECK(kit.Totals().spent == 36 * kUnit);
+  }
+  SECTION("also when the source could not be asked for a while") {
+    kit.source.mood = MakeStatus(absl::StatusCode::kUnavailable, "the disk is full");
+    CHECK_FALSE(kit.ledger->Tick().ok());
+    CHECK_FALSE(kit.ledger->Durable(first.ticket));
+    for (int i = 0; i < 10; ++i) {
+      kit.clock.Advance(absl::Seconds(2));
+      CHECK_FALSE(kit.ledger->Tick().ok());
+    }
+    kit.source.mood = absl::OkStatus();
+    kit.clock.Advance(absl::Seconds(2));
+    REQUIRE(kit.ledger->Tick().ok());
+    CHECK(kit.ledger->Durable(first.ticket));
+    CHECK(kit.Report().late.amount.value == 3 * kUnit);
+    CHECK(kit.Totals().spent == 3 * kUnit);
   }
 }
 
@@ -593,7 +657,7 @@ TEST_CASE("open leases never exceed their bound, whatever happens in which order
     LedgerKit kit({.ttl = absl::Minutes(2), .remember = absl::Minutes(1)});
     kit.Account({50 * kUnit}, {120 * kUnit});
     std::map<uint64_t, int64_t> open;
-    int64_t spent = 0;
+    int64_t spent = 0;  // but what late wins cost that had to wait
     for (int step = 0; step < 3000; ++step) {
       switch (random.Below(8)) {
         case 0:
@@ -638,6 +702,7 @@ TEST_CASE("open leases never exceed their bound, whatever happens in which order
     kit.source.mood = absl::OkStatus();
     kit.clock.Advance(absl::Seconds(2));
     REQUIRE(kit.ledger->Shutdown().ok());
+    for (const CarriedSpend& carried : kit.ledger->TakeCarriedOver()) spent += carried.amount.value;
     CHECK(kit.Report().spent.value == spent);
     CHECK(kit.Totals().spent == spent);
     CHECK(spent <= 120 * kUnit);

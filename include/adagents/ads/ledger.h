@@ -177,8 +177,8 @@ enum class CommitOutcome : uint8_t {
   kCommitted,
   kDuplicate,      ///< was reported before; nothing changed
   kLate,           ///< its reservation was given up, but there was budget: charged and listed
-  kLateUncharged,  ///< the same with nothing free of what is leased: listed
-  kPending,        ///< of an earlier process: the source decides with the next flush, and lists it
+  kLateUncharged,  ///< the same without budget: listed
+  kPending,        ///< of an earlier process, or late with nothing leased: the next flush lists it
   kTooLate,        ///< of an earlier process and older than `ttl`: listed, not charged
   kUnknown,        ///< no such reservation is remembered: listed, not charged
   kWrongCurrency,  ///< nothing changed
