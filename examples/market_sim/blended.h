@@ -34,8 +34,9 @@ struct BlendedOptions {
 /// nothing is judged on; those of "music" for worlds that nothing was tuned on.
 BlendedOptions TunedFor(std::string_view world);
 /// The same with 16,386 numbers, a few more than the team of specialists learns: 2^11 places of
-/// width 3 did better than 10 and 7, 12 and 1, or 13 and 0 (`--blended bits=11,width=3`), and the
-/// rest is what `market_sim --tune --blended bits=11,width=3 --sessions 8000 --seeds 4` has tried.
+/// width 3 were worth more than 10 and 7, 12 and 1, or 13 and 0 in "direct" and "music", and within
+/// 2 % of them in "podcasts" (`--blended bits=11,width=3 --seeds 6`); the rest is the best of
+/// `market_sim --tune --blended bits=11,width=3 --sessions 8000 --seeds 4`.
 BlendedOptions TunedSmallFor(std::string_view world);
 /// "rate=0.1,width=4,...": `options` with some changed. InvalidArgument that names what is wrong
 /// and what there is.

@@ -78,7 +78,7 @@ absl::Status LedgerKeeper::TickLocked() {
   const uint64_t pushed = log.pushed();
   LookAtClocks();
   absl::Status status;
-  for (;;) {
+  for (int waits = 0;;) {
     const uint64_t before = log.popped();
     more_to_return_ = false;
     DrainLog();
@@ -88,7 +88,9 @@ absl::Status LedgerKeeper::TickLocked() {
     VisitThoseWhoCalled();
     status = Flush();
     if (!status.ok()) return status;
-    if (!owed_.empty() || (shutting_down_ && more_to_return_)) continue;
+    if (shutting_down_ && more_to_return_) continue;
+    // The next tick goes on with what comes meanwhile: its clocks are later.
+    if (!owed_.empty() && (shutting_down_ || ++waits < kMostWaits)) continue;
     if (log.popped() >= pushed) break;
     if (log.popped() == before) return status;  // a thread is in the middle of its TryPush()
   }
@@ -138,8 +140,7 @@ void LedgerKeeper::SettleOwed() {
       NotPaid(owed.win);
       return true;
     }
-    Account& account = board_->account(owed.win.account);
-    account.wanted.fetch_add(owed.win.amount, std::memory_order_relaxed);
+    board_->account(owed.win.account).Want(owed.win.amount);
     board_->Call(owed.win.account);
     return false;
   });

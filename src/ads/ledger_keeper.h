@@ -39,6 +39,7 @@ class LedgerKeeper {
 
  private:
   static constexpr int64_t kNoDay = std::numeric_limits<int64_t>::min();
+  static constexpr int kMostWaits = 64;       // rounds of a tick for late wins that are owed
   static constexpr size_t kMostWins = 8192;   // in one group
   static constexpr size_t kMostAsks = 8192;   // the same
   static constexpr size_t kSetsAtOnce = 256;  // of records
