@@ -63,7 +63,7 @@ struct CapUse {
 
 struct FrequencyCapsOptions {
   /// Windows that count something at one time to make room for; 20.7 bytes each. With random keys
-  /// one in about a million finds no room then, also where some subjects have up to 2,000.
+  /// one in about a million finds no room then; of ten million, also with 2,000 of some subjects.
   size_t windows = 1'000'000;
   /// Bids with caps on them that are out at one time, and impressions that were counted less than
   /// twice `ttl` and `late` ago (90 minutes), so that none counts twice; 250 bytes each. More are
