@@ -1,4 +1,4 @@
-// Decisions of the ad team with its models: a trunk that reads each playback event and four heads
+// Decisions of the ad team with its models: a trunk that reads each playback event and five heads
 // that score the candidates, in ads::Engine, on one core.
 //
 //   bench/run.sh models_bench [MODEL] [--decisions N]
@@ -242,7 +242,7 @@ int main(int argc, char** argv) {
   fmt::print("{:<28}{:>12}{:>12}{:>12}\n", "", "a second", "p50 us", "p99 us");
   fmt::print("{:<28}{:>12.0f}{:>12.1f}{:>12.1f}\n", "without models", floor.rate, floor.p50_us,
              floor.p99_us);
-  fmt::print("{:<28}{:>12.0f}{:>12.1f}{:>12.1f}\n", "trunk and four heads", with.rate, with.p50_us,
+  fmt::print("{:<28}{:>12.0f}{:>12.1f}{:>12.1f}\n", "trunk and five heads", with.rate, with.p50_us,
              with.p99_us);
   for (const AgentStats& agent : server.engine().GetStats().runtime.agents) {
     if (agent.name == "heads" || agent.name == "session_trunk") {

@@ -9,6 +9,9 @@
 #include "adagents/runtime/context.h"
 #include "fmt/format.h"
 #include "team.h"
+#ifdef ADAGENTS_HAS_TRAINING
+#include "trained_team.h"
+#endif
 
 namespace market_sim {
 namespace {
@@ -21,6 +24,7 @@ using adagents::Out;
 
 constexpr std::string_view kSpecialists = "specialists", kRemoved = "specialists-";
 constexpr std::string_view kAssumptions = "assumptions";
+constexpr std::string_view kTrained = "specialists+models";
 constexpr Micros kMayNotBid{-1};
 
 /// What a thousand impressions are worth to the campaign at these rates, in its currency.
@@ -158,9 +162,9 @@ class BlendedArm final : public Arm {
   const std::shared_ptr<BlendedModel> model_;
 };
 
-class SpecialistsArm final : public Arm {
+class SpecialistsArm : public Arm {
  public:
-  explicit SpecialistsArm(std::string_view removed) : removed_(removed) {}
+  explicit SpecialistsArm(std::string_view removed = {}) : removed_(removed) {}
   void Prepare(ads::EngineOptions* options) override {
     AssembleTeam(options);
     if (removed_ == kAssumptions) options->listener->moments.model.assume = false;
@@ -185,10 +189,47 @@ class SpecialistsArm final : public Arm {
   const std::string removed_;
 };
 
+#ifdef ADAGENTS_HAS_TRAINING
+class TrainedArm final : public SpecialistsArm {
+ public:
+  void Prepare(ads::EngineOptions* options) override {
+    SpecialistsArm::Prepare(options);
+    prepared_ = team_.AddTo(options);
+  }
+  absl::Status Begin(ads::Engine& /*engine*/, const testing::ListeningWorld& /*world*/,
+                     const testing::ListeningOptions& options) override {
+    team_.Begin(options.sessions);
+    return prepared_;
+  }
+  absl::Status Play(ads::Engine& engine, const ads::PlaybackEvent& event) override {
+    if (absl::Status status = team_.Play(event); !status.ok()) return status;
+    return SpecialistsArm::Play(engine, event);
+  }
+  void Decided(const ads::RequestPtr& request, const ads::Decision& decision,
+               absl::Time /*now*/) override {
+    team_.Decided(*request, decision);
+  }
+  void Told(const ads::OutcomeEvent& outcome, absl::Time /*now*/) override { team_.Told(outcome); }
+  size_t parameters(ads::Engine& engine) const override {
+    return SpecialistsArm::parameters(engine) + team_.parameters();
+  }
+
+ private:
+  TrainedTeam team_;
+  absl::Status prepared_;
+};
+#endif
+
 }  // namespace
 
 std::vector<std::string> ArmNames() {
-  return {"random", "blended", "blended-small", std::string(kSpecialists), "oracle"};
+  std::vector<std::string> names = {"random", "blended", "blended-small",
+                                    std::string(kSpecialists)};
+#ifdef ADAGENTS_HAS_TRAINING
+  names.emplace_back(kTrained);
+#endif
+  names.emplace_back("oracle");
+  return names;
 }
 
 std::vector<std::string> AblatedArms() {
@@ -202,7 +243,15 @@ absl::StatusOr<std::unique_ptr<Arm>> MakeArm(std::string_view name, const Blende
   if (name == "random") return std::make_unique<RandomArm>();
   if (name == "oracle") return std::make_unique<OracleArm>();
   if (name == "blended" || IsSmallBlended(name)) return std::make_unique<BlendedArm>(blended);
-  if (name == kSpecialists) return std::make_unique<SpecialistsArm>("");
+  if (name == kSpecialists) return std::make_unique<SpecialistsArm>();
+#ifdef ADAGENTS_HAS_TRAINING
+  if (name == kTrained) return std::make_unique<TrainedArm>();
+#else
+  if (name == kTrained) {
+    return adagents::FailedPrecondition(
+        fmt::format("'{}' was not built: it needs adagents::ads_training, LibTorch that is", name));
+  }
+#endif
   const auto ablated = AblatedArms();
   if (std::find(ablated.begin(), ablated.end(), name) != ablated.end()) {
     return std::make_unique<SpecialistsArm>(name.substr(kRemoved.size()));

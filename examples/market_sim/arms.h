@@ -4,7 +4,8 @@
 //   blended      one model of everything, see blended.h
 //   blended-small  the same with no more numbers than the team learns
 //   specialists  the team of agents that the library has, see team.h
-//   specialists-AGENT  the same with that agent switched off
+//   specialists+models  the team with small transformers, see trained_team.h; needs LibTorch
+//   specialists-AGENT  the team with that agent switched off
 //   specialists-assumptions  the same, but nothing is assumed before outcomes tell
 //   oracle       the highest true value now: it knows the odds, and leaves out the middle of songs
 //                and bots, but does not spare listeners for later

@@ -120,7 +120,8 @@ int Main(int argc, char** argv) {
   CLI::App app{
       "Compares arms on simulated listening sessions: random, blended, blended-small (with as "
       "many\n"
-      "numbers as the team learns), specialists, oracle, and\n"
+      "numbers as the team learns), specialists, specialists+models (with small transformers that\n"
+      "are trained in the run; needs LibTorch), oracle, and\n"
       "specialists-AGENT without that agent, specialists-assumptions with nothing assumed. All\n"
       "meet the same listeners and noise."};
   app.add_option("--world", o.worlds,

@@ -1,26 +1,20 @@
 // Simulated listeners as data to train on: what a server would have seen of the sessions of a
-// ListeningWorld in which ads were chosen at random, and what came of it.
+// ListeningWorld in which ads were chosen at random, and what came of it (ads_models/team_log.h).
 //
 // The policy: every slot is filled, by a creative drawn uniformly from those that fit it, at a
 // price that always wins. So who heard which ad depends on nothing but chance, and what is learned
 // of ads is not confounded by who chose them before.
 //
-// Labels, all of them observable by a server:
-//   click       of each impression: a click was reported
-//   completion  likewise, that it was heard to its end
-//   attention   of each request: the listener did something (skipped, saved, searched, paused,
-//               set the volume, switched the screen on) within kAttentionWindowMs
-//   intent      of one in three tracks and episodes that begin: it was skipped
 // Notices that are lost or very late, repeated ones, bots and click farms are in the data, as they
 // are in a server's.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
-#include <vector>
 
 #include "absl/status/statusor.h"
-#include "adagents/ads_models/facts.h"
+#include "adagents/ads_models/team_log.h"
 #include "dataset.h"
 
 namespace train {
@@ -31,30 +25,15 @@ struct WorldOptions {
   uint64_t seed = 1;
 };
 
-/// Moments in the order of time, and what was observed at each.
-struct WorldLog {
-  struct Example {
-    uint32_t window = 0;  ///< into `windows`
-    uint8_t happened = 0;
-  };
-  struct Of {
-    std::vector<Example> examples;
-    std::vector<adagents::model::HeadEntry> entries;  ///< FactCount(task) for each
-  };
-  std::vector<adagents::model::TokenWindow> windows;
-  std::vector<adagents::model::Token> next;  ///< of each window: the session's next token
-  std::vector<uint8_t> has_next;
-  Of of[adagents::ads_models::kTasks];
-};
-
 /// What is wrong with the world's name or options.
-absl::StatusOr<WorldLog> Listen(const WorldOptions& options);
+absl::StatusOr<adagents::ads_models::TeamExamples> Listen(const WorldOptions& options);
 
-/// Those of one task, cut into three parts of which each is later than the one before.
-Dataset DatasetOf(const WorldLog& log, adagents::ads_models::Task task, const Splits& splits);
-/// Windows and next tokens to pre-train on, at most `most` for training and a quarter of it for
-/// validation, of the same times as the parts of DatasetOf().
-void SequencesOf(const WorldLog& log, const Splits& splits, size_t most,
-                 adagents::model::Sequences* training, adagents::model::Sequences* validation);
+/// Training, validation and test: each later than the one before, by shares of what there is.
+using Periods = std::array<adagents::ads_models::Period, 3>;
+Periods PeriodsOf(const adagents::ads_models::TeamExamples& examples, const Splits& splits);
+/// The three parts of one task, without sessions' vectors; the first of some `most` outcomes at
+/// most, the others of half as many.
+Dataset DatasetOf(const adagents::ads_models::TeamExamples& examples,
+                  adagents::ads_models::Task task, const Periods& periods, size_t most);
 
 }  // namespace train

@@ -18,7 +18,7 @@ using ads::PlaybackKind;
 using model::HeadSchema;
 using model::TokenSchema;
 
-constexpr int kHours = 25, kDevices = 10, kScreens = 3, kVolumes = 7, kEnergies = 12;
+constexpr int kHours = 25, kDevices = 10, kScreens = 3, kVolumes = 17, kEnergies = 12;
 constexpr float kNotKnown = std::numeric_limits<float>::quiet_NaN();
 
 /// 1 + the step that `x` in [0, 1] falls into, of `steps`; 0 when it is not known.
@@ -57,6 +57,7 @@ double EnergyLiked(const model::TokenWindow& window) {
   return n > 0 ? sum / n : std::numeric_limits<double>::quiet_NaN();
 }
 
+constexpr size_t kTablesIntent = 17;  // "intent" among them
 std::vector<HeadSchema::Field> MomentFields() {
   return {{"where", 4},
           {"hour", kHours},
@@ -99,6 +100,12 @@ std::vector<HeadSchema::Field> OfferFields() {
   return fields;
 }
 
+std::vector<HeadSchema::Field> IntentFields() {
+  std::vector<HeadSchema::Field> fields = MomentFields();
+  fields.push_back({"about", static_cast<int>(ads::kIntentCount) + 1});
+  return fields;
+}
+
 /// 0 for no text.
 uint32_t Hashed(std::string_view text, int size) {
   if (text.empty()) return 0;
@@ -109,7 +116,7 @@ uint32_t Hashed(std::string_view text, int size) {
 
 std::string_view Name(Task task) {
   constexpr std::array<std::string_view, kTasks> kNames = {"click", "completion", "attention",
-                                                           "intent"};
+                                                           "skip", "intent"};
   return kNames[static_cast<size_t>(task)];
 }
 
@@ -179,13 +186,24 @@ Where WhereOf(const ads::Imp& imp) {
 }
 
 const HeadSchema& Facts(Task task) {
-  static const HeadSchema moment(MomentFields()), offer(OfferFields());
-  return FactCount(task) == kMomentFacts ? moment : offer;
+  static const HeadSchema moment(MomentFields()), offer(OfferFields()), intent(IntentFields());
+  switch (task) {
+    case Task::kClick:
+    case Task::kCompletion:
+      return offer;
+    case Task::kIntent:
+      return intent;
+    case Task::kAttention:
+    case Task::kSkip:
+      break;
+  }
+  return moment;
 }
 
 void MomentFactsOf(const MomentView& view, std::span<model::HeadEntry> out) {
   ads::SessionState s = view.state;
   ads::DecayCounts(view.now_ms, &s);
+  ads::SetForeseen({}, &s);  // a model is not to read itself
   const ads::Intents intents =
       ads::IntentsOf(s, view.now_ms, ads::HourAt(view.now_ms, s.utcoffset));
   const double liked = EnergyLiked(view.window);
@@ -220,10 +238,18 @@ void MomentFactsOf(const MomentView& view, std::span<model::HeadEntry> out) {
                             ? Above(static_cast<double>(at.position_ms) / 60e3, kMinuteSteps)
                             : 0};
   static_assert(std::size(values) == kMomentFacts);
-  const HeadSchema& schema = Facts(Task::kIntent);  // all begin with the moment's
+  const HeadSchema& schema = Facts(Task::kSkip);  // all begin with the moment's
   for (size_t f = 0; f < kMomentFacts; ++f) {
     out[f] = {schema.Row(f, static_cast<uint32_t>(values[f])), 1};
   }
+}
+
+void IntentFactsOf(std::span<const model::HeadEntry> moment, ads::Intent intent,
+                   std::span<model::HeadEntry> out) {
+  const HeadSchema& schema = Facts(Task::kIntent);
+  std::copy_n(moment.begin(), kMomentFacts, out.begin());
+  out[kTablesIntent].row = schema.Row(kTablesIntent, 0);
+  out[kMomentFacts] = {schema.Row(kMomentFacts, 1 + static_cast<uint32_t>(intent)), 1};
 }
 
 void OfferFactsOf(const ads::Campaign& campaign, const ads::Creative& creative,

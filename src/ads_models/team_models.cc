@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <numeric>
 #include <utility>
 
+#include "adagents/ads/agents/user_intent.h"
 #include "adagents/ads/prior_rates.h"
 #include "adagents/base/status.h"
 #include "adagents/runtime/context.h"
@@ -17,9 +19,29 @@ model::ModelStoreOptions StoreOptions(const Clock* clock) {
   options.clock = clock;
   for (size_t t = 0; t < kTasks; ++t) {
     const auto task = static_cast<Task>(t);
-    options.heads.push_back({std::string(Name(task)), Facts(task).Hash()});
+    options.heads.push_back({std::string(Name(task)), Facts(task).Hash(), /*optional=*/true});
   }
   return options;
+}
+
+/// What the session is about, as the model sees it; unknown where it does not say.
+ads::Intents IntentsOf(const model::ModelStore::Use& use, const MomentView& moment,
+                       const model::SessionVector& vector, std::vector<model::HeadEntry>* entries) {
+  constexpr auto kHead = static_cast<size_t>(Task::kIntent);
+  constexpr size_t kFacts = FactCount(Task::kIntent);
+  ads::Intents out;
+  if (!use.Has(kHead)) return out;
+  entries->resize(ads::kIntentCount * kFacts);
+  std::array<model::HeadEntry, kMomentFacts> facts;
+  MomentFactsOf(moment, facts);
+  for (size_t i = 0; i < ads::kIntentCount; ++i) {
+    IntentFactsOf(facts, static_cast<ads::Intent>(i), {&(*entries)[i * kFacts], kFacts});
+  }
+  if (!use.Score(kHead, vector, *entries, kFacts, Deadline(), out.p).ok()) return out;
+  const float sum = std::accumulate(out.p.begin(), out.p.end(), 0.0f);
+  out.known = sum > 0;
+  for (float& p : out.p) p /= sum;
+  return out;
 }
 
 }  // namespace
@@ -70,6 +92,10 @@ absl::Status SessionTrunk::Run(Context& ctx) {
   if (!use.Encode(memory.window, Deadline(), &scratch_, &memory.vector).ok()) {
     memory.vector = model::SessionVector();  // no model yet: the first request makes up for it
   }
+  const ads::Intents intents =
+      IntentsOf(use, {state, memory.window, event.at_ms}, memory.vector, &entries_);
+  (void)sessions_->Update(event.session,
+                          [&](ads::SessionState& s) { ads::SetForeseen(intents, &s); });
   models_->Change(event.session, [&](SessionMemory& m) { m = memory; });
   // Who erased the session in between has not seen what was just stored.
   if (!sessions_->Contains(event.session)) models_->Forget(event.session);
@@ -91,6 +117,7 @@ absl::Status Heads::Run(Context& ctx) {
   MomentView moment{listener.state, memory.window, listener.now_ms};
   ads::ModelRates& rates = ctx[rates_];
   for (const Task task : {Task::kClick, Task::kCompletion}) {
+    if (!use.Has(static_cast<size_t>(task))) continue;
     // Too late for one of them: what there is stands.
     if (!ScoreOffers(request, candidates, moment, memory, use, task, ctx.deadline(), &rates).ok()) {
       break;
@@ -106,7 +133,7 @@ absl::Status Heads::Run(Context& ctx) {
                {p, 1})
         .ok();
   };
-  foresight.known = ask(Task::kAttention, &foresight.act) && ask(Task::kIntent, &foresight.skip);
+  foresight.known = ask(Task::kAttention, &foresight.act) && ask(Task::kSkip, &foresight.skip);
   if (foresight.known) ctx[foresight_] = foresight;
   return absl::OkStatus();
 }

@@ -71,10 +71,10 @@ absl::Status ModelStore::Replace(std::unique_ptr<const Model> model) {
   }
   for (const auto& needed : options_.heads) {
     const Head* head = model->head(needed.name);
-    if (head == nullptr) {
+    if (head == nullptr && !needed.optional) {
       return FailedPrecondition(fmt::format("model: it has no head '{}'", needed.name));
     }
-    if (head->schema().Hash() != needed.schema) {
+    if (head != nullptr && head->schema().Hash() != needed.schema) {
       return FailedPrecondition(
           fmt::format("model: head '{}' has the schema {:016x}, this server {:016x}", needed.name,
                       head->schema().Hash(), needed.schema));
@@ -103,6 +103,7 @@ void ModelStore::WarmUp(const Served& served) {
   }
   constexpr size_t kCandidates = 16;
   for (const Head* head : served.heads) {
+    if (head == nullptr) continue;
     // A fact of each field, as a request's candidates have.
     const size_t fields = std::max<size_t>(1, head->schema().fields().size());
     std::vector<HeadEntry> entries;
@@ -162,6 +163,10 @@ absl::Status ModelStore::Use::Score(size_t head, const SessionVector& session,
   if (!*this) return NoModel();
   if (head >= served_->heads.size()) {
     return InvalidArgument(fmt::format("model store: head {} of {}", head, served_->heads.size()));
+  }
+  if (!Has(head)) {
+    return FailedPrecondition(
+        fmt::format("model: it has no head '{}'", store_->options_.heads[head].name));
   }
   const Head& scorer = *served_->heads[head];
   if (scorer.trunk() != 0 && session.trunk != scorer.trunk()) return OtherTrunk();

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <mutex>
 #include <numbers>
 #include <numeric>
 #include <string>
@@ -72,38 +73,54 @@ double MeanOverPieces(int64_t rows, Loss loss) {
   return sum / static_cast<double>(rows);
 }
 
-/// AdamW over a set of named tensors.
+/// A tensor that is learned, and how. Biases and norms do not decay.
+struct Learned {
+  at::Tensor tensor;
+  double rate = 1;  // times TrainOptions::rate
+  bool decays = true;
+};
+std::vector<Learned> LearnedOf(const Weights& weights) {
+  std::vector<Learned> all;
+  for (const auto& [name, tensor] : weights) {
+    all.push_back(
+        {tensor, 1,
+         !name.ends_with(".bias") && !name.ends_with(".scale") && !name.ends_with(".shift")});
+  }
+  return all;
+}
+
+/// AdamW.
 class AdamW {
  public:
-  AdamW(Weights weights, double decay) : decay_(decay) {
-    for (auto& [name, tensor] : weights) {
-      tensor.set_requires_grad(true);
-      all_.push_back(
-          {tensor, at::zeros_like(tensor), at::zeros_like(tensor),
-           name.ends_with(".bias") || name.ends_with(".scale") || name.ends_with(".shift")});
+  AdamW(const std::vector<Learned>& all, double decay) : decay_(decay) {
+    for (const Learned& learned : all) {
+      learned.tensor.set_requires_grad(true);
+      all_.push_back({learned, at::zeros_like(learned.tensor), at::zeros_like(learned.tensor)});
     }
   }
   void Step(const at::Tensor& loss, double rate) {
-    for (Slot& slot : all_) slot.weight.mutable_grad() = at::Tensor();
+    for (Slot& slot : all_) slot.of.tensor.mutable_grad() = at::Tensor();
     loss.backward();
     const at::NoGradGuard guard;
     ++steps_;
     constexpr double kFirst = 0.9, kSecond = 0.999;
     const double first = 1 - std::pow(kFirst, steps_), second = 1 - std::pow(kSecond, steps_);
     for (Slot& slot : all_) {
-      const at::Tensor& gradient = slot.weight.grad();
+      at::Tensor& weight = slot.of.tensor;
+      const at::Tensor& gradient = weight.grad();
       if (!gradient.defined()) continue;
-      if (!slot.plain) slot.weight.mul_(1 - rate * decay_);
+      const double step = rate * slot.of.rate;
+      if (slot.of.decays) weight.mul_(1 - step * decay_);
       slot.mean.mul_(kFirst).add_(gradient, 1 - kFirst);
       slot.square.mul_(kSecond).addcmul_(gradient, gradient, 1 - kSecond);
-      slot.weight.addcdiv_(slot.mean, (slot.square / second).sqrt_().add_(1e-8), -rate / first);
+      weight.addcdiv_(slot.mean, (slot.square / second).sqrt_().add_(1e-8), -step / first);
     }
   }
 
  private:
   struct Slot {
-    at::Tensor weight, mean, square;
-    bool plain;  // biases and norms do not decay
+    Learned of;
+    at::Tensor mean, square;
   };
   std::vector<Slot> all_;
   double decay_;
@@ -113,8 +130,9 @@ class AdamW {
 /// Runs the epochs. `loss(rows)` is the mean loss of training rows, `validate()` that on the
 /// validation data, `clean()` what follows each step.
 template <class Loss, class Validate, class Clean>
-std::vector<EpochReport> Fit(const TrainOptions& options, size_t examples, const Weights& weights,
-                             Loss loss, Validate validate, Clean clean) {
+std::vector<EpochReport> Fit(const TrainOptions& options, size_t examples,
+                             const std::vector<Learned>& weights, Loss loss, Validate validate,
+                             Clean clean) {
   Random random(options.seed, 7);
   AdamW optimizer(weights, options.decay);
   std::vector<int64_t> order(examples);
@@ -146,7 +164,7 @@ std::vector<EpochReport> Fit(const TrainOptions& options, size_t examples, const
     if (report.best) {
       least = report.validation_loss;
       best.clear();
-      for (const auto& [name, tensor] : weights) best.push_back(tensor.detach().clone());
+      for (const Learned& w : weights) best.push_back(w.tensor.detach().clone());
     }
     reports.push_back(report);
     if (options.progress && !options.progress(report)) break;
@@ -154,7 +172,7 @@ std::vector<EpochReport> Fit(const TrainOptions& options, size_t examples, const
   const at::NoGradGuard guard;
   size_t i = 0;
   if (!best.empty()) {
-    for (const auto& [name, tensor] : weights) tensor.detach().copy_(best[i++]);
+    for (const Learned& w : weights) w.tensor.detach().copy_(best[i++]);
   }
   return reports;
 }
@@ -280,7 +298,7 @@ absl::StatusOr<Pretrained> PretrainOn(const TokenSchema& schema, const PretrainO
     });
   };
   std::vector<EpochReport> epochs =
-      Fit(options.train, training.windows.size(), all, on_rows, validate, [] {});
+      Fit(options.train, training.windows.size(), LearnedOf(all), on_rows, validate, [] {});
   auto encoder = Encoder::Create(schema, shape, internal::Flatten(schema, shape, trunk));
   if (!encoder.ok()) return encoder.status();
   return Pretrained{*std::move(encoder), epochs, Least(epochs),
@@ -322,8 +340,9 @@ at::Tensor Logits(const HeadShape& shape, const Weights& w, const OutcomeTensors
   const at::Tensor hidden = at::relu(at::linear(on.sessions, w.at("session.weight"), w.at("bias")) +
                                      sum.narrow(1, 0, shape.hidden));
   const at::Tensor product = (sum.narrow(1, shape.hidden, shape.width) * on.sessions).sum(1);
-  return at::mv(hidden, w.at("out.weight")) + product + sum.select(1, shape.hidden + shape.width) +
-         w.at("out.bias");
+  const at::Tensor linear =
+      (at::embedding(w.at("linear"), on.rows) * on.weights).sum(1).select(1, 0);
+  return at::mv(hidden, w.at("out.weight")) + product + linear + w.at("out.bias");
 }
 
 absl::StatusOr<TrainedHead> TrainHeadOn(const HeadSchema& schema, const HeadShape& shape,
@@ -331,22 +350,22 @@ absl::StatusOr<TrainedHead> TrainHeadOn(const HeadSchema& schema, const HeadShap
                                         const Outcomes& training, const Outcomes& validation) {
   Random random(options.seed, 3);
   const auto hidden = static_cast<size_t>(shape.hidden), width = static_cast<size_t>(shape.width);
-  const size_t columns = hidden + width + 1;
+  const size_t columns = hidden + width;
   std::vector<bool> seen_rows(schema.rows());
   for (const HeadEntry& entry : training.entries) {
     if (entry.row > 0 && entry.row < schema.rows()) seen_rows[entry.row] = true;
   }
   std::vector<float> table = Uniform(schema.rows() * columns, 0.05, &random);
   for (size_t i = 0; i < table.size(); ++i) {
-    // The part that is a logistic regression begins at 0, as there. So do the rows that no example
-    // has: they stay 0 and add nothing instead of noise.
-    if (!seen_rows[i / columns] || i % columns == columns - 1) table[i] = 0;
+    // Rows that no example has stay 0 and add nothing instead of noise.
+    if (!seen_rows[i / columns]) table[i] = 0;
   }
   double share = 0;
   for (const uint8_t h : training.happened) share += h != 0;
   share /= static_cast<double>(training.size());
   Weights w;
   w["table"] = Tensor(std::move(table), {schema.rows(), static_cast<int64_t>(columns)});
+  w["linear"] = at::zeros({schema.rows(), 1}, at::kFloat);
   w["session.weight"] =
       Tensor(Uniform(hidden * width, std::sqrt(6.0 / static_cast<double>(hidden + width)), &random),
              {shape.hidden, shape.width});
@@ -368,10 +387,20 @@ absl::StatusOr<TrainedHead> TrainHeadOn(const HeadSchema& schema, const HeadShap
   const auto clean = [&] {
     const at::NoGradGuard guard;
     w["table"].detach()[0].zero_();
+    w["linear"].detach()[0].zero_();
   };
-  std::vector<EpochReport> epochs = Fit(options, training.size(), w, on_rows, validate, clean);
+  // The logistic regression in it is held back by stopping early alone, and learned faster, as what
+  // is beside it is to explain what it leaves (Cheng et al., "Wide & Deep Learning for Recommender
+  // Systems", 2016).
+  constexpr double kWideRate = 10;
+  const at::Tensor linear = w["linear"];
+  std::vector<Learned> all = LearnedOf(w);
+  for (Learned& learned : all) {
+    if (learned.tensor.is_same(linear)) learned = {linear, kWideRate, false};
+  }
+  std::vector<EpochReport> epochs = Fit(options, training.size(), all, on_rows, validate, clean);
   HeadWeights found;
-  found.table = Floats(w["table"]);
+  found.table = Floats(at::cat({w["table"].detach(), w["linear"].detach()}, 1));
   found.session = Floats(w["session.weight"]);
   found.bias = Floats(w["bias"]);
   found.out = Floats(w["out.weight"]);
@@ -419,6 +448,13 @@ absl::Status Check(const Outcomes& outcomes, uint64_t trunk, std::string_view pa
   return absl::OkStatus();
 }
 
+/// LibTorch's number of threads is the process's, and a serial OpenBLAS, which has no locks,
+/// computes something else when two threads are in it (seen).
+std::mutex& OneAtATime() {
+  static std::mutex mutex;
+  return mutex;
+}
+
 absl::Status Failed(const std::exception& error) {
   return MakeStatus(absl::StatusCode::kInternal, fmt::format("LibTorch: {}", error.what()));
 }
@@ -439,6 +475,7 @@ absl::StatusOr<Pretrained> Pretrain(const TokenSchema& schema, const PretrainOpt
     }
   }
   try {
+    const std::lock_guard<std::mutex> lock(OneAtATime());
     at::set_num_threads(options.train.threads);
     return PretrainOn(schema, options, training, validation);
   } catch (const std::exception& error) {
@@ -458,6 +495,7 @@ absl::StatusOr<TrainedHead> TrainHead(const HeadSchema& schema, const TrainHeadO
     if (!status.ok()) return status;
   }
   try {
+    const std::lock_guard<std::mutex> lock(OneAtATime());
     at::set_num_threads(options.train.threads);
     return TrainHeadOn(schema, shape, options.train, id, training, validation);
   } catch (const std::exception& error) {

@@ -2,12 +2,15 @@
 // decides as without.
 #include "adagents/ads_models/team_models.h"
 
+#include <array>
 #include <atomic>
 #include <cstdio>
 #include <fstream>
+#include <numeric>
 #include <set>
 #include <thread>
 
+#include "adagents/ads/agents/user_intent.h"
 #include "ads/listener_kit.h"
 #include "ads_models/team_model_kit.h"
 #include "catch.h"
@@ -92,6 +95,41 @@ TEST_CASE("the trunk runs once for each event, and a request uses what it left")
   for (int i = 0; i < 40; ++i) Play(team.engine, Track(team.engine, "rock", "happy", 0.8f));
   REQUIRE(team.models->Find(KeyOf(team.engine, "ann"), &second));
   CHECK(second.window.count == model::kMaxTokens);
+}
+
+TEST_CASE("the intents of a session are as much the model's as the tables'") {
+  Team team;
+  const auto state = [&] {
+    ads::Listener listener;
+    CHECK(team.engine->sessions()->Find(*RequestOf("ann"), &listener));
+    return listener.state;
+  };
+  constexpr std::array<uint16_t, ads::kIntentCount> kNone{};
+  Play(team.engine, Track(team.engine, "jazz", "calm", 0.3f));
+  CHECK(state().foreseen == kNone);
+  REQUIRE(team.models->store().Publish(SomeModel(0, 1, 0.5f)).ok());
+  Play(team.engine, Track(team.engine, "jazz", "calm", 0.3f));
+  const ads::SessionState both = state();
+  REQUIRE(both.foreseen != kNone);
+  CHECK(std::accumulate(both.foreseen.begin(), both.foreseen.end(), 0) ==
+        Approx(65535).margin(ads::kIntentCount));
+  ads::SessionState tables = both;
+  tables.foreseen = kNone;
+  const ads::Intents pooled = ads::IntentsOf(both, both.last_ms, 12),
+                     alone = ads::IntentsOf(tables, both.last_ms, 12);
+  for (size_t i = 0; i < ads::kIntentCount; ++i) {
+    CHECK(pooled.p[i] ==
+          Approx((alone.p[i] + static_cast<float>(both.foreseen[i]) / 65535) / 2).margin(1e-4));
+  }
+  // A model without that head: the tables' word alone.
+  const auto some = SomeModel(0);
+  auto trunk = model::Encoder::Create(
+      some->encoder()->schema(), some->encoder()->shape(),
+      {some->encoder()->weights().begin(), some->encoder()->weights().end()});
+  REQUIRE(team.models->store().Publish(*model::Model::Create(*std::move(trunk), {})).ok());
+  Play(team.engine, Track(team.engine, "jazz", "calm", 0.3f));
+  CHECK(state().foreseen == kNone);
+  CHECK(team.Rate(RequestOf("ann")) == Approx(kPrior).margin(kAssumed));
 }
 
 TEST_CASE("a session that ends, is erased or withdraws consent leaves nothing") {

@@ -25,6 +25,15 @@ expect 0 "click-through" "${short[@]}" --ablate --jobs 2
 cmp "$work/said" "$work/table" || fail "two jobs give another table than one"
 ! grep -q $'\r' "$work/said" || fail "progress, but no terminal"
 
+# Models, where there is LibTorch; the same with two jobs.
+models=(--seeds 2 --sessions 800 --world direct --arms specialists+models)
+if "$program" "${models[@]}" --jobs 2 > "$work/models" 2> "$work/complaint"; then
+  expect 0 "specialists+models" "${models[@]}" --jobs 1
+  cmp "$work/said" "$work/models" || fail "two jobs train another model than one"
+else
+  grep -q "was not built" "$work/complaint" || fail "$(cat "$work/complaint")"
+fi
+
 # One seed, no baseline: nothing to compare with, and no words about it.
 expect 0 "random" --seeds 1 --sessions 100 --world podcasts --arms random
 ! grep -q "above" "$work/said" || fail "a comparison with nobody"

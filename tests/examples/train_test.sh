@@ -84,7 +84,7 @@ true_that "$(result model calibration_error value) < 0.05"
 world=(--world music --sessions 400 --seed 3 --width 16 --layers 1 --trunk-epochs 1 --epochs 2
   --bootstrap 20 --quiet)
 expect 0 "intent: " "${world[@]}" --out "$work/team.model"
-for head in click completion attention; do
+for head in click completion attention skip; do
   grep -q "^$head: .* outcomes to train on" "$work/said" || fail "no $head"
 done
 expect 0 "intent: " "${world[@]}" --out "$work/again.model"

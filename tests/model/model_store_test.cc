@@ -67,6 +67,27 @@ TEST_CASE("a head whose facts are others than the server's is refused") {
   CHECK(Message(status).find("head 'click' has the schema") != std::string_view::npos);
 }
 
+TEST_CASE("a model may be without an optional head, but not have another one in its place") {
+  const auto store = *ModelStore::Create(
+      {.token_schema = SomeSchema().Hash(),
+       .heads = {{"click", SomeModel()->head("click")->schema().Hash()},
+                 {"intent", HeadSchema({{"x", 2}}).Hash(), /*optional=*/true}}});
+  CHECK_FALSE(store->Pin().Has(0));
+  REQUIRE(store->Publish(SomeModel()).ok());
+  const ModelStore::Use use = store->Pin();
+  CHECK(use.Has(0));
+  CHECK_FALSE(use.Has(1));
+  CHECK_FALSE(use.Has(2));
+  float out[1] = {};
+  const HeadEntry entry;
+  const absl::Status status = use.Score(1, {}, {&entry, 1}, 1, {}, out);
+  CHECK(status.code() == absl::StatusCode::kFailedPrecondition);
+  CHECK(Message(status).find("no head 'intent'") != std::string_view::npos);
+  const auto wrong = *ModelStore::Create(
+      {.token_schema = SomeSchema().Hash(), .heads = {{"click", 1, /*optional=*/true}}});
+  CHECK_FALSE(wrong->Publish(SomeModel()).ok());
+}
+
 TEST_CASE("a request computes on the model that it pinned, and the memory comes back") {
   const auto store = MakeStore();
   REQUIRE(store->Publish(SomeModel(1)).ok());

@@ -130,6 +130,9 @@ struct SessionState {
   // intent_keeper's: probabilities in 1/65535; all zero: nothing is known.
   std::array<uint16_t, kIntentCount> intents{};
   int64_t intents_ms = 0;
+  // A model's where there is one (adagents::ads_models): the same as of last_ms, with all that
+  // holds then; all zero: there is none.
+  std::array<uint16_t, kIntentCount> foreseen{};
 
   // attention_keeper's: what this moment adds to the log-odds of a click, of completion and of a
   // conversion.

@@ -81,7 +81,7 @@ struct SessionsOptions {
 class Sessions {
  public:
   /// What a session takes, the table's own words and its spare slots included.
-  static constexpr size_t kBytesPerSession = 360;
+  static constexpr size_t kBytesPerSession = 376;
   /// Longest identifier that is taken.
   static constexpr size_t kMostIdBytes = 512;
   /// How far an event's time may lie ahead of the clock.

@@ -1,5 +1,5 @@
 // Small transformers in the ad team: a trunk that reads each session as it goes on, and heads that
-// say how likely each candidate's response is. To switch them on:
+// say what the listener is about, and how likely each candidate's response is. To switch them on:
 //
 //   ads::EngineOptions options;
 //   options.catalog = *std::move(catalog);
@@ -10,11 +10,12 @@
 //   (*models)->Load("team.model");                        // whenever there is a new file
 //
 // Engine::Play() -> the listener's keepers -> SessionTrunk: a forward pass for each event, off the
-// request path; its vector waits in a table. On a request Heads reads it, and scores all candidates
+// request path; its vector waits in a table, and what it says of intents in the session's state, in
+// place of what user_intent.h's tables say. On a request Heads reads it, and scores all candidates
 // in one batch for each head: kModelRates, which relevance takes in place of its own rates, and
 // kForesight. Where there is no model, no session that is known, or not enough time, the team
-// decides as it does without models. A file that is damaged, or trained for other tokens or facts,
-// is refused and the old model serves on.
+// decides as it does without models; so it does for each head that a model has not. A file that is
+// damaged, or trained for other tokens or facts, is refused and the old model serves on.
 //
 // What is kept of a session: its newest 16 tokens (kinds, coarse genres, moods and the like,
 // nothing that identifies a person) and its vector, under the session's keyed hash and as long as
@@ -88,7 +89,7 @@ struct Foresight {
 };
 inline constexpr Key<Foresight> kForesight{"foresight"};
 
-/// Runs the trunk once per ListenEvent.
+/// Runs the trunk, and the head of intents, once per ListenEvent.
 class SessionTrunk final : public Agent {
  public:
   SessionTrunk() : Agent({.name = "session_trunk"}) {}
@@ -99,6 +100,7 @@ class SessionTrunk final : public Agent {
   State<ads::Sessions> sessions_{this, ads::kSessions};
   State<TeamModels> models_{this, kTeamModels};
   model::EncoderScratch scratch_;
+  std::vector<model::HeadEntry> entries_;
 };
 
 /// Scores a request's candidates, all in one batch for each head. Optional.

@@ -63,11 +63,13 @@ class ForwardCost {
 struct ModelStoreOptions {
   struct NeededHead {
     std::string name;
-    uint64_t schema = 0;  ///< HeadSchema::Hash() of what the agent makes entries by
+    uint64_t schema = 0;    ///< HeadSchema::Hash() of what the agent makes entries by
+    bool optional = false;  ///< a model may be without it: Score() is then FailedPrecondition
   };
   /// TokenSchema::Hash() of what the server makes tokens by.
   uint64_t token_schema = 0;
-  /// Heads that every model must have; agents name them by their place here.
+  /// Heads that every model must have, but for the optional ones; agents name them by their place
+  /// here.
   std::vector<NeededHead> heads;
   const Clock* clock = &SystemClock::Get();
 };
@@ -102,6 +104,10 @@ class ModelStore {
     /// be finished in time; FailedPrecondition when there is no trunk. Never allocates.
     absl::Status Encode(const TokenWindow& window, Deadline deadline, EncoderScratch* scratch,
                         SessionVector* out) const;
+    /// Whether this model has ModelStoreOptions::heads[head].
+    [[nodiscard]] bool Has(size_t head) const {
+      return *this && head < served_->heads.size() && served_->heads[head] != nullptr;
+    }
     /// Encode(), if `vector` is of another trunk than this model's.
     absl::Status Refresh(const TokenWindow& window, Deadline deadline, EncoderScratch* scratch,
                          SessionVector* vector) const;

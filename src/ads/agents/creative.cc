@@ -67,11 +67,11 @@ std::vector<SuitabilityRule> DefaultSuitability() {
   return Suitability(0.3f);  // rather a calm ad too many than a loud one to who falls asleep
 }
 
-std::vector<SuitabilityRule> StrictSuitability() {
+std::vector<SuitabilityRule> StrictSuitability(float scale) {
   // Who falls asleep wants less than is still playing; where that is lively, slow words do not go
   // with it. So one of the two paces is always left.
   constexpr float kGentle = 0.28f, kLively = 0.54f;
-  std::vector<SuitabilityRule> rules = Suitability(0.002f);
+  std::vector<SuitabilityRule> rules = Suitability(0.002f * scale);
   const auto at_bedtime = [&](float at_least, float from, float below, std::string pace,
                               const ReasonCode& why) {
     rules.push_back({.at_least = at_least,
@@ -81,10 +81,10 @@ std::vector<SuitabilityRule> StrictSuitability() {
                      .tones = {},
                      .why = &why});
   };
-  at_bedtime(0.003f, 0, kGentle, "medium", reasons::kTooLively);
-  at_bedtime(0.01f, 0, kLively, "medium", reasons::kTooLively);
-  at_bedtime(0.01f, kLively, 2, "slow", reasons::kTooSlow);
-  rules.push_back({.at_least = 0.01f,
+  at_bedtime(0.003f * scale, 0, kGentle, "medium", reasons::kTooLively);
+  at_bedtime(0.01f * scale, 0, kLively, "medium", reasons::kTooLively);
+  at_bedtime(0.01f * scale, kLively, 2, "slow", reasons::kTooSlow);
+  rules.push_back({.at_least = 0.01f * scale,
                    .paces = {},
                    .tones = {"playful", "funny", "humorous", "silly"},
                    .why = &reasons::kTooLively});

@@ -140,21 +140,30 @@ void Observe(const ListenEvent& e, Weights* p) {
   }
 }
 
-/// What was believed, as far as it still holds at `now_ms`.
-Weights Believed(const SessionState& s, int64_t now_ms) {
-  Weights p = kCommon;
-  if (s.intents_ms == 0) return p;
-  const float left = LeftOf(now_ms - s.intents_ms, kHalfLifeMs);
+using Kept = std::array<uint16_t, kIntentCount>;
+
+/// What was believed at `then_ms`, as far as it still holds at `now_ms`.
+Weights Left(const Kept& believed, int64_t then_ms, int64_t now_ms) {
+  Weights p;
+  const float left = LeftOf(now_ms - then_ms, kHalfLifeMs);
   for (size_t i = 0; i < kIntentCount; ++i) {
-    p[i] = left * static_cast<float>(s.intents[i]) / kScale + (1 - left) * kCommon[i];
+    p[i] = left * static_cast<float>(believed[i]) / kScale + (1 - left) * kCommon[i];
   }
   return p;
 }
 
+Weights Believed(const SessionState& s, int64_t now_ms) {
+  return s.intents_ms == 0 ? kCommon : Left(s.intents, s.intents_ms, now_ms);
+}
+
+Kept ToKept(const Weights& p) {
+  Kept kept;
+  for (size_t i = 0; i < kIntentCount; ++i) kept[i] = static_cast<uint16_t>(p[i] * kScale + 0.5f);
+  return kept;
+}
+
 void Keep(const Weights& p, int64_t now_ms, SessionState* s) {
-  for (size_t i = 0; i < kIntentCount; ++i) {
-    s->intents[i] = static_cast<uint16_t>(p[i] * kScale + 0.5f);
-  }
+  s->intents = ToKept(p);
   s->intents_ms = std::max(s->intents_ms, now_ms);
 }
 
@@ -174,6 +183,28 @@ void ApplyToIntents(const ListenEvent& e, SessionState* s) {
 
 void StartIntents(int64_t now_ms, SessionState* s) { Keep(kCommon, now_ms, s); }
 
+void AddHindsight(std::span<const ListenEvent> events, std::span<Intents> intents) {
+  Weights later;  // how likely all that comes after an event is, if it is about this then
+  later.fill(1);
+  for (size_t i = events.size(); i-- > 0;) {
+    if (intents[i].known) {
+      Multiply(later, &intents[i].p);
+      Normalise(&intents[i].p);
+    }
+    if (i == 0) break;
+    Observe(events[i], &later);
+    float common = 0;
+    for (size_t k = 0; k < kIntentCount; ++k) common += kCommon[k] * later[k];
+    const float left = LeftOf(events[i].at_ms - events[i - 1].at_ms, kHalfLifeMs);
+    for (float& x : later) x = left * x + (1 - left) * common;
+    Normalise(&later);
+  }
+}
+
+void SetForeseen(const Intents& intents, SessionState* state) {
+  state->foreseen = intents.known ? ToKept(intents.p) : Kept{};
+}
+
 Intents IntentsOf(const SessionState& s, int64_t now_ms, int hour) {
   Intents out;
   if (s.intents_ms == 0) return out;
@@ -187,6 +218,11 @@ Intents IntentsOf(const SessionState& s, int64_t now_ms, int hour) {
   const int64_t touched = s.touched_ms != 0 ? s.touched_ms : s.began_ms;
   if (now_ms - touched > kUntouchedMs) Multiply(kUntouched, &out.p);
   Normalise(&out.p);
+  if (s.foreseen == Kept{}) return out;
+  // Both are believed as much (Stone, "The opinion pool", 1961): where either is sure that somebody
+  // falls asleep, it is likely.
+  const Weights foreseen = Left(s.foreseen, s.last_ms, now_ms);
+  for (size_t i = 0; i < kIntentCount; ++i) out.p[i] = (out.p[i] + foreseen[i]) / 2;
   return out;
 }
 

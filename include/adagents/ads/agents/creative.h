@@ -48,8 +48,9 @@ struct SuitabilityRule {
 std::vector<SuitabilityRule> DefaultSuitability();
 /// For who promises that hardly any ad disturbs anybody's sleep: the same as soon as bedtime is not
 /// all but impossible, and nothing but what is slow where it is at all likely. Costs clicks of
-/// those who are awake.
-std::vector<SuitabilityRule> StrictSuitability();
+/// those who are awake. What counts as likely, from 0.2 to 1 %, is of user_intent.h's tables, times
+/// `scale`: a model that is part of the intents is less sure of what all but cannot be.
+std::vector<SuitabilityRule> StrictSuitability(float scale = 1);
 
 struct CreativeOptions {
   std::vector<SuitabilityRule> rules = DefaultSuitability();

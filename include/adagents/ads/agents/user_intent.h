@@ -12,9 +12,17 @@
 // are written down in user_intent.cc: assumptions, of which only the ratios matter, not
 // measurements.
 //
+// What comes later tells more of a moment than what came before, so a session that is over is a
+// teacher: AddHindsight() says what its moments were about by all of it (the backward pass), and a
+// model that learns to foresee that (adagents::ads_models) finds out what volumes, hours and
+// devices mean here, which no table can know. Where there is such a model its word stands
+// (SetForeseen).
+//
 // Thread safety: that of agents (runtime/agent.h): calls of one replica never overlap, but for the
 // keeper's, which is reentrant.
 #pragma once
+
+#include <span>
 
 #include "adagents/ads/keys.h"
 #include "adagents/ads/moment.h"
@@ -29,6 +37,13 @@ void ApplyToIntents(const ListenEvent& event, SessionState* state);
 
 /// As if there had been an event that tells nothing.
 void StartIntents(int64_t now_ms, SessionState* state);
+
+/// `intents[i]`, of events[i] of one session as believed then, become what is believed in the light
+/// of all later events. As many of both; those that are not known stay so.
+void AddHindsight(std::span<const ListenEvent> events, std::span<Intents> intents);
+
+/// A model's word, as of the session's last event; nothing is known: there is none.
+void SetForeseen(const Intents& intents, SessionState* state);
 
 /// What the session is about at `now_ms`. `hour`: of the listener's day, 0 to 23. Unknown while
 /// there has been no event.
