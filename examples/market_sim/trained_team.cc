@@ -70,10 +70,13 @@ absl::Status TrainedTeam::Train() {
                                     .trunk = {.epochs = 6},
                                     .windows = 40'000,
                                     .outcomes = 100'000,
-                                    .tried = {{.rate = 3e-3, .decay = 1}},
+                                    .tried = {{3e-3, 1, true}},
                                     .hidden = 32};
   training.head.epochs = 20;
   auto trained = ads_models::TrainTeam(examples, training);
+  if (trained.status().code() == absl::StatusCode::kInvalidArgument) {
+    return absl::OkStatus();  // too little has happened yet
+  }
   if (!trained.ok()) {
     return adagents::MakeStatus(
         trained.status().code(),

@@ -12,7 +12,9 @@ namespace {
 using ads::PlaybackKind;
 
 // Neighbours tell little that is new.
-constexpr uint64_t kOneOfStarts = 3;
+constexpr uint64_t kOneOfStarts = 3, kOneOfEvents = 8;
+// Calls of Play() between looks for sessions that ended without a word.
+constexpr uint64_t kSweepEvery = 4'096;
 
 /// Which intent, drawn from its probabilities.
 size_t Draw(const ads::Intents& intents, Random* random) {
@@ -75,18 +77,16 @@ model::Sequences SequencesOf(const TeamExamples& examples, Period period, size_t
   return out;
 }
 
-TeamLog::TeamLog(std::unique_ptr<ads::Sessions> sessions, absl::Duration ttl, const Clock* clock,
-                 uint64_t seed)
-    : sessions_(std::move(sessions)),
-      ttl_ms_(absl::ToInt64Milliseconds(ttl)),
-      clock_(clock),
-      random_(seed, 17) {}
+TeamLog::TeamLog(std::unique_ptr<ads::Sessions> sessions, const Clock* clock, uint64_t seed)
+    : sessions_(std::move(sessions)), clock_(clock), random_(seed, 17), of_intents_(seed, 18) {}
 
 absl::StatusOr<std::unique_ptr<TeamLog>> TeamLog::Create(const ads::SessionsOptions& sessions,
                                                          const Clock* clock, uint64_t seed) {
-  auto made = ads::Sessions::Create(sessions, clock);
+  ads::SessionsOptions own = sessions;
+  own.region = nullptr;  // the engine's table is there
+  auto made = ads::Sessions::Create(own, clock);
   if (!made.ok()) return made.status();
-  return std::unique_ptr<TeamLog>(new TeamLog(*std::move(made), sessions.ttl, clock, seed));
+  return std::unique_ptr<TeamLog>(new TeamLog(*std::move(made), clock, seed));
 }
 
 absl::Status TeamLog::Play(const ads::PlaybackEvent& playback) {
@@ -103,9 +103,10 @@ absl::Status TeamLog::Play(const ads::PlaybackEvent& playback) {
     state = s;
   });
   Memory& m = memories_[event.session];
-  if (!m.events.empty() && event.at_ms - m.events.back().at_ms > ttl_ms_) {  // the engine forgot it
+  if (m.began_ms != state.began_ms) {  // the one before was forgotten meanwhile
     LookBack(&m);
     m = Memory();
+    m.began_ms = state.began_ms;
   }
   const model::Token token = TokenOf(event, state);
   if (m.last_window >= 0) {
@@ -124,7 +125,7 @@ absl::Status TeamLog::Play(const ads::PlaybackEvent& playback) {
         Of(Task::kAttention).examples[example].happened = 1;
       }
     }
-    m.asked.clear();
+    std::erase_if(m.asked, [&](const auto& asked) { return asked.first <= event.at_ms; });
   }
   if (event.kind == PlaybackKind::kSkip && m.started >= 0) {
     Of(Task::kSkip).examples[static_cast<size_t>(m.started)].happened = 1;
@@ -133,10 +134,12 @@ absl::Status TeamLog::Play(const ads::PlaybackEvent& playback) {
       event.kind == PlaybackKind::kStart) {
     m.started = -1;
   }
+  const MomentView view{state, m.window, event.at_ms};
   if (event.kind == PlaybackKind::kStart && random_.Below(kOneOfStarts) == 0) {
-    const MomentView view{state, m.window, event.at_ms};
     m.started = static_cast<int64_t>(Of(Task::kSkip).examples.size());
     (void)Note(Task::kSkip, &m, view, /*settled=*/true);
+  }
+  if (event.kind != PlaybackKind::kSessionEnd && of_intents_.Below(kOneOfEvents) == 0) {
     NoteIntents(view, &m);
   }
   if (event.kind == PlaybackKind::kSessionEnd) {
@@ -144,7 +147,25 @@ absl::Status TeamLog::Play(const ads::PlaybackEvent& playback) {
     memories_.erase(event.session);
     sessions_->End(event.session);
   }
+  if (++played_ % kSweepEvery == 0) Sweep();
   return absl::OkStatus();
+}
+
+/// Sessions that the table has forgotten are over, whether somebody said so or not.
+void TeamLog::Sweep() {
+  for (auto at = memories_.begin(); at != memories_.end();) {
+    if (sessions_->Contains(at->first)) {
+      ++at;
+      continue;
+    }
+    LookBack(&at->second);
+    at = memories_.erase(at);
+  }
+}
+
+TeamExamples TeamLog::Take() && {
+  for (auto& [session, memory] : memories_) LookBack(&memory);
+  return std::move(examples_);
 }
 
 void TeamLog::Decided(const ads::Request& request, const ads::Decision& decision) {

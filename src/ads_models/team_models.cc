@@ -94,8 +94,9 @@ absl::Status SessionTrunk::Run(Context& ctx) {
   }
   const ads::Intents intents =
       IntentsOf(use, {state, memory.window, event.at_ms}, memory.vector, &entries_);
-  (void)sessions_->Update(event.session,
-                          [&](ads::SessionState& s) { ads::SetForeseen(intents, &s); });
+  (void)sessions_->Update(event.session, [&](ads::SessionState& s) {
+    if (s.began_ms == state.began_ms) ads::SetForeseen(intents, &s);  // else it is another one
+  });
   models_->Change(event.session, [&](SessionMemory& m) { m = memory; });
   // Who erased the session in between has not seen what was just stored.
   if (!sessions_->Contains(event.session)) models_->Forget(event.session);
@@ -107,7 +108,11 @@ absl::Status Heads::Run(Context& ctx) {
   if (!listener.known) return absl::OkStatus();
   const model::ModelStore::Use use = models_->store().Pin();
   SessionMemory memory;
-  if (!use || !models_->Find(listener.session, &memory)) return absl::OkStatus();
+  const bool any = use.Has(static_cast<size_t>(Task::kClick)) ||
+                   use.Has(static_cast<size_t>(Task::kCompletion)) ||
+                   use.Has(static_cast<size_t>(Task::kAttention)) ||
+                   use.Has(static_cast<size_t>(Task::kSkip));
+  if (!any || !models_->Find(listener.session, &memory)) return absl::OkStatus();
   // Of an older model where there is a new one since the session's last event.
   if (!use.Refresh(memory.window, ctx.deadline(), &scratch_, &memory.vector).ok()) {
     return absl::OkStatus();
@@ -128,12 +133,13 @@ absl::Status Heads::Run(Context& ctx) {
   MomentFactsOf(moment, facts);
   Foresight foresight;
   const auto ask = [&](Task task, float* p) {
-    return use
-        .Score(static_cast<size_t>(task), memory.vector, facts, kMomentFacts, ctx.deadline(),
-               {p, 1})
-        .ok();
+    if (!use.Has(static_cast<size_t>(task))) return;
+    const absl::Status status = use.Score(static_cast<size_t>(task), memory.vector, facts,
+                                          kMomentFacts, ctx.deadline(), {p, 1});
+    foresight.known = foresight.known || status.ok();
   };
-  foresight.known = ask(Task::kAttention, &foresight.act) && ask(Task::kSkip, &foresight.skip);
+  ask(Task::kAttention, &foresight.act);
+  ask(Task::kSkip, &foresight.skip);
   if (foresight.known) ctx[foresight_] = foresight;
   return absl::OkStatus();
 }

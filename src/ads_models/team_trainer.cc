@@ -30,8 +30,9 @@ absl::StatusOr<model::Head> BestHead(const TeamExamples& examples, const TeamTra
   const model::Outcomes validation =
       Encoded(OutcomesOf(examples, task, options.validation, options.outcomes / 2), trunk);
   std::optional<model::TrainedHead> best;
-  for (const auto& [rate, decay] : options.tried) {
-    model::TrainHeadOptions head{.hidden = options.hidden, .train = options.head};
+  absl::Status failed;
+  for (const auto& [rate, decay, wide] : options.tried) {
+    model::TrainHeadOptions head{.hidden = options.hidden, .wide = wide, .train = options.head};
     head.train.rate = rate;
     head.train.decay = decay;
     if (options.progress) {
@@ -42,12 +43,14 @@ absl::StatusOr<model::Head> BestHead(const TeamExamples& examples, const TeamTra
       };
     }
     auto trained = model::TrainHead(Facts(task), head, &trunk, training, validation);
-    if (!trained.ok()) {
-      return MakeStatus(trained.status().code(),
-                        fmt::format("{}: {}", Name(task), Message(trained.status())));
+    if (!trained.ok()) {  // another try may do
+      failed = MakeStatus(trained.status().code(),
+                          fmt::format("{}: {}", Name(task), Message(trained.status())));
+      continue;
     }
     if (!best || Least(*trained) < Least(*best)) best = *std::move(trained);
   }
+  if (!best) return failed;
   return std::move(best->head);
 }
 

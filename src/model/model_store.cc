@@ -24,6 +24,10 @@ const absl::Status& NoTrunk() {
   static const absl::Status status = FailedPrecondition("the model has no trunk");
   return status;
 }
+const absl::Status& NoHead() {
+  static const absl::Status status = FailedPrecondition("the model is without that head");
+  return status;
+}
 const absl::Status& OtherTrunk() {
   static const absl::Status status =
       FailedPrecondition("the session's vector is of another trunk than the model's");
@@ -165,8 +169,7 @@ absl::Status ModelStore::Use::Score(size_t head, const SessionVector& session,
     return InvalidArgument(fmt::format("model store: head {} of {}", head, served_->heads.size()));
   }
   if (!Has(head)) {
-    return FailedPrecondition(
-        fmt::format("model: it has no head '{}'", store_->options_.heads[head].name));
+    return NoHead();
   }
   const Head& scorer = *served_->heads[head];
   if (scorer.trunk() != 0 && session.trunk != scorer.trunk()) return OtherTrunk();

@@ -46,8 +46,7 @@ std::string Script(const TokenSchema& schema, const EncoderShape& shape) {
                        at[name + ".shift"]);
   };
   const auto linear = [&](const std::string& from, const std::string& name) {
-    return fmt::format("torch.linear({}, {}, {})", from, at[name + ".weight"],
-                       at[name + ".bias"]);
+    return fmt::format("torch.linear({}, {}, {})", from, at[name + ".weight"], at[name + ".bias"]);
   };
   for (int l = 0; l < shape.layers; ++l) {
     const std::string layer = fmt::format("layer{}", l);

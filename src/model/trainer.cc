@@ -337,8 +337,9 @@ OutcomeTensors MakeTensors(const HeadSchema& schema, int width, const Outcomes& 
 
 at::Tensor Logits(const HeadShape& shape, const Weights& w, const OutcomeTensors& on) {
   const at::Tensor sum = (at::embedding(w.at("table"), on.rows) * on.weights).sum(1);
-  const at::Tensor hidden = at::relu(at::linear(on.sessions, w.at("session.weight"), w.at("bias")) +
-                                     sum.narrow(1, 0, shape.hidden));
+  const at::Tensor hidden =
+      at::relu(at::linear(on.sessions, w.at("session.weight"), w.at("hidden.bias")) +
+               sum.narrow(1, 0, shape.hidden));
   const at::Tensor product = (sum.narrow(1, shape.hidden, shape.width) * on.sessions).sum(1);
   const at::Tensor linear =
       (at::embedding(w.at("linear"), on.rows) * on.weights).sum(1).select(1, 0);
@@ -346,7 +347,7 @@ at::Tensor Logits(const HeadShape& shape, const Weights& w, const OutcomeTensors
 }
 
 absl::StatusOr<TrainedHead> TrainHeadOn(const HeadSchema& schema, const HeadShape& shape,
-                                        const TrainOptions& options, uint64_t trunk,
+                                        const TrainOptions& options, bool wide, uint64_t trunk,
                                         const Outcomes& training, const Outcomes& validation) {
   Random random(options.seed, 3);
   const auto hidden = static_cast<size_t>(shape.hidden), width = static_cast<size_t>(shape.width);
@@ -369,7 +370,7 @@ absl::StatusOr<TrainedHead> TrainHeadOn(const HeadSchema& schema, const HeadShap
   w["session.weight"] =
       Tensor(Uniform(hidden * width, std::sqrt(6.0 / static_cast<double>(hidden + width)), &random),
              {shape.hidden, shape.width});
-  w["bias"] = at::zeros({shape.hidden}, at::kFloat);
+  w["hidden.bias"] = at::zeros({shape.hidden}, at::kFloat);
   w["out.weight"] =
       Tensor(Uniform(hidden, 1 / std::sqrt(static_cast<double>(hidden)), &random), {shape.hidden});
   w["out.bias"] = at::full({1}, std::log(share / (1 - share)), at::kFloat);
@@ -389,20 +390,17 @@ absl::StatusOr<TrainedHead> TrainHeadOn(const HeadSchema& schema, const HeadShap
     w["table"].detach()[0].zero_();
     w["linear"].detach()[0].zero_();
   };
-  // The logistic regression in it is held back by stopping early alone, and learned faster, as what
-  // is beside it is to explain what it leaves (Cheng et al., "Wide & Deep Learning for Recommender
-  // Systems", 2016).
   constexpr double kWideRate = 10;
   const at::Tensor linear = w["linear"];
   std::vector<Learned> all = LearnedOf(w);
   for (Learned& learned : all) {
-    if (learned.tensor.is_same(linear)) learned = {linear, kWideRate, false};
+    if (wide && learned.tensor.is_same(linear)) learned = {linear, kWideRate, false};
   }
   std::vector<EpochReport> epochs = Fit(options, training.size(), all, on_rows, validate, clean);
   HeadWeights found;
   found.table = Floats(at::cat({w["table"].detach(), w["linear"].detach()}, 1));
   found.session = Floats(w["session.weight"]);
-  found.bias = Floats(w["bias"]);
+  found.bias = Floats(w["hidden.bias"]);
   found.out = Floats(w["out.weight"]);
   found.out_bias = w["out.bias"].item<float>();
   {
@@ -497,7 +495,7 @@ absl::StatusOr<TrainedHead> TrainHead(const HeadSchema& schema, const TrainHeadO
   try {
     const std::lock_guard<std::mutex> lock(OneAtATime());
     at::set_num_threads(options.train.threads);
-    return TrainHeadOn(schema, shape, options.train, id, training, validation);
+    return TrainHeadOn(schema, shape, options.train, options.wide, id, training, validation);
   } catch (const std::exception& error) {
     return Failed(error);
   }

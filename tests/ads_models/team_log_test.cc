@@ -267,7 +267,7 @@ TEST_CASE("what a moment was about is known when its session is over: one of all
 TEST_CASE("what a moment was about is seen in the light of what came later") {
   const auto asleep = [](int sleepy_tracks) {
     Told told(absl::Hours(20));
-    for (int i = 0; i < 60; ++i) {  // these tell nothing
+    for (int i = 0; i < 240; ++i) {  // these tell nothing
       told.Play(PlaybackKind::kStart);
       told.clock.Advance(kSecond);
     }
@@ -290,6 +290,27 @@ TEST_CASE("what a moment was about is seen in the light of what came later") {
   };
   CHECK(asleep(0) < 0.4);
   CHECK(asleep(5) > 0.8);
+}
+
+TEST_CASE("a session that ends without a word is over when it is forgotten, or the log is") {
+  Told told;
+  for (int i = 0; i < 60; ++i) {
+    told.Play(PlaybackKind::kStart, "bob");
+    told.clock.Advance(kSecond);
+  }
+  const size_t bobs = told.Of(Task::kIntent).examples.size();
+  REQUIRE(bobs > 0);
+  told.clock.Advance(absl::Hours(1));
+  for (int i = 0; i < 5'000; ++i) told.Play(PlaybackKind::kPause, "ann");
+  const size_t all = told.Of(Task::kIntent).examples.size();
+  REQUIRE(all > bobs);
+  const auto settled = [](const TeamExamples& examples) {
+    size_t n = 0;
+    for (const auto& e : examples.of[static_cast<size_t>(Task::kIntent)].examples) n += e.settled;
+    return n;
+  };
+  CHECK(settled(told.log->examples()) == bobs);
+  CHECK(settled(std::move(*told.log).Take()) == all);
 }
 
 /// Hears thirty tracks, with a request in each.

@@ -6,8 +6,8 @@
 //   Listener             the session that a request belongs to, as agents read it by kListening
 //
 // Sections: session_keeper writes what plays and how it is handled, profile_keeper the fingerprint
-// (decayed histograms of genres and moods), intent_keeper the intents, attention_keeper the
-// engagement. None of them holds a name, a title, an address or an identifier.
+// (histograms of genres and moods), intent_keeper and session_trunk the intents, attention_keeper
+// the engagement. None of them holds a name, a title, an address or an identifier.
 //
 // Thread safety: plain values.
 #pragma once

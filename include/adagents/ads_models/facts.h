@@ -31,7 +31,7 @@ namespace adagents::ads_models {
 enum class Task : uint8_t {
   kClick,       ///< of a candidate
   kCompletion,  ///< of a candidate: it is heard to its end
-  kAttention,   ///< of the moment: the listener does something within kAttentionWindow
+  kAttention,   ///< of the moment: the listener does something within kAttentionWindowMs
   kSkip,        ///< of the moment: what plays, or played last, is skipped
   kIntent,      ///< of the moment and each ads::Intent: it is what the listener is about
 };

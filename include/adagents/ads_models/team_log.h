@@ -12,13 +12,15 @@
 //   completion  likewise, that it was heard to its end
 //   attention   of each request: the listener did something within kAttentionWindowMs
 //   skip        of one in three tracks and episodes that begin: it was skipped
-//   intent      of the same ones, once their session is over: what it was about in the
+//   intent      of one in eight events, once their session is over: what it was about in the
 //               light of all that came later (ads::AddHindsight), drawn from its probabilities; one
 //               example for each intent
 //
-// For a training job that reads a log, or a simulation: it keeps all it is told in memory, 800
-// bytes for each state of a session that an example is of. Consent holds as in the engine. Nothing
-// in the examples identifies a person.
+// For a training job that reads a log, or a simulation: all examples stay in memory, 800 bytes for
+// each state of a session that one is of, 250 for each of a response and 1,400 for each of an
+// intent. Who does not consent to a profile adds nothing, as in the engine; what was told before
+// consent was withdrawn stays, without anything that identifies a person. Events are kept until
+// their session is over.
 //
 // Thread-compatible.
 #pragma once
@@ -95,12 +97,13 @@ class TeamLog {
   void Record(const ads::OutcomeEvent& event);
 
   [[nodiscard]] const TeamExamples& examples() const { return examples_; }
-  /// The same, and the log is over.
-  [[nodiscard]] TeamExamples Take() && { return std::move(examples_); }
+  /// The same, and the log is over, and with it all sessions.
+  [[nodiscard]] TeamExamples Take() &&;
 
  private:
   /// What is kept of a session beside SessionState.
   struct Memory {
+    int64_t began_ms = 0;  ///< SessionState::began_ms
     model::TokenWindow window;
     int64_t last_window = -1;  ///< the newest of the examples' that has no next token yet
     int64_t started = -1;      ///< example of kSkip of what plays
@@ -114,19 +117,19 @@ class TeamLog {
     size_t example = 0;  ///< of kClick and kCompletion
   };
 
-  TeamLog(std::unique_ptr<ads::Sessions> sessions, absl::Duration ttl, const Clock* clock,
-          uint64_t seed);
+  TeamLog(std::unique_ptr<ads::Sessions> sessions, const Clock* clock, uint64_t seed);
   [[nodiscard]] int64_t NowMs() const { return absl::ToUnixMillis(clock_->WallNow()); }
   TeamExamples::Of& Of(Task task) { return examples_.of[static_cast<size_t>(task)]; }
   uint32_t WindowOf(int64_t at_ms, Memory* m);
   model::HeadEntry* Note(Task task, Memory* m, const MomentView& view, bool settled);
   void NoteIntents(const MomentView& view, Memory* m);
   void LookBack(Memory* m);
+  void Sweep();
 
   const std::unique_ptr<ads::Sessions> sessions_;
-  const int64_t ttl_ms_;
   const Clock* const clock_;
-  Random random_;
+  Random random_, of_intents_;
+  uint64_t played_ = 0;
   TeamExamples examples_;
   std::unordered_map<uint64_t, Memory> memories_;
   std::unordered_map<uint64_t, Shown> shown_;  ///< by Moments::KeyOf()

@@ -10,12 +10,12 @@
 //   (*models)->Load("team.model");                        // whenever there is a new file
 //
 // Engine::Play() -> the listener's keepers -> SessionTrunk: a forward pass for each event, off the
-// request path; its vector waits in a table, and what it says of intents in the session's state, in
-// place of what user_intent.h's tables say. On a request Heads reads it, and scores all candidates
-// in one batch for each head: kModelRates, which relevance takes in place of its own rates, and
-// kForesight. Where there is no model, no session that is known, or not enough time, the team
-// decides as it does without models; so it does for each head that a model has not. A file that is
-// damaged, or trained for other tokens or facts, is refused and the old model serves on.
+// request path; its vector waits in a table, and what it says of intents in the session's state,
+// where it counts as much as user_intent.h's tables. On a request Heads reads it, and scores all
+// candidates in one batch for each head: kModelRates, which relevance takes in place of its own
+// rates, and kForesight. Where there is no model, no session that is known, or not enough time, the
+// team decides as it does without models; so it does for each head that a model has not. A file
+// that is damaged, or trained for other tokens or facts, is refused and the old model serves on.
 //
 // What is kept of a session: its newest 16 tokens (kinds, coarse genres, moods and the like,
 // nothing that identifies a person) and its vector, under the session's keyed hash and as long as
@@ -81,11 +81,13 @@ inline constexpr StateKey<TeamModels> kTeamModels{"team_models"};
 
 /// What the heads say of the moment.
 struct Foresight {
-  bool known = false;
-  float act = 0;   ///< the chance that the listener does something within kAttentionWindowMs
-  float skip = 0;  ///< that what plays, or played last, is skipped
+  static constexpr float kNone = -1;  ///< no such head, or no time for it
 
-  void clear() { known = false; }
+  bool known = false;  ///< one of them at least
+  float act = kNone;   ///< the chance that the listener does something within kAttentionWindowMs
+  float skip = kNone;  ///< that what plays, or played last, is skipped
+
+  void clear() { *this = Foresight(); }
 };
 inline constexpr Key<Foresight> kForesight{"foresight"};
 

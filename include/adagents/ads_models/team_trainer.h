@@ -31,17 +31,18 @@ struct TeamTraining {
   model::TrainOptions trunk = {.epochs = 4};
   size_t windows = 100'000;   ///< to train it on, at most
   size_t outcomes = 200'000;  ///< of a task, to train its head on, at most
-  /// Of the heads, but for rate and decay, of which those that are best on the validation period
-  /// are taken. Far more decay than a trunk likes: a hundred creatives with two clicks in a hundred
-  /// are soon learned by heart.
+  /// Of the heads, but for what is tried: of that the best on the validation period is taken. Far
+  /// more decay than a trunk likes: a hundred creatives with two clicks in a hundred are soon
+  /// learned by heart.
   model::TrainOptions head = {};
   struct Try {
     double rate, decay;
+    bool wide = false;  ///< TrainHeadOptions::wide
   };
-  std::vector<Try> tried = {{3e-4, 5}, {3e-4, 20}, {3e-3, 1}};
+  std::vector<Try> tried = {{3e-4, 5, false}, {3e-4, 20, true}, {3e-3, 1, true}};
   int hidden = 32;        ///< HeadShape::hidden
   std::string note = {};  ///< Model::note()
-  /// Told what is going on: "trunk", or a head's name, rate and decay; and the epoch.
+  /// Told what is going on: "trunk", or a head's name and what is tried; and the epoch.
   std::function<void(std::string_view what, const model::EpochReport&)> progress = {};
 };
 

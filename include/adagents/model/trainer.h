@@ -9,7 +9,7 @@
 // the same data, options and seed give the same weights on the same machine.
 //
 // LibTorch has one number of threads for the process, which these set to TrainOptions::threads.
-// Thread safety: calls take turns.
+// Thread safety: calls take turns; none from within TrainOptions::progress.
 #pragma once
 
 #include <cstdint>
@@ -80,6 +80,10 @@ struct Outcomes {
 
 struct TrainHeadOptions {
   int hidden = 32;  ///< as HeadShape::hidden
+  /// The logistic regression among a head's parts learns ten times as fast as the others and does
+  /// not decay, so that they explain what it leaves (Cheng et al., "Wide & Deep Learning for
+  /// Recommender Systems", 2016). For many outcomes and few rows of facts.
+  bool wide = false;
   TrainOptions train = {};
 };
 
@@ -88,9 +92,7 @@ struct TrainedHead {
   std::vector<EpochReport> epochs;
 };
 
-/// Trains a head with the trunk as it is; null: without one. The decay is of the hidden units and
-/// the product with the vector; the logistic regression among them is held back by early stopping.
-/// Slope and intercept are fitted on the
+/// Trains a head with the trunk as it is; null: without one. Slope and intercept are fitted on the
 /// validation data, which says what becomes of a head that is too sure. InvalidArgument when there
 /// is no data, both outcomes do not occur in each part, a vector is of another trunk, or an option
 /// is out of its range; Internal with LibTorch's message when that fails.

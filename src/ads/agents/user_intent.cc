@@ -179,6 +179,7 @@ void ApplyToIntents(const ListenEvent& e, SessionState* s) {
   Observe(e, &p);
   Normalise(&p);
   Keep(p, e.at_ms, s);
+  s->foreseen = {};  // of the event before
 }
 
 void StartIntents(int64_t now_ms, SessionState* s) { Keep(kCommon, now_ms, s); }

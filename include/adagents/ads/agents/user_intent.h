@@ -14,9 +14,9 @@
 //
 // What comes later tells more of a moment than what came before, so a session that is over is a
 // teacher: AddHindsight() says what its moments were about by all of it (the backward pass), and a
-// model that learns to foresee that (adagents::ads_models) finds out what volumes, hours and
-// devices mean here, which no table can know. Where there is such a model its word stands
-// (SetForeseen).
+// model that learns to foresee that (adagents::ads_models) finds out more of what volumes, hours and
+// devices mean here than tables can know. Where there is such a model its word counts as much as
+// theirs (SetForeseen).
 //
 // Thread safety: that of agents (runtime/agent.h): calls of one replica never overlap, but for the
 // keeper's, which is reentrant.
@@ -42,7 +42,8 @@ void StartIntents(int64_t now_ms, SessionState* state);
 /// of all later events. As many of both; those that are not known stay so.
 void AddHindsight(std::span<const ListenEvent> events, std::span<Intents> intents);
 
-/// A model's word, as of the session's last event; nothing is known: there is none.
+/// A model's word, as of the session's last event and until the next; nothing is known: there is
+/// none.
 void SetForeseen(const Intents& intents, SessionState* state);
 
 /// What the session is about at `now_ms`. `hour`: of the listener's day, 0 to 23. Unknown while
