@@ -513,6 +513,7 @@ absl::Status Core::Publish(std::unique_ptr<EventNode> node, uint64_t order_by) {
     return FailedPrecondition("the runtime is shut down, or this is a forked child");
   }
   const std::type_index type = node->type;
+  node->published = clock().Now();
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     if (plan_->Listeners(type) == nullptr) {

@@ -76,10 +76,14 @@ Events::Drained Events::Drain(Crew& crew, uint32_t index, int* count) {
   for (; *count < kBatch; ++*count) {
     if (shard.current == nullptr) {
       std::shared_ptr<EventNode>* node = nullptr;
-      if (!shard.queue.TryPop(&node)) return Drained::kEmpty;
+      if (!shard.queue.TryPop(&node)) {
+        SetLate(shard, false);
+        return Drained::kEmpty;
+      }
       shard.current = std::move(*node);
       shard.given.clear();
       delete node;
+      SetLate(shard, core_->clock().Now() - shard.current->published > kPatience);
     }
     bool told = false;
     if (!Deliver(crew, index, &told)) return Drained::kLost;
@@ -92,6 +96,12 @@ Events::Drained Events::Drain(Crew& crew, uint32_t index, int* count) {
     }
   }
   return Drained::kMore;
+}
+
+void Events::SetLate(Shard& shard, bool late) {
+  if (shard.late == late) return;
+  shard.late = late;
+  late_.fetch_add(late ? 1 : -1, std::memory_order_relaxed);
 }
 
 // False when the shard is no longer this thread's: it was taken over while a listener was stuck, or

@@ -162,17 +162,28 @@ RequestState* Core::PopTicket(Crew& crew) {
 }
 
 bool Core::RunOne(Crew& crew) {
-  // Events have a turn of their own, so that requests without end cannot starve them. Otherwise
-  // they come first, and wait for one event at most: see Events::RunSome().
+  // Requests come first, and wait for one event at most: see Events::RunSome(). Requests without
+  // end cannot starve events: those have a turn of their own, and once they are late as much of the
+  // worker's time as decisions, so that a backlog stays only where the machine is too slow for
+  // both.
   if (crew.turn % kTurns == 5) {
     ++crew.turn;
     if (events_->RunSome(crew) > 0) return true;
+  } else if (crew.owed > 0) {
+    const int64_t begun = clock().Now();
+    const bool ran = events_->RunSome(crew) > 0;
+    crew.owed = ran && events_->late() ? crew.owed - (clock().Now() - begun) : 0;
+    if (ran) return true;
   }
   if (RequestState* state = PopTicket(crew)) {
     WakeNext();
+    const bool late = events_->late();
+    const int64_t begun = late ? clock().Now() : 0;
     RunTicket(crew, *state);
+    if (late) crew.owed += std::min(clock().Now() - begun, Events::kPatience);
     return true;
   }
+  crew.owed = 0;
   return events_->RunSome(crew) > 0;
 }
 

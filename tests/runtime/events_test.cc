@@ -7,6 +7,7 @@
 #include <stdexcept>
 #include <vector>
 
+#include "adagents/testing/virtual_clock.h"
 #include "runtime/support.h"
 
 namespace adagents::testing {
@@ -282,25 +283,29 @@ TEST_CASE("without a deadline a listener may take as long as it likes") {
   CHECK_FALSE(together);
 }
 
-TEST_CASE("decisions come before events that wait, and events still have their turn") {
-  constexpr int kDecisions = 60, kEvents = 20;
+// The order in which one worker runs decisions (d) and events (e) that all wait for it, on a clock
+// that moves only while they run, as long as each takes.
+std::string OrderOf(int decisions, absl::Duration decision, int events, absl::Duration event) {
   Door door;
   const OpenAtEnd open(door);
+  VirtualClock clock;
   RuntimeOptions options;
   options.workers = 1;
   options.spares = 0;
-  options.deadline = absl::Seconds(30);
+  options.deadline = absl::Hours(1);
+  options.clock = &clock;
   std::mutex mutex;
   std::string order;
-  const auto note = [&](char what) {
+  const auto note = [&](char what, absl::Duration takes) {
     const std::lock_guard<std::mutex> lock(mutex);
+    clock.Advance(takes);
     order += what;
     return absl::OkStatus();
   };
   auto builder = TeamOf({{.name = "says",
                           .in = {"ask"},
                           .out = "say",
-                          .body = [&](Context&, Node&) { return note('d'); }}},
+                          .body = [&](Context&, Node&) { return note('d', decision); }}},
                         options);
   std::atomic<bool> busy{false};
   builder.Add<Listener>("hears", [&](const Signal& signal) {
@@ -308,25 +313,65 @@ TEST_CASE("decisions come before events that wait, and events still have their t
       busy = true;
       door.Wait();
     }
-    return note('e');
+    return note('e', event);
   });
   auto team = builder.Build();
   REQUIRE(team.ok());
-  for (int i = 0; i < kEvents; ++i) CHECK((*team)->Publish(Signal{1, i}, 1).ok());
+  for (int i = 0; i < events; ++i) CHECK((*team)->Publish(Signal{1, i}, 1).ok());
   REQUIRE(Eventually([&] { return busy.load(); }));
   std::atomic<int> decided{0};
-  for (int i = 0; i < kDecisions; ++i) {
+  for (int i = 0; i < decisions; ++i) {
     (*team)->DecideAsync(
         i, {}, [&](const Answer<int>& answer) { decided += answer.verdict == Verdict::kDecided; });
   }
   door.Open();
-  REQUIRE(
-      Eventually([&] { return decided == kDecisions && (*team)->GetStats().events == kEvents; }));
+  REQUIRE(Eventually([&] {
+    return decided == decisions && (*team)->GetStats().events == static_cast<uint64_t>(events);
+  }));
+  return order;
+}
+
+// Until the last decision: how many events, in the part that begins at `from`.
+int64_t EventsAmong(const std::string& order, size_t from = 0) {
+  const std::string part = order.substr(from, order.rfind('d') - from);
+  return std::count(part.begin(), part.end(), 'e');
+}
+
+TEST_CASE("decisions come before events that wait, and events still have their turn") {
+  const std::string order = OrderOf(60, absl::Microseconds(10), 20, absl::Microseconds(10));
+  CAPTURE(order);
   CHECK(order.substr(0, 2) == "ed");  // not a batch of events first
-  const std::string until_decided = order.substr(0, order.rfind('d'));
-  const auto events = std::count(until_decided.begin(), until_decided.end(), 'e');
-  CHECK(events >= 1 + kDecisions / 21);
-  CHECK(events <= 2 + kDecisions / 20);
+  CHECK(EventsAmong(order) >= 1 + 60 / 21);
+  CHECK(EventsAmong(order) <= 2 + 60 / 20);
+}
+
+TEST_CASE("events that are late get as much time as decisions, but not more") {
+  const auto ms = [](double n) { return absl::Milliseconds(n); };
+  const auto like = OrderOf(200, ms(1), 260, ms(1));
+  const auto dear = OrderOf(200, ms(1), 150, ms(4));
+  const auto cheap = OrderOf(200, ms(1), 1000, ms(0.25));
+  CAPTURE(like, dear, cheap);
+  constexpr size_t kOnceLate = 40;
+  const auto share = [&](const std::string& order, double event_per_decision) {
+    const auto events = static_cast<double>(EventsAmong(order, kOnceLate));
+    const auto decisions =
+        static_cast<double>(std::count(order.begin() + kOnceLate, order.end(), 'd'));
+    return events * event_per_decision / (decisions + events * event_per_decision);
+  };
+  // An event more than is owed can be in each: those of the events' own turns.
+  CHECK(share(like, 1) == Approx(0.5).margin(0.03));
+  CHECK(share(dear, 4) == Approx(0.5).margin(0.08));
+  CHECK(share(cheap, 0.25) == Approx(0.5).margin(0.03));
+  const auto longest_run = [](const std::string& order, char what) {
+    size_t longest = 0, run = 0;
+    for (const char c : order.substr(kOnceLate, order.rfind('d') - kOnceLate)) {
+      run = c == what ? run + 1 : 0;
+      longest = std::max(longest, run);
+    }
+    return longest;
+  };
+  CHECK(longest_run(like, 'e') <= 2);
+  CHECK(longest_run(cheap, 'e') <= 5);
 }
 
 // The watchdog is held between marking a stuck listener and handing its key over, until the

@@ -1,8 +1,8 @@
 // Trains the models of the ad team (team_models.h) from a log (team_log.h): a trunk on what comes
 // next in sessions, then a head for each task, on LibTorch (target adagents::ads_training).
 //
-//   auto trained = TrainTeam(log->examples(), {.training = {begin, end}, .validation = {end,
-//   now}}); trained->model->Save("team.model");            // or models->store().Publish(...)
+//   auto trained = TrainTeam(examples, {.training = {begin, end}, .validation = {end, now}});
+//   trained->model->Save("team.model");   // or models->store().Publish(...)
 //
 // Thread safety: as of model/trainer.h.
 #pragma once
@@ -31,15 +31,17 @@ struct TeamTraining {
   model::TrainOptions trunk = {.epochs = 4};
   size_t windows = 100'000;   ///< to train it on, at most
   size_t outcomes = 200'000;  ///< of a task, to train its head on, at most
-  /// Of the heads, but for what is tried: of that the best on the validation period is taken. Far
-  /// more decay than a trunk likes: a hundred creatives with two clicks in a hundred are soon
-  /// learned by heart.
+  /// Of the heads, but for what is tried: of that the best on the validation period is taken. Much
+  /// decay for rare outcomes, as a hundred creatives with two clicks in a hundred are soon learned
+  /// by heart; little where facts matter together, as where an ad would be and how long ago the
+  /// listener did something do for attention.
   model::TrainOptions head = {};
   struct Try {
     double rate, decay;
     bool wide = false;  ///< TrainHeadOptions::wide
   };
-  std::vector<Try> tried = {{3e-4, 5, false}, {3e-4, 20, true}, {3e-3, 1, true}};
+  std::vector<Try> tried = {
+      {3e-4, 5, false}, {3e-4, 20, true}, {3e-3, 1, true}, {3e-3, 0.3, false}};
   int hidden = 32;        ///< HeadShape::hidden
   std::string note = {};  ///< Model::note()
   /// Told what is going on: "trunk", or a head's name and what is tried; and the epoch.

@@ -41,6 +41,7 @@ struct EventNode {
   virtual ~EventNode() = default;
   virtual const void* event() const = 0;
   const std::type_index type;
+  int64_t published = 0;  // ns of the runtime's clock
 };
 
 using HostExecutor = std::function<void(absl::AnyInvocable<void()>)>;

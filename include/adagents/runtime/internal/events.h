@@ -41,6 +41,8 @@ struct EventNode;
 class Events {
  public:
   static constexpr uint32_t kShards = 64;
+  /// How long an event may wait before events get as much of a worker's time as decisions.
+  static constexpr int64_t kPatience = 5'000'000;  // ns
 
   Events(Core* core, size_t capacity);
   ~Events();
@@ -51,6 +53,9 @@ class Events {
   /// events. 0 when none is scheduled.
   int RunSome(Crew& crew);
   [[nodiscard]] bool HasWork() const { return scheduled_.SizeGuess() > 0; }
+  /// Whether there is a shard whose newest taken event had waited longer than kPatience, and more
+  /// of it may wait. A hint.
+  [[nodiscard]] bool late() const { return late_.load(std::memory_order_relaxed) > 0; }
 
   /// The shard whose listener this crew is in, plus 1; 0 for none. The watchdog asks before it
   /// marks the crew's run: afterwards the crew may already be in another shard.
@@ -74,6 +79,7 @@ class Events {
     std::shared_ptr<EventNode> current;
     std::vector<const AgentRecord*> given;  // who has had it, or been left out
     const ReplicaPool* told = nullptr;      // has a free replica; only compared
+    bool late = false;                      // counted in late_
   };
   struct Waiting {
     uint32_t shard;
@@ -82,6 +88,7 @@ class Events {
   enum class Drained { kEmpty, kMore, kLost };
 
   Drained Drain(Crew& crew, uint32_t shard_index, int* count);
+  void SetLate(Shard& shard, bool late);
   bool Deliver(Crew& crew, uint32_t shard_index, bool* told_another);
   bool Wait(uint32_t shard, const ReplicaPool* pool, bool first, uint64_t returns);
   bool Tell(const ReplicaPool* pool);
@@ -95,6 +102,7 @@ class Events {
   std::mutex waiting_mutex_;  // held for a few instructions, for listeners with replicas only
   std::deque<Waiting> waiting_;
   std::atomic<uint64_t> returns_{0};
+  std::atomic<int> late_{0};  // shards; relaxed: nothing is read by what it says
   std::atomic<uint64_t> delivered_{0};
   std::atomic<uint64_t> dropped_{0};
   std::atomic<uint64_t> pending_{0};
