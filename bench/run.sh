@@ -13,13 +13,12 @@ if [[ ${1:-} == -h || ${1:-} == --help ]]; then sed -n '2,9s/^# \{0,1\}//p' "${B
 
 bootstrap --bench --torch
 configure release ADAGENTS_BUILD_BENCH=ON ADAGENTS_TORCH=ON
-build release adagents_bench bench_page
-
 if (($#)); then
-  name=$1
-  shift
-  exec "$(program bench "$name")" "$@"
+  program=$(program bench "$1")  # before it is built: there may be none
+  build release "$1"
+  exec "$program" "${@:2}"
 fi
+build release adagents_bench bench_page
 
 bench=$(build_dir release)/bench
 results=$bench/results

@@ -24,7 +24,7 @@ if [[ ${1:-} == -h || ${1:-} == --help ]]; then
 fi
 
 needs=(--examples) settings=(ADAGENTS_BUILD_EXAMPLES=ON)
-if [[ ${1:-} == train ]]; then needs+=(--torch) settings+=(ADAGENTS_TORCH=ON); fi
+if [[ ${1:-} == train || " $* " == *+models* ]]; then needs+=(--torch) settings+=(ADAGENTS_TORCH=ON); fi
 bootstrap "${needs[@]}" >&2  # what a program prints may go to a file
 configure release "${settings[@]}"
 case ${1:-} in

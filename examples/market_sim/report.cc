@@ -14,14 +14,17 @@ namespace {
 
 constexpr std::string_view kBase = "blended";
 
-std::string PlusMinus(const Estimate& e, double scale) {
+/// Of one seed there is no interval.
+std::string PlusMinus(const Estimate& e, double scale, size_t seeds) {
   const double size = std::max(std::abs(e.mean), e.half) * scale;
   const int digits = size >= 100 ? 1 : size >= 10 ? 2 : 3;
+  if (seeds < 2) return fmt::format("{:.{}f}", e.mean * scale, digits);
   return fmt::format("{:.{}f} +-{:.{}f}", e.mean * scale, digits, e.half * scale, digits);
 }
 
-std::string Percent(const std::optional<Estimate>& e) {
+std::string Percent(const std::optional<Estimate>& e, size_t seeds) {
   if (!e) return "-";
+  if (seeds < 2) return fmt::format("{:+.1f}", 100 * e->mean);
   return fmt::format("{:+.1f} +-{:.1f}", 100 * e->mean, 100 * e->half);
 }
 
@@ -89,7 +92,7 @@ std::string Table(const Setup& setup, const WorldRuns& runs) {
       setup.seeds, setup.first_seed, setup.sessions, 100 * (1 - setup.warmup));
   const std::string base(kBase);
   const auto level = [&](const std::string& arm, const Metric& metric) {
-    return PlusMinus(Level(runs, arm, metric), metric.scale);
+    return PlusMinus(Level(runs, arm, metric), metric.scale, setup.seeds);
   };
   AddTable(
       "", runs, [](const std::string&) { return true; }, level, &out);
@@ -98,7 +101,7 @@ std::string Table(const Setup& setup, const WorldRuns& runs) {
       fmt::format("above {}, paired by seed, in % of it", base), runs,
       [&](const std::string& arm) { return arm != base; },
       [&](const std::string& arm, const Metric& metric) {
-        return Percent(Above(runs, arm, base, metric));
+        return Percent(Above(runs, arm, base, metric), setup.seeds);
       },
       &out);
   if (runs.results.count("oracle") == 0 || runs.arms.size() < 3) return out;
@@ -106,7 +109,8 @@ std::string Table(const Setup& setup, const WorldRuns& runs) {
   out += fmt::format("\nof the gap between {} and the oracle, in %: {}\n", base, first.label);
   for (const std::string& arm : runs.arms) {
     if (arm == base || arm == "oracle") continue;
-    out += fmt::format("{:<24} {:>15}\n", arm, Percent(ShareOfGap(runs, arm, base, first)));
+    out += fmt::format("{:<24} {:>15}\n", arm,
+                       Percent(ShareOfGap(runs, arm, base, first), setup.seeds));
   }
   return out;
 }

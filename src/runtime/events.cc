@@ -83,8 +83,8 @@ Events::Drained Events::Drain(Crew& crew, uint32_t index, int* count) {
       shard.current = std::move(*node);
       shard.given.clear();
       delete node;
-      SetLate(shard, core_->clock().Now() - shard.current->published > kPatience);
     }
+    SetLate(shard, core_->clock().Now() - shard.current->published > kPatience);
     bool told = false;
     if (!Deliver(crew, index, &told)) return Drained::kLost;
     shard.current.reset();

@@ -21,6 +21,9 @@ constexpr int64_t kMaxTidyWait = 1'000'000'000;
 constexpr int kMaxUnannounced = 16;
 // Turns of the lanes: of 21, normal gets 4 and background 1, spread out.
 constexpr uint32_t kTurns = 21;
+// The most that one decision gives to events that are late, and that one of them takes: a call that
+// hung, or a process that was stopped, is soon forgotten.
+constexpr int64_t kMostOwed = 100'000'000;
 
 Lane LaneOfTurn(uint32_t turn) {
   if (turn % kTurns == 10) return Lane::kBackground;
@@ -162,17 +165,18 @@ RequestState* Core::PopTicket(Crew& crew) {
 }
 
 bool Core::RunOne(Crew& crew) {
-  // Requests come first, and wait for one event at most: see Events::RunSome(). Requests without
-  // end cannot starve events: those have a turn of their own, and once they are late as much of the
-  // worker's time as decisions, so that a backlog stays only where the machine is too slow for
-  // both.
+  // Requests come first. Requests without end cannot starve events: those have a turn of their own,
+  // of one event while a request waits (see Events::RunSome()), and once they are late as much time
+  // as the worker's decisions since, so that a backlog stays only where it is too slow for both.
   if (crew.turn % kTurns == 5) {
     ++crew.turn;
     if (events_->RunSome(crew) > 0) return true;
   } else if (crew.owed > 0) {
+    const bool wanted = HasTickets();  // else no decision waits for what runs now
     const int64_t begun = clock().Now();
     const bool ran = events_->RunSome(crew) > 0;
-    crew.owed = ran && events_->late() ? crew.owed - (clock().Now() - begun) : 0;
+    const int64_t took = std::min(clock().Now() - begun, kMostOwed);
+    crew.owed = ran && wanted && events_->late() ? crew.owed - took : 0;
     if (ran) return true;
   }
   if (RequestState* state = PopTicket(crew)) {
@@ -180,7 +184,7 @@ bool Core::RunOne(Crew& crew) {
     const bool late = events_->late();
     const int64_t begun = late ? clock().Now() : 0;
     RunTicket(crew, *state);
-    if (late) crew.owed += std::min(clock().Now() - begun, Events::kPatience);
+    crew.owed = late ? crew.owed + std::min(clock().Now() - begun, kMostOwed) : 0;
     return true;
   }
   crew.owed = 0;

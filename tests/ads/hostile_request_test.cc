@@ -14,8 +14,8 @@ namespace adagents::ads::test {
 namespace {
 
 constexpr absl::Duration kDeadline = absl::Milliseconds(50);
-// What a busy machine may add; without limits it was seconds, or most of one. Sanitizers make all of
-// it several times slower.
+// What a busy machine may add; without limits it was seconds, or most of one. With sanitizers all
+// of it takes several times as long.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 constexpr absl::Duration kSlack = absl::Milliseconds(400);
 #else

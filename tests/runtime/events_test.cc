@@ -23,7 +23,8 @@ class Listener final : public Agent {
  public:
   using Body = std::function<absl::Status(const Signal&)>;
   Listener(std::string name, Body body, int replicas = 0)
-      : Agent({.name = name, .replicas = replicas}), body_(std::move(body)) {}
+      : Agent({.name = name, .budget = absl::Seconds(10), .replicas = replicas}),
+        body_(std::move(body)) {}
   absl::Status Run(Context& ctx) override { return body_(ctx[on_]); }
 
  private:
@@ -283,95 +284,170 @@ TEST_CASE("without a deadline a listener may take as long as it likes") {
   CHECK_FALSE(together);
 }
 
-// The order in which one worker runs decisions (d) and events (e) that all wait for it, on a clock
-// that moves only while they run, as long as each takes.
-std::string OrderOf(int decisions, absl::Duration decision, int events, absl::Duration event) {
+// What one worker is given to do, and how long each takes on a clock that moves only meanwhile.
+struct Load {
+  absl::Duration decision;
+  std::vector<absl::Duration> events;
+  /// How many of the decisions and events are there when the worker is free; the others come while
+  /// it runs the event, or decision, of that number.
+  int decisions = 0, first_events = 0;
+  std::map<size_t, int> decisions_at_event = {}, events_at_decision = {};
+
+  [[nodiscard]] int AllDecisions() const {
+    int all = decisions;
+    for (const auto& [event, count] : decisions_at_event) all += count;
+    return all;
+  }
+};
+
+/// In which order it runs decisions (d) and events (e).
+std::string OrderOf(const Load& load) {
   Door door;
-  const OpenAtEnd open(door);
-  VirtualClock clock;
+  VirtualClock clock;  // ahead of the system's, by which threads wait: nothing is ever due
+  clock.Advance(absl::Nanoseconds(SystemClock::Get().Now()) + absl::Hours(1));
   RuntimeOptions options;
   options.workers = 1;
   options.spares = 0;
+  options.spin = absl::ZeroDuration();
   options.deadline = absl::Hours(1);
   options.clock = &clock;
-  std::mutex mutex;
-  std::string order;
-  const auto note = [&](char what, absl::Duration takes) {
-    const std::lock_guard<std::mutex> lock(mutex);
-    clock.Advance(takes);
-    order += what;
-    return absl::OkStatus();
+  options.max_in_flight = 4096;
+  std::string order;  // the worker's until the team has ended
+  std::atomic<int> decided{0};
+  std::atomic<bool> busy{false};
+  size_t decisions = 0;  // the worker's, too
+  int published = 0;
+  Team* running = nullptr;
+  const auto decide = [&](int count) {
+    for (int i = 0; i < count; ++i) {
+      running->DecideAsync(i, {}, [&](const Answer<int>& answer) {
+        decided += answer.verdict == Verdict::kDecided;
+      });
+    }
+  };
+  const auto publish = [&](int count) {
+    for (; count > 0; --count) CHECK(running->Publish(Signal{1, published++}, 1).ok());
   };
   auto builder = TeamOf({{.name = "says",
                           .in = {"ask"},
                           .out = "say",
-                          .body = [&](Context&, Node&) { return note('d', decision); }}},
+                          .body =
+                              [&](Context&, Node&) {
+                                order += 'd';
+                                clock.Advance(load.decision);
+                                const auto more = load.events_at_decision.find(decisions++);
+                                if (more != load.events_at_decision.end()) publish(more->second);
+                                return absl::OkStatus();
+                              },
+                          .options = {.name = {}, .budget = absl::Seconds(10)}}},
                         options);
-  std::atomic<bool> busy{false};
   builder.Add<Listener>("hears", [&](const Signal& signal) {
-    if (signal.number == 0) {
+    const auto number = static_cast<size_t>(signal.number);
+    if (number == 0) {
       busy = true;
       door.Wait();
     }
-    return note('e', event);
+    order += 'e';
+    clock.Advance(load.events[number]);
+    const auto more = load.decisions_at_event.find(number);
+    if (more != load.decisions_at_event.end()) decide(more->second);
+    return absl::OkStatus();
   });
   auto team = builder.Build();
   REQUIRE(team.ok());
-  for (int i = 0; i < events; ++i) CHECK((*team)->Publish(Signal{1, i}, 1).ok());
+  running = team->get();
+  const OpenAtEnd open(door);
+  publish(load.first_events);
   REQUIRE(Eventually([&] { return busy.load(); }));
-  std::atomic<int> decided{0};
-  for (int i = 0; i < decisions; ++i) {
-    (*team)->DecideAsync(
-        i, {}, [&](const Answer<int>& answer) { decided += answer.verdict == Verdict::kDecided; });
-  }
+  decide(load.decisions);
   door.Open();
-  REQUIRE(Eventually([&] {
-    return decided == decisions && (*team)->GetStats().events == static_cast<uint64_t>(events);
+  CHECK(Eventually([&] {
+    return decided == load.AllDecisions() && running->GetStats().events == load.events.size();
   }));
+  clock.Advance(absl::Hours(2));  // nothing that was lost is waited for
+  team->reset();
   return order;
 }
 
-// Until the last decision: how many events, in the part that begins at `from`.
-int64_t EventsAmong(const std::string& order, size_t from = 0) {
-  const std::string part = order.substr(from, order.rfind('d') - from);
-  return std::count(part.begin(), part.end(), 'e');
+std::vector<absl::Duration> Times(size_t count, double ms) {
+  return std::vector<absl::Duration>(count, absl::Milliseconds(ms));
+}
+
+/// Of the time from the `from`th to the `to`th decision: what went to events.
+double ShareOfEvents(const std::string& order, double event_per_decision, int from, int to) {
+  double events = 0, decisions = 0;
+  for (const char c : order) {
+    if (c == 'd') ++decisions;
+    if (c == 'e' && decisions > from && decisions <= to) ++events;
+  }
+  return events * event_per_decision / (to - from + events * event_per_decision);
 }
 
 TEST_CASE("decisions come before events that wait, and events still have their turn") {
-  const std::string order = OrderOf(60, absl::Microseconds(10), 20, absl::Microseconds(10));
+  const std::string order = OrderOf({.decision = absl::Microseconds(10),
+                                     .events = Times(20, 0.01),
+                                     .decisions = 60,
+                                     .first_events = 20});
   CAPTURE(order);
   CHECK(order.substr(0, 2) == "ed");  // not a batch of events first
-  CHECK(EventsAmong(order) >= 1 + 60 / 21);
-  CHECK(EventsAmong(order) <= 2 + 60 / 20);
+  const auto events =
+      std::count(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(order.rfind('d')), 'e');
+  CHECK(events >= 1 + 60 / 21);
+  CHECK(events <= 2 + 60 / 20);
 }
 
 TEST_CASE("events that are late get as much time as decisions, but not more") {
-  const auto ms = [](double n) { return absl::Milliseconds(n); };
-  const auto like = OrderOf(200, ms(1), 260, ms(1));
-  const auto dear = OrderOf(200, ms(1), 150, ms(4));
-  const auto cheap = OrderOf(200, ms(1), 1000, ms(0.25));
-  CAPTURE(like, dear, cheap);
-  constexpr size_t kOnceLate = 40;
-  const auto share = [&](const std::string& order, double event_per_decision) {
-    const auto events = static_cast<double>(EventsAmong(order, kOnceLate));
-    const auto decisions =
-        static_cast<double>(std::count(order.begin() + kOnceLate, order.end(), 'd'));
-    return events * event_per_decision / (decisions + events * event_per_decision);
-  };
-  // An event more than is owed can be in each: those of the events' own turns.
-  CHECK(share(like, 1) == Approx(0.5).margin(0.03));
-  CHECK(share(dear, 4) == Approx(0.5).margin(0.08));
-  CHECK(share(cheap, 0.25) == Approx(0.5).margin(0.03));
-  const auto longest_run = [](const std::string& order, char what) {
-    size_t longest = 0, run = 0;
-    for (const char c : order.substr(kOnceLate, order.rfind('d') - kOnceLate)) {
-      run = c == what ? run + 1 : 0;
-      longest = std::max(longest, run);
+  for (const double each : {1, 5, 20}) {  // ms of a decision
+    for (const double ratio : {0.25, 1.0, 4.0}) {
+      const auto order = OrderOf({.decision = absl::Milliseconds(each),
+                                  .events = Times(static_cast<size_t>(300 / ratio), each * ratio),
+                                  .decisions = 200,
+                                  .first_events = static_cast<int>(300 / ratio)});
+      CAPTURE(order, each, ratio);
+      // The own turns of events come on top, one for 20 decisions.
+      const double most = 1 + ratio / 20;
+      const double share = ShareOfEvents(order, ratio, 30, 180);
+      CHECK(share > 0.46);
+      CHECK(share < most / (1 + most) + 0.02);
+      CHECK(order.find(std::string(static_cast<size_t>(2 + 1 / ratio), 'e')) > order.rfind('d'));
     }
-    return longest;
-  };
-  CHECK(longest_run(like, 'e') <= 2);
-  CHECK(longest_run(cheap, 'e') <= 5);
+  }
+}
+
+TEST_CASE("once no event is late decisions come first again") {
+  Load load{.decision = absl::Milliseconds(1),
+            .events = Times(30, 1),
+            .decisions = 400,
+            .first_events = 20};
+  for (size_t fresh = 100; fresh < 400; fresh += 30) load.events_at_decision[fresh] = 1;
+  const auto order = OrderOf(load);
+  CAPTURE(order);
+  CHECK(ShareOfEvents(order, 1, 10, 25) > 0.4);
+  // They wait for a turn of their own, 20 decisions at most: some are late then, but alone.
+  CHECK(ShareOfEvents(order, 1, 100, 400) < 0.05);
+}
+
+TEST_CASE("an event that took long is not held against those that are late long after") {
+  Load load{.decision = absl::Milliseconds(1),
+            .events = Times(430, 1),
+            .decisions = 1200,
+            .first_events = 30};
+  load.events[10] = absl::Seconds(2);
+  load.events_at_decision[500] = 400;
+  const auto order = OrderOf(load);
+  CAPTURE(order);
+  CHECK(ShareOfEvents(order, 1, 530, 800) == Approx(0.5).margin(0.03));
+}
+
+TEST_CASE("events that kept no decision waiting are not held against those that are late") {
+  Load load{.decision = absl::Milliseconds(5),
+            .events = Times(300, 4),
+            .decisions = 2,
+            .first_events = 300};
+  load.decisions_at_event[60] = 150;
+  const auto order = OrderOf(load);
+  CAPTURE(order);
+  CHECK(ShareOfEvents(order, 0.8, 5, 120) == Approx(0.5).margin(0.05));
 }
 
 // The watchdog is held between marking a stuck listener and handing its key over, until the

@@ -278,9 +278,10 @@ class Runtime {
   }
 
   /// Hands an event to every agent with an On<E> port. Events of one `order_by` arrive in the order
-  /// in which they were published; others in parallel. Decisions go first, until events wait longer
-  /// than 5 ms: those get as much of each worker's time as decisions. NotFound when nobody listens
-  /// to E, ResourceExhausted when too many wait, FailedPrecondition after shutdown.
+  /// in which they were published; others in parallel. Decisions go first; once a worker finds that
+  /// an event has waited for more than 5 ms, events get as much of its time as decisions, until
+  /// none has. NotFound when nobody listens to E, ResourceExhausted when too many wait,
+  /// FailedPrecondition after shutdown.
   template <class E>
   absl::Status Publish(E event, uint64_t order_by) {
     struct Node final : internal::EventNode {

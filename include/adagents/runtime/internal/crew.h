@@ -56,7 +56,7 @@ struct alignas(kCacheLine) Crew {
 
   bool helped = false;  // since it last looked for work
   uint32_t turn = 0;    // whose lane it is, see worker.cc
-  int64_t owed = 0;     // ns of decisions, to be given to events that are late
+  int64_t owed = 0;     // ns to events that are late; negative: they had more than their share
   int unannounced = 0;  // answers pushed since the answer thread was last woken
 
   std::atomic<int64_t> last_start{0};  // of a decision here

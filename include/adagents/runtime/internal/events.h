@@ -41,7 +41,7 @@ struct EventNode;
 class Events {
  public:
   static constexpr uint32_t kShards = 64;
-  /// How long an event may wait before events get as much of a worker's time as decisions.
+  /// How long an event may wait before events are late: see Core::RunOne().
   static constexpr int64_t kPatience = 5'000'000;  // ns
 
   Events(Core* core, size_t capacity);
@@ -102,8 +102,9 @@ class Events {
   std::mutex waiting_mutex_;  // held for a few instructions, for listeners with replicas only
   std::deque<Waiting> waiting_;
   std::atomic<uint64_t> returns_{0};
-  std::atomic<int> late_{0};  // shards; relaxed: nothing is read by what it says
-  std::atomic<uint64_t> delivered_{0};
+  // Shards. Relaxed: nothing is read by what it says. Workers read it with each decision.
+  alignas(kCacheLine) std::atomic<int> late_{0};
+  alignas(kCacheLine) std::atomic<uint64_t> delivered_{0};
   std::atomic<uint64_t> dropped_{0};
   std::atomic<uint64_t> pending_{0};
 };
