@@ -68,9 +68,9 @@ std::unique_ptr<const model::Model> SomeModel(uint64_t seed) {
     const model::HeadSchema& facts = ads_models::Facts(task);
     const model::HeadShape shape;
     const auto width = static_cast<size_t>(shape.width), hidden = static_cast<size_t>(shape.hidden);
-    model::HeadWeights weights{some(facts.rows() * (hidden + width + 1)), some(hidden * width),
+    model::HeadWeights weights{some(facts.rows() * (hidden + 1)), some(hidden * width),
                                some(hidden), some(hidden)};
-    std::fill_n(weights.table.begin(), hidden + width + 1, 0.0f);
+    std::fill_n(weights.table.begin(), hidden + 1, 0.0f);
     heads.emplace(std::string(ads_models::Name(task)),
                   Value(model::Head::Create(facts, shape, std::move(weights), trunk.id())));
   }

@@ -70,7 +70,7 @@ absl::Status TrainedTeam::Train() {
                                     .trunk = {.epochs = 6},
                                     .windows = 40'000,
                                     .outcomes = 100'000,
-                                    .tried = {{3e-3, 1, true}},
+                                    .tried = {{3e-3, 0.3}},
                                     .hidden = 32};
   training.head.epochs = 20;
   auto trained = ads_models::TrainTeam(examples, training);

@@ -31,8 +31,8 @@ absl::StatusOr<model::Head> BestHead(const TeamExamples& examples, const TeamTra
       Encoded(OutcomesOf(examples, task, options.validation, options.outcomes / 2), trunk);
   std::optional<model::TrainedHead> best;
   absl::Status failed;
-  for (const auto& [rate, decay, wide] : options.tried) {
-    model::TrainHeadOptions head{.hidden = options.hidden, .wide = wide, .train = options.head};
+  for (const auto& [rate, decay] : options.tried) {
+    model::TrainHeadOptions head{.hidden = options.hidden, .train = options.head};
     head.train.rate = rate;
     head.train.decay = decay;
     if (options.progress) {

@@ -78,7 +78,7 @@ absl::StatusOr<Head> Head::Create(HeadSchema schema, HeadShape shape, HeadWeight
   if (absl::Status status = shape.Check(); !status.ok()) return status;
   const auto width = static_cast<size_t>(shape.width);
   const auto hidden = static_cast<size_t>(shape.hidden);
-  const size_t columns = hidden + width + 1;
+  const size_t columns = hidden + 1;
   const size_t rows = schema.rows();
   struct Sized {
     const char* name;

@@ -46,8 +46,8 @@ struct EncoderView {
 struct HeadView {
   int width, hidden;
   size_t rows;
-  size_t stride;         // of `table`, in floats: hidden + width + 1, up to a multiple of 16
-  const float* table;    // [rows x stride]: what a row adds to hidden, to the product, alone
+  size_t stride;         // of `table`, in floats: hidden + 1, up to a multiple of 16
+  const float* table;    // [rows x stride]: what a row adds to the hidden units, and to the logit
   const float* session;  // [width x hidden]: the transposed matrix
   const float* bias;     // [hidden]
   const float* out;      // [hidden]

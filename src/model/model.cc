@@ -22,7 +22,7 @@ namespace {
 static_assert(std::endian::native == std::endian::little, "the format is little-endian");
 
 constexpr std::string_view kMagic = "ADMODEL\n";
-constexpr uint32_t kVersion = 1;
+constexpr uint32_t kVersion = 2;
 constexpr size_t kDigestAt = 48, kHeaderBytes = 64;
 constexpr size_t kMaxNote = 64 << 10, kMaxName = 100, kMaxHeads = 1000;
 

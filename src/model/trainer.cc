@@ -73,18 +73,16 @@ double MeanOverPieces(int64_t rows, Loss loss) {
   return sum / static_cast<double>(rows);
 }
 
-/// A tensor that is learned, and how. Biases and norms do not decay.
+/// A tensor that is learned. Biases and norms do not decay.
 struct Learned {
   at::Tensor tensor;
-  double rate = 1;  // times TrainOptions::rate
-  bool decays = true;
+  bool decays;
 };
 std::vector<Learned> LearnedOf(const Weights& weights) {
   std::vector<Learned> all;
   for (const auto& [name, tensor] : weights) {
-    all.push_back(
-        {tensor, 1,
-         !name.ends_with(".bias") && !name.ends_with(".scale") && !name.ends_with(".shift")});
+    all.push_back({tensor, !name.ends_with(".bias") && !name.ends_with(".scale") &&
+                               !name.ends_with(".shift")});
   }
   return all;
 }
@@ -109,11 +107,10 @@ class AdamW {
       at::Tensor& weight = slot.of.tensor;
       const at::Tensor& gradient = weight.grad();
       if (!gradient.defined()) continue;
-      const double step = rate * slot.of.rate;
-      if (slot.of.decays) weight.mul_(1 - step * decay_);
+      if (slot.of.decays) weight.mul_(1 - rate * decay_);
       slot.mean.mul_(kFirst).add_(gradient, 1 - kFirst);
       slot.square.mul_(kSecond).addcmul_(gradient, gradient, 1 - kSecond);
-      weight.addcdiv_(slot.mean, (slot.square / second).sqrt_().add_(1e-8), -step / first);
+      weight.addcdiv_(slot.mean, (slot.square / second).sqrt_().add_(1e-8), -rate / first);
     }
   }
 
@@ -340,18 +337,15 @@ at::Tensor Logits(const HeadShape& shape, const Weights& w, const OutcomeTensors
   const at::Tensor hidden =
       at::relu(at::linear(on.sessions, w.at("session.weight"), w.at("hidden.bias")) +
                sum.narrow(1, 0, shape.hidden));
-  const at::Tensor product = (sum.narrow(1, shape.hidden, shape.width) * on.sessions).sum(1);
-  const at::Tensor linear =
-      (at::embedding(w.at("linear"), on.rows) * on.weights).sum(1).select(1, 0);
-  return at::mv(hidden, w.at("out.weight")) + product + linear + w.at("out.bias");
+  return at::mv(hidden, w.at("out.weight")) + sum.select(1, shape.hidden) + w.at("out.bias");
 }
 
 absl::StatusOr<TrainedHead> TrainHeadOn(const HeadSchema& schema, const HeadShape& shape,
-                                        const TrainOptions& options, bool wide, uint64_t trunk,
+                                        const TrainOptions& options, uint64_t trunk,
                                         const Outcomes& training, const Outcomes& validation) {
   Random random(options.seed, 3);
   const auto hidden = static_cast<size_t>(shape.hidden), width = static_cast<size_t>(shape.width);
-  const size_t columns = hidden + width;
+  const size_t columns = hidden + 1;
   std::vector<bool> seen_rows(schema.rows());
   for (const HeadEntry& entry : training.entries) {
     if (entry.row > 0 && entry.row < schema.rows()) seen_rows[entry.row] = true;
@@ -359,14 +353,13 @@ absl::StatusOr<TrainedHead> TrainHeadOn(const HeadSchema& schema, const HeadShap
   std::vector<float> table = Uniform(schema.rows() * columns, 0.05, &random);
   for (size_t i = 0; i < table.size(); ++i) {
     // Rows that no example has stay 0 and add nothing instead of noise.
-    if (!seen_rows[i / columns]) table[i] = 0;
+    if (!seen_rows[i / columns] || i % columns == hidden) table[i] = 0;
   }
   double share = 0;
   for (const uint8_t h : training.happened) share += h != 0;
   share /= static_cast<double>(training.size());
   Weights w;
   w["table"] = Tensor(std::move(table), {schema.rows(), static_cast<int64_t>(columns)});
-  w["linear"] = at::zeros({schema.rows(), 1}, at::kFloat);
   w["session.weight"] =
       Tensor(Uniform(hidden * width, std::sqrt(6.0 / static_cast<double>(hidden + width)), &random),
              {shape.hidden, shape.width});
@@ -388,17 +381,11 @@ absl::StatusOr<TrainedHead> TrainHeadOn(const HeadSchema& schema, const HeadShap
   const auto clean = [&] {
     const at::NoGradGuard guard;
     w["table"].detach()[0].zero_();
-    w["linear"].detach()[0].zero_();
   };
-  constexpr double kWideRate = 10;
-  const at::Tensor linear = w["linear"];
-  std::vector<Learned> all = LearnedOf(w);
-  for (Learned& learned : all) {
-    if (wide && learned.tensor.is_same(linear)) learned = {linear, kWideRate, false};
-  }
-  std::vector<EpochReport> epochs = Fit(options, training.size(), all, on_rows, validate, clean);
+  std::vector<EpochReport> epochs =
+      Fit(options, training.size(), LearnedOf(w), on_rows, validate, clean);
   HeadWeights found;
-  found.table = Floats(at::cat({w["table"].detach(), w["linear"].detach()}, 1));
+  found.table = Floats(w["table"]);
   found.session = Floats(w["session.weight"]);
   found.bias = Floats(w["hidden.bias"]);
   found.out = Floats(w["out.weight"]);
@@ -495,7 +482,7 @@ absl::StatusOr<TrainedHead> TrainHead(const HeadSchema& schema, const TrainHeadO
   try {
     const std::lock_guard<std::mutex> lock(OneAtATime());
     at::set_num_threads(options.train.threads);
-    return TrainHeadOn(schema, shape, options.train, options.wide, id, training, validation);
+    return TrainHeadOn(schema, shape, options.train, id, training, validation);
   } catch (const std::exception& error) {
     return Failed(error);
   }

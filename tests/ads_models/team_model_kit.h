@@ -30,7 +30,7 @@ inline std::unique_ptr<const model::Model> SomeModel(float bias, uint64_t seed =
       for (float& x : out) x = model::testing::Between(random, -noise, noise);
       return out;
     };
-    const size_t columns = hidden + width + 1;
+    const size_t columns = hidden + 1;
     model::HeadWeights weights{some(Facts(task).rows() * columns), some(hidden * width),
                                some(hidden), some(hidden), bias};
     std::fill_n(weights.table.begin(), columns, 0.0f);

@@ -20,7 +20,7 @@ double Expected(const Head& head, const SessionVector& session, const HeadEntry*
   const auto hidden = static_cast<size_t>(head.shape().hidden);
   const auto width = static_cast<size_t>(head.shape().width);
   double logit = w.out_bias;
-  std::vector<double> sum(hidden + width + 1);
+  std::vector<double> sum(hidden + 1);
   for (size_t e = 0; e < count; ++e) {
     if (entries[e].row >= head.schema().rows()) continue;
     for (size_t k = 0; k < sum.size(); ++k) {
@@ -32,7 +32,6 @@ double Expected(const Head& head, const SessionVector& session, const HeadEntry*
     for (size_t k = 0; k < width; ++k) unit += double{w.session[h * width + k]} * session.value[k];
     logit += w.out[h] * std::max(unit, 0.0);
   }
-  for (size_t k = 0; k < width; ++k) logit += sum[hidden + k] * session.value[k];
   return logit + sum.back();
 }
 

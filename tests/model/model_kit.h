@@ -172,7 +172,7 @@ inline HeadWeights SomeHeadWeights(const HeadSchema& schema, const HeadShape& sh
     return floats;
   };
   HeadWeights w;
-  const int columns = shape.hidden + shape.width + 1;
+  const int columns = shape.hidden + 1;
   w.table = fill(static_cast<int>(schema.rows()) * columns);
   std::fill(w.table.begin(), w.table.begin() + columns, 0.0f);
   w.session = fill(shape.hidden * shape.width);

@@ -98,8 +98,8 @@ TEST_CASE("a refused file says what is wrong with it") {
   CHECK(has(Problem(bytes.substr(0, 30)), "header"));
   CHECK(has(Problem(bytes.substr(0, bytes.size() - 1)), "bytes where its header says"));
   std::string changed = bytes;
-  changed[8] = 2;
-  CHECK(has(Problem(changed), "format version 2"));
+  changed[8] = 3;
+  CHECK(has(Problem(changed), "format version 3"));
   changed = bytes;
   changed[500] = static_cast<char>(changed[500] + 1);
   CHECK(has(Problem(changed), "digest"));

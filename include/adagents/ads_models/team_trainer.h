@@ -31,17 +31,14 @@ struct TeamTraining {
   model::TrainOptions trunk = {.epochs = 4};
   size_t windows = 100'000;   ///< to train it on, at most
   size_t outcomes = 200'000;  ///< of a task, to train its head on, at most
-  /// Of the heads, but for what is tried: of that the best on the validation period is taken. Much
-  /// decay for rare outcomes, as a hundred creatives with two clicks in a hundred are soon learned
-  /// by heart; little where facts matter together, as where an ad would be and how long ago the
-  /// listener did something do for attention.
+  /// Of the heads, but for what is tried: of that the best on the validation period is taken. The
+  /// rarer an outcome, the more decay: a hundred creatives with two clicks in a hundred are soon
+  /// learned by heart.
   model::TrainOptions head = {};
   struct Try {
     double rate, decay;
-    bool wide = false;  ///< TrainHeadOptions::wide
   };
-  std::vector<Try> tried = {
-      {3e-4, 5, false}, {3e-4, 20, true}, {3e-3, 1, true}, {3e-3, 0.3, false}};
+  std::vector<Try> tried = {{1e-3, 1}, {3e-3, 0.3}};
   int hidden = 32;        ///< HeadShape::hidden
   std::string note = {};  ///< Model::note()
   /// Told what is going on: "trunk", or a head's name and what is tried; and the epoch.

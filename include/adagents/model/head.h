@@ -7,14 +7,14 @@
 //   entries.push_back({schema.Row(1, brand), 1});
 //   head.Score(vector, entries, 2, probabilities);   // all candidates in one batch
 //
-// With s the session's vector, and h, q and l sums over the candidate's entries of their table
-// rows' three parts times the entry's weight:
-//   logit = v . relu(W s + b + h)  +  s . q  +  l  +  c
-// the first a layer of hidden units, the second a factorization machine's product (Rendle,
-// "Factorization Machines", 2010), the third a logistic regression. The probability is
-// 1 / (1 + exp(-(slope logit + intercept))), where slope and intercept were fitted after training
-// on data that the training did not see (Platt, "Probabilistic outputs for support vector
-// machines", 1999).
+// With s the session's vector, and h and l sums over the candidate's entries of their table rows'
+// two parts times the entry's weight:
+//   logit = v . relu(W s + b + h)  +  l  +  c
+// a layer of hidden units beside a logistic regression (Cheng et al., "Wide & Deep Learning for
+// Recommender Systems", 2016). The probability is 1 / (1 + exp(-(slope logit + intercept))), where
+// slope and intercept were fitted after training on data that the training did not see (Platt,
+// "Probabilistic outputs for support vector machines", 1999). A factorization machine's product of
+// session and facts beside these made every head worse (examples/train --world music).
 #pragma once
 
 #include <cstdint>
@@ -73,7 +73,7 @@ struct HeadShape {
 
 /// What training finds.
 struct HeadWeights {
-  std::vector<float> table;    ///< [rows x (hidden + width + 1)], row 0 all 0
+  std::vector<float> table;    ///< [rows x (hidden + 1)], row 0 all 0
   std::vector<float> session;  ///< W: [hidden x width]
   std::vector<float> bias;     ///< b: [hidden]
   std::vector<float> out;      ///< v: [hidden]

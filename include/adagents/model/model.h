@@ -7,7 +7,7 @@
 //
 // The file, little-endian:
 //   0   8 bytes  "ADMODEL\n"
-//   8   u32 x 2  version of the format, now 1; 0
+//   8   u32 x 2  version of the format, now 2; 0
 //   16  u64 x 4  bytes of the file; TokenSchema::Hash(); heads; 0
 //   48  16 bytes XXH3-128 of everything before and after these bytes
 //   64  the contents

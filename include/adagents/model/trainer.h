@@ -80,10 +80,6 @@ struct Outcomes {
 
 struct TrainHeadOptions {
   int hidden = 32;  ///< as HeadShape::hidden
-  /// The logistic regression among a head's parts learns ten times as fast as the others and does
-  /// not decay, so that they explain what it leaves (Cheng et al., "Wide & Deep Learning for
-  /// Recommender Systems", 2016). For many outcomes and few rows of facts.
-  bool wide = false;
   TrainOptions train = {};
 };
 
