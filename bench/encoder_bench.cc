@@ -73,13 +73,15 @@ Encoder MakeEncoder(uint64_t seed) {
 Head MakeHead(uint64_t trunk, uint64_t seed) {
   Random random(seed);
   const HeadSchema facts = Facts();
+  const HeadShape shape;
+  const auto hidden = static_cast<size_t>(shape.hidden), width = static_cast<size_t>(shape.width);
   HeadWeights w;
-  w.table = Weights(facts.rows() * 65, random);
-  std::fill(w.table.begin(), w.table.begin() + 65, 0.0f);
-  w.session = Weights(32 * 32, random);
-  w.bias = Weights(32, random);
-  w.out = Weights(32, random);
-  return Value(Head::Create(facts, {}, std::move(w), trunk));
+  w.table = Weights(facts.rows() * (hidden + 1), random);
+  std::fill_n(w.table.begin(), hidden + 1, 0.0f);
+  w.session = Weights(hidden * width, random);
+  w.bias = Weights(hidden, random);
+  w.out = Weights(hidden, random);
+  return Value(Head::Create(facts, shape, std::move(w), trunk));
 }
 
 std::vector<TokenWindow> Windows(size_t count) {

@@ -19,6 +19,8 @@ namespace {
 using adagents::bench::Digits;
 using adagents::bench::Escaped;
 
+constexpr double kLeastSeen = 50;  // impressions; fewer say nothing
+
 constexpr double kWidth = 860, kHeight = 430, kLeft = 70, kRight = 640, kTop = 52, kBottom = 380;
 constexpr std::array<std::string_view, 8> kColors = {"#2f6fb0", "#c5572c", "#2c7a4b", "#8a5fb0",
                                                      "#b0912f", "#2fa3a3", "#b03a6f", "#68717d"};
@@ -166,7 +168,6 @@ std::string Learning(const WorldRuns& runs) {
 }
 
 std::string Calibration(const WorldRuns& runs) {
-  constexpr double kLeastSeen = 50;  // fewer say nothing
   const Axis axis{"predicted click rate, % (campaigns that pay for clicks)", true, 0.1, 50};
   Axis truth = axis;
   truth.label = "true click rate, %";
@@ -199,7 +200,8 @@ std::string Fatigue(const WorldRuns& runs) {
         wear.n += r.fatigue[t].n;
         wear.clicks += r.fatigue[t].clicks;
       }
-      if (wear.n > 0) s.points.emplace_back(static_cast<double>(t), 100 * wear.clicks / wear.n);
+      if (wear.n < kLeastSeen) continue;
+      s.points.emplace_back(static_cast<double>(t), 100 * wear.clicks / wear.n);
     }
   }
   return Draw(fmt::format("Fatigue, world '{}'", runs.world),

@@ -216,8 +216,10 @@ int Main(int argc, char** argv) {
   app.add_option("--patience", o.train.patience, "epochs without a better one that end it")
       ->check(CLI::Range(1, 10'000));
   app.add_option("--batch", o.train.batch, "examples a step")->check(CLI::Range(1, 1 << 20));
-  app.add_option("--rate", o.train.rate, "AdamW's")->check(CLI::Range(1e-7, 1.0));
-  app.add_option("--decay", o.train.decay, "AdamW's")->check(CLI::Range(0.0, 100.0));
+  app.add_option("--rate", o.train.rate, "AdamW's; of the trunk alone with --world")
+      ->check(CLI::Range(1e-7, 1.0));
+  app.add_option("--decay", o.train.decay, "AdamW's; of the trunk alone with --world")
+      ->check(CLI::Range(0.0, 100.0));
   app.add_option("--seed", o.train.seed, "of weights and order");
   app.add_option("--bootstrap", o.rounds, "samples behind each interval")
       ->check(CLI::Range(10, 1'000'000))

@@ -8,7 +8,7 @@
 #include "adagents/base/ids.h"
 #include "fmt/format.h"
 #include "model/aligned_floats.h"
-#include "model/encoder_test_access.h"
+#include "model/kernels_test_access.h"
 #include "model/kernels.h"
 
 namespace adagents::model {

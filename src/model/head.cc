@@ -10,6 +10,7 @@
 #include "fmt/format.h"
 #include "model/aligned_floats.h"
 #include "model/kernels.h"
+#include "model/kernels_test_access.h"
 
 namespace adagents::model {
 
@@ -154,7 +155,7 @@ absl::Status Head::Logits(const SessionVector& session, std::span<const HeadEntr
     return InvalidArgument(fmt::format("head: {} entries, {} for each, and room for {} results",
                                        entries.size(), per_candidate, out.size()));
   }
-  alignas(64) float values[kMaxWidth] = {};
+  float values[kMaxWidth] = {};
   if (trunk_ != 0) std::copy(std::begin(session.value), std::end(session.value), values);
   kernels_->score(packed_->view, values, entries.data(), per_candidate, count, out.data());
   return absl::OkStatus();
@@ -171,5 +172,7 @@ absl::Status Head::Score(const SessionVector& session, std::span<const HeadEntry
   }
   return absl::OkStatus();
 }
+
+void HeadForTest::Use(Head* head, const internal::Kernels& kernels) { head->kernels_ = &kernels; }
 
 }  // namespace adagents::model

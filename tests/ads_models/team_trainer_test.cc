@@ -163,6 +163,17 @@ TEST_CASE("a team is trained for the tasks that are named, and served without th
       absl::StatusCode::kFailedPrecondition);
 }
 
+TEST_CASE("of what is tried the best on the validation period is taken") {
+  const TeamExamples examples = Listen();
+  TeamTraining options = TrainingOn(examples);
+  const auto good = TrainTeam(examples, options);
+  options.tried = {{.rate = 1e-7, .decay = 1}, options.tried.front(), {.rate = 1e-7, .decay = 2}};
+  const auto best = TrainTeam(examples, options);
+  REQUIRE(good.ok());
+  REQUIRE(best.ok());
+  CHECK(best->model->Serialize() == good->model->Serialize());
+}
+
 TEST_CASE("a team that cannot be trained is refused, and the error names the task") {
   const TeamExamples examples = Listen();
   TeamTraining quick = TrainingOn(examples);

@@ -7,25 +7,13 @@
 #include <vector>
 
 #include "catch.h"
-#include "model/encoder_test_access.h"
-#include "model/kernels.h"
+#include "model/kernels_test_access.h"
 #include "model/model_kit.h"
 
 namespace adagents::model {
 namespace {
 
 using namespace testing;  // NOLINT: a test
-
-/// Every instruction set that this machine has.
-std::vector<const internal::Kernels*> Kernels() {
-  std::vector<const internal::Kernels*> all = {&internal::kPortable};
-#if defined(__x86_64__)
-  const std::string_view best = KernelName();
-  if (best != "portable") all.push_back(&internal::kAvx2);
-  if (best == "avx512") all.push_back(&internal::kAvx512);
-#endif
-  return all;
-}
 
 double Worst(const SessionVector& vector, const std::vector<double>& expected) {
   double worst = 0;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "catch.h"
+#include "model/kernels_test_access.h"
 #include "model/model_kit.h"
 
 namespace adagents::model {
@@ -35,10 +36,11 @@ double Expected(const Head& head, const SessionVector& session, const HeadEntry*
   return logit + sum.back();
 }
 
-TEST_CASE("a head computes its formula for every candidate of a batch") {
+TEST_CASE("a head computes its formula for every candidate of a batch, on every instruction set") {
   for (const HeadShape& shape :
-       {HeadShape{}, HeadShape{.width = 16, .hidden = 64}, HeadShape{.width = 64, .hidden = 16}}) {
-    const Head head = SomeHead(99, 3, shape);
+       {HeadShape{}, HeadShape{.width = 16, .hidden = 64}, HeadShape{.width = 64, .hidden = 16},
+        HeadShape{.width = 48, .hidden = 48}}) {
+    Head head = SomeHead(99, 3, shape);
     Random random(4);
     SessionVector session{.trunk = 99};
     for (int k = 0; k < shape.width; ++k) session.value[k] = Between(random, -2, 2);
@@ -48,14 +50,18 @@ TEST_CASE("a head computes its formula for every candidate of a batch") {
       entries.push_back(
           {static_cast<uint32_t>(random.Below(head.schema().rows() + 3)), Between(random, -1, 2)});
     }
-    std::vector<float> logits(33), out(33);
-    REQUIRE(head.Logits(session, entries, kEach, logits).ok());
-    REQUIRE(head.Score(session, entries, kEach, out).ok());
-    for (size_t i = 0; i < out.size(); ++i) {
-      const double expected = Expected(head, session, &entries[i * kEach], kEach);
-      CHECK(std::abs(logits[i] - expected) < 1e-5);
-      const double z = head.weights().slope * expected + head.weights().intercept;
-      CHECK(out[i] == Approx(1 / (1 + std::exp(-z))).margin(1e-5));
+    for (const internal::Kernels* kernels : Kernels()) {
+      INFO(kernels->name << ", width " << shape.width << ", hidden " << shape.hidden);
+      HeadForTest::Use(&head, *kernels);
+      std::vector<float> logits(33), out(33);
+      REQUIRE(head.Logits(session, entries, kEach, logits).ok());
+      REQUIRE(head.Score(session, entries, kEach, out).ok());
+      for (size_t i = 0; i < out.size(); ++i) {
+        const double expected = Expected(head, session, &entries[i * kEach], kEach);
+        CHECK(std::abs(logits[i] - expected) < 1e-5);
+        const double z = head.weights().slope * expected + head.weights().intercept;
+        CHECK(out[i] == Approx(1 / (1 + std::exp(-z))).margin(1e-5));
+      }
     }
   }
 }
@@ -113,6 +119,7 @@ TEST_CASE("a head refuses weights that are none, by name") {
   CHECK(with([](HeadWeights& w) { w.out[1] = NAN; }).find("out") != std::string::npos);
   CHECK(with([](HeadWeights& w) { w.slope = INFINITY; }).find("slope") != std::string::npos);
   CHECK(with([](HeadWeights& w) { w.table[2] = 1; }).find("row 0") != std::string::npos);
+  CHECK(with([](HeadWeights& w) { w.table[32] = 1; }).find("row 0") != std::string::npos);
 }
 
 }  // namespace

@@ -31,9 +31,8 @@ struct TeamTraining {
   model::TrainOptions trunk = {.epochs = 4};
   size_t windows = 100'000;   ///< to train it on, at most
   size_t outcomes = 200'000;  ///< of a task, to train its head on, at most
-  /// Of the heads, but for what is tried: of that the best on the validation period is taken. The
-  /// rarer an outcome, the more decay: a hundred creatives with two clicks in a hundred are soon
-  /// learned by heart.
+  /// Of the heads, but for what is tried: of that the best on the validation period is taken. A
+  /// slow one with more decay, for rare outcomes such as clicks, and a fast one.
   model::TrainOptions head = {};
   struct Try {
     double rate, decay;

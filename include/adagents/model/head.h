@@ -13,8 +13,7 @@
 // a layer of hidden units beside a logistic regression (Cheng et al., "Wide & Deep Learning for
 // Recommender Systems", 2016). The probability is 1 / (1 + exp(-(slope logit + intercept))), where
 // slope and intercept were fitted after training on data that the training did not see (Platt,
-// "Probabilistic outputs for support vector machines", 1999). A factorization machine's product of
-// session and facts beside these made every head worse (examples/train --world music).
+// "Probabilistic outputs for support vector machines", 1999).
 #pragma once
 
 #include <cstdint>
@@ -109,6 +108,7 @@ class Head {
   [[nodiscard]] uint64_t trunk() const { return trunk_; }
 
  private:
+  friend class HeadForTest;
   Head();
   HeadSchema schema_;
   HeadShape shape_;
