@@ -6,8 +6,9 @@
 // MODEL is a file of `examples/train --world`; without one weights are random, which costs the
 // same. Sixteen campaigns fit each request, half of them paid for clicks and half for completions,
 // so that both heads have candidates; each session plays an event before each second decision.
-// Beside it the floor: the same engine, events and requests without models. Then memory and threads
-// over N decisions (200,000 when left out) with a new model every tenth of them.
+// Beside it the floors: the same engine, events and requests without models, and a loop of memory
+// reads, which says what the machine itself adds. Then memory and threads over N decisions (200,000
+// when left out) with a new model every tenth of them.
 #include <sched.h>
 
 #include <algorithm>
@@ -179,23 +180,25 @@ class Server {
 struct Measured {
   double rate, p50_us, p99_us;
 };
-Measured Measure(Server* server) {
-  for (int i = 0; i < 5'000; ++i) server->Decide();
+/// Does it as fast as it can, then half as often: at even times, and what waits for what was before
+/// has waited.
+template <class Work>
+Measured Measure(Work work) {
+  for (int i = 0; i < 5'000; ++i) work();
   const double begun = Seconds();
-  int64_t decided = 0;
+  int64_t done = 0;
   while (Seconds() - begun < 3) {
-    for (int i = 0; i < 50; ++i) server->Decide();
-    decided += 50;
+    for (int i = 0; i < 50; ++i) work();
+    done += 50;
   }
-  const double rate = static_cast<double>(decided) / (Seconds() - begun);
-  // Requests come when they come: what one waits for another is part of its time.
+  const double rate = static_cast<double>(done) / (Seconds() - begun);
   const Clock& clock = SystemClock::Get();
   std::vector<int64_t> nanos;
   const int64_t start = clock.Now();
   for (double due = 0; due < 3e9; due += 2e9 / rate) {
     const int64_t at = start + static_cast<int64_t>(due);
     while (clock.Now() < at) sched_yield();
-    server->Decide();
+    work();
     nanos.push_back(clock.Now() - at);
   }
   std::sort(nanos.begin(), nanos.end());
@@ -204,6 +207,20 @@ Measured Measure(Server* server) {
     return static_cast<double>(nanos[place]) / 1e3;
   };
   return {rate, at(0.5), at(0.99)};
+}
+
+/// What the machine adds: as many reads here and there in 64 MiB as take about 50 us. So much
+/// memory is given back to the system, and is not in what follows.
+Measured MeasureReads() {
+  std::vector<uint64_t> memory(size_t{8} << 20, 1);
+  volatile uint64_t at = 1;
+  const auto reads = [&](int count) {
+    for (int i = 0; i < count; ++i) at = Mix64(at) + memory[at % memory.size()];
+  };
+  const double begun = Seconds();
+  reads(1'000'000);
+  const int count = std::max(1, static_cast<int>(50e-6 * 1e6 / (Seconds() - begun)));
+  return Measure([&] { reads(count); });
 }
 
 }  // namespace
@@ -230,11 +247,12 @@ int main(int argc, char** argv) {
   bench::Bars bars;
   const Measured floor = [] {
     Server plain(false);
-    return Measure(&plain);
+    return Measure([&] { plain.Decide(); });
   }();
   Server server(true);
   Need(file.empty() ? server.models()->store().Publish(SomeModel(1)) : server.models()->Load(file));
-  const Measured with = Measure(&server);
+  const Measured with = Measure([&] { server.Decide(); });
+  const Measured machine = MeasureReads();
   fmt::print(
       "Decisions of ads::Engine over {} candidates, an event for each two, {};\n"
       "p50 and p99 at half of each rate\n",
@@ -244,6 +262,8 @@ int main(int argc, char** argv) {
              floor.p99_us);
   fmt::print("{:<28}{:>12.0f}{:>12.1f}{:>12.1f}\n", "trunk and five heads", with.rate, with.p50_us,
              with.p99_us);
+  fmt::print("{:<28}{:>12.0f}{:>12.1f}{:>12.1f}\n", "reads alone, nothing of ours", machine.rate,
+             machine.p50_us, machine.p99_us);
   for (const AgentStats& agent : server.engine().GetStats().runtime.agents) {
     if (agent.name == "heads" || agent.name == "session_trunk") {
       fmt::print("  {:<26}{:>12} ns\n", agent.name, agent.mean_nanos);
