@@ -51,13 +51,13 @@ expect 1 "wrong:2: column 1: '7' is neither" "$work/wrong" --format libfm --out 
 [[ ! -e $work/out ]] || fail "a model came of a file that is wrong"
 
 # A made-up log, learned and written; the same twice.
-"$program" --generate 2000 --seed 3 > "$work/log.csv"
+"$program" --generate 4000 --seed 3 > "$work/log.csv"
 log=("$work/log.csv" --label click --time time --session session --token kind,genre,hour,device
   --token-numbers energy --features offer_genre,brand --width 16 --layers 1 --trunk-epochs 6 --rate 0.005 --decay 0.1 --bootstrap 200
   --json)
 expect 0 '"results"' "${log[@]}" --out "$work/a.model"
 [[ $(grep -c 'on later data' "$work/said") -ge 4 ]] || fail "no progress"
-true_that "$(result "model - constant" log_loss value) < -0.002"  # of what 1,600 outcomes tell
+true_that "$(result "model - constant" log_loss value) < -0.005"  # of what 3,200 outcomes tell
 true_that "$(result model auc low) > 0.52"
 true_that "$(result model calibration_error value) < 0.05"
 expect 0 '"results"' "${log[@]}" --out "$work/b.model" --quiet
